@@ -1,0 +1,1 @@
+//! Vestibule: the second factor for dashboards that only have a password.

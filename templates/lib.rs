@@ -1,0 +1,1 @@
+//! Vestibule's pages: views in, HTML out.
