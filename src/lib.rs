@@ -1,1 +1,3 @@
 //! Vestibule: the second factor for dashboards that only have a password.
+
+pub mod second_factor;

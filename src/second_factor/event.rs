@@ -1,0 +1,95 @@
+//! What the audit log records.
+
+use std::net::IpAddr;
+
+use super::Timestamp;
+use super::account::AccountId;
+
+/// Who did something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A person, by the account they were signed in as.
+    Account(AccountId),
+    /// Whoever operates the gateway, at its command line.
+    Operator,
+    /// The gateway itself.
+    Gateway,
+}
+
+/// Who, when and from where: what every entry of the audit log says beside what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// From which address; `None` at the command line.
+    pub address: Option<IpAddr>,
+    /// The id of the request, as in the gateway's own log; `None` at the command line.
+    pub request: Option<String>,
+}
+
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal,)*) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($(#[$doc])* $kind,)* }
+
+        impl EventKind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The word for it in the store, in `vestibule audit` and in logs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word,)* }
+            }
+
+            /// The kind that this word stands for.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$kind),)* _ => None }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    /// An authenticator was enrolled.
+    Enrolled = "enrolled",
+    /// An authenticator took the place of another.
+    Replaced = "replaced",
+    /// The user switched the second factor off.
+    Disabled = "disabled",
+    /// An administrator or the operator threw the key away.
+    Reset = "reset",
+    /// A code was accepted.
+    Verified = "verified",
+    /// A recovery code was accepted.
+    RecoveryCodeUsed = "recovery_code_used",
+    /// A code was refused.
+    CodeRefused = "code_refused",
+    /// A code that had been used before was refused.
+    CodeReused = "otp_replay",
+    /// A recovery code was refused.
+    RecoveryCodeRefused = "recovery_code_refused",
+    /// Too many failed tries locked the factor.
+    FactorLocked = "factor_locked",
+    /// New recovery codes took the place of the old ones.
+    RecoveryCodesRegenerated = "recovery_codes_regenerated",
+    /// The organization began to require a second factor.
+    RequirementTurnedOn = "requirement_turned_on",
+    /// The organization left it to its users.
+    RequirementTurnedOff = "requirement_turned_off",
+    /// A session was ended by its owner from the profile.
+    SessionEnded = "session_ended",
+    /// A session ended by logging out.
+    LoggedOut = "logged_out",
+}
+
+/// One entry to write: what happened, to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// The account it happened to; `None` where it is the whole organization.
+    pub subject: Option<AccountId>,
+}

@@ -1,0 +1,286 @@
+//! What keeps secrets at rest: one key file beside the database, a key derived from it for each purpose.
+//!
+//! Secrets are sealed with XChaCha20-Poly1305. The associated data name the purpose and the account, so that a
+//! sealed value moved to another row does not open.
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::{BASE64, HEXLOWER};
+use zeroize::Zeroizing;
+
+use super::account::AccountKey;
+use super::session::Binding;
+
+/// Bytes in a key, and in the random nonce of each sealed value.
+pub const KEY_BYTES: usize = 32;
+/// Bytes in the random nonce of each sealed value.
+pub const NONCE_BYTES: usize = 24;
+
+const KEY_ID_BYTES: usize = 4;
+const FORMAT: u8 = 1;
+
+/// A sealed value: format (1 byte), key id (4), nonce (24), ciphertext with tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+/// What a sealed value is for. A value sealed for one purpose does not open for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The secret of an enrolled authenticator.
+    TotpSecret,
+    /// The secret of an enrollment that is not confirmed yet.
+    PendingSecret,
+    /// The value by which a store recognizes its key.
+    KeyCheck,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TotpSecret => "totp-secret",
+            Self::PendingSecret => "pending-secret",
+            Self::KeyCheck => "key-check",
+        }
+    }
+}
+
+/// Why a sealed value did not open. Never taken for "nothing enrolled".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsealable {
+    /// It was sealed with a key that the key file does not have.
+    #[error("sealed with another key: the key file does not have the one it needs")]
+    AnotherKey,
+    /// It was changed, moved from another row, or is no sealed value at all.
+    #[error("changed or moved: it does not open for the account it stands at")]
+    Damaged,
+}
+
+/// Why a key file can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeyFile {
+    /// There is no key in it.
+    #[error("there is no key in it")]
+    Empty,
+    /// A line is not a key.
+    #[error("line {0} is not a key: expected `vestibule-key-1` and 32 bytes in base64")]
+    Line(usize),
+}
+
+/// The keys of a key file: the first seals, all of them open.
+pub struct Keyring {
+    keys: Vec<Key>,
+}
+
+struct Key {
+    id: [u8; KEY_ID_BYTES],
+    seal: XChaCha20Poly1305,
+    recovery: hmac::Key,
+    binding: hmac::Key,
+}
+
+const LINE_PREFIX: &str = "vestibule-key-1 ";
+
+impl Keyring {
+    /// The text of a new key file.
+    pub fn new_file(random: &[u8; KEY_BYTES]) -> Zeroizing<String> {
+        Zeroizing::new(format!("{LINE_PREFIX}{}\n", BASE64.encode(random)))
+    }
+
+    /// Reads a key file: one key a line, the one that seals first; empty lines and `#` comments are passed over.
+    pub fn parse(file: &str) -> Result<Self, BadKeyFile> {
+        let mut keys = Vec::new();
+        for (number, line) in file.lines().map(str::trim).enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            keys.push(Key::parse(line).ok_or(BadKeyFile::Line(number + 1))?);
+        }
+        if keys.is_empty() { Err(BadKeyFile::Empty) } else { Ok(Self { keys }) }
+    }
+
+    /// Seals `plain` for one purpose of one account.
+    pub fn seal(&self, purpose: Purpose, account: &AccountKey, plain: &[u8], nonce: [u8; NONCE_BYTES]) -> Sealed {
+        let key = self.sealing_key();
+        let aad = associated_data(purpose, account);
+        let ciphertext = key
+            .seal
+            .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
+            .expect("a secret is far below the cipher's length limit");
+        let mut sealed = Vec::with_capacity(1 + KEY_ID_BYTES + NONCE_BYTES + ciphertext.len());
+        sealed.push(FORMAT);
+        sealed.extend_from_slice(&key.id);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&ciphertext);
+        Sealed(sealed)
+    }
+
+    /// Opens what was sealed for this purpose of this account.
+    pub fn open(
+        &self,
+        purpose: Purpose,
+        account: &AccountKey,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        let (&format, rest) = sealed.0.split_first().ok_or(Unsealable::Damaged)?;
+        let (id, rest) = rest.split_first_chunk::<KEY_ID_BYTES>().ok_or(Unsealable::Damaged)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(Unsealable::Damaged)?;
+        if format != FORMAT {
+            return Err(Unsealable::Damaged);
+        }
+        let key = self.keys.iter().find(|key| key.id == *id).ok_or(Unsealable::AnotherKey)?;
+        let aad = associated_data(purpose, account);
+        let plain = key.seal.decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: &aad });
+        plain.map(Zeroizing::new).map_err(|_| Unsealable::Damaged)
+    }
+
+    /// Keyed digest of a dashboard credential (a session cookie's value, a bearer token).
+    pub fn binding(&self, credential: &[u8]) -> Binding {
+        Binding(mac(&self.sealing_key().binding, &[credential]))
+    }
+
+    pub(super) fn recovery_digest(&self, account: &AccountKey, code: &[u8]) -> [u8; 32] {
+        let parts = [account.realm.as_bytes(), account.organization.as_bytes(), account.user.as_bytes(), code];
+        mac(&self.sealing_key().recovery, &parts)
+    }
+
+    fn sealing_key(&self) -> &Key {
+        self.keys.first().expect("`parse` refuses an empty key file")
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keyring([secret]; {})", self.keys.len())
+    }
+}
+
+impl Key {
+    fn parse(line: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(BASE64.decode(line.strip_prefix(LINE_PREFIX)?.trim().as_bytes()).ok()?);
+        let master: &[u8; KEY_BYTES] = bytes.as_slice().try_into().ok()?;
+        let id = derive(master, "id");
+        Some(Self {
+            id: *id.first_chunk()?,
+            seal: XChaCha20Poly1305::new(derive(master, "seal").as_slice().try_into().ok()?),
+            recovery: hmac::Key::new(hmac::HMAC_SHA256, derive(master, "recovery").as_slice()),
+            binding: hmac::Key::new(hmac::HMAC_SHA256, derive(master, "binding").as_slice()),
+        })
+    }
+
+    fn name(&self) -> String {
+        HEXLOWER.encode(&self.id)
+    }
+}
+
+impl Keyring {
+    /// The public names of the keys, the sealing one first: to tell in a log which key file this is.
+    pub fn names(&self) -> Vec<String> {
+        self.keys.iter().map(Key::name).collect()
+    }
+}
+
+struct DerivedKey;
+
+impl KeyType for DerivedKey {
+    fn len(&self) -> usize {
+        KEY_BYTES
+    }
+}
+
+/// A key for one purpose, by HKDF-SHA-256 (RFC 5869).
+fn derive(master: &[u8; KEY_BYTES], purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+    let salt = Salt::new(HKDF_SHA256, b"vestibule");
+    let mut out = Zeroizing::new([0; KEY_BYTES]);
+    salt.extract(master)
+        .expand(&[purpose.as_bytes()], DerivedKey)
+        .and_then(|key| key.fill(out.as_mut_slice()))
+        .expect("32 bytes are within HKDF's limit");
+    out
+}
+
+/// HMAC over the parts, each with its length before it, so that no two lists of parts give the same bytes.
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+fn associated_data(purpose: Purpose, account: &AccountKey) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in [purpose.as_str(), &account.realm, &account.organization, &account.user] {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part.as_bytes());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(user: &str) -> AccountKey {
+        AccountKey { realm: "site".into(), organization: "acme".into(), user: user.into() }
+    }
+
+    fn keyring(byte: u8) -> Keyring {
+        Keyring::parse(&Keyring::new_file(&[byte; 32])).expect("a new key file is good")
+    }
+
+    #[test]
+    fn a_sealed_value_opens_for_its_account_and_purpose_alone() {
+        let ring = keyring(1);
+        let sealed = ring.seal(Purpose::TotpSecret, &account("7"), b"secret", [9; NONCE_BYTES]);
+        let open = |purpose, user: &str| ring.open(purpose, &account(user), &sealed);
+        assert_eq!(open(Purpose::TotpSecret, "7").expect("opens").as_slice(), b"secret");
+        assert_eq!(open(Purpose::TotpSecret, "8").unwrap_err(), Unsealable::Damaged);
+        assert_eq!(open(Purpose::PendingSecret, "7").unwrap_err(), Unsealable::Damaged);
+        assert_eq!(keyring(2).open(Purpose::TotpSecret, &account("7"), &sealed).unwrap_err(), Unsealable::AnotherKey);
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let ring = keyring(1);
+        let sealed = ring.seal(Purpose::TotpSecret, &account("7"), b"secret", [9; NONCE_BYTES]);
+        for at in 0..sealed.0.len() {
+            let mut bytes = sealed.0.clone();
+            bytes[at] ^= 1;
+            assert!(ring.open(Purpose::TotpSecret, &account("7"), &Sealed(bytes)).is_err(), "byte {at}");
+        }
+        for length in 0..sealed.0.len() {
+            let cut = Sealed(sealed.0[..length].to_vec());
+            assert!(ring.open(Purpose::TotpSecret, &account("7"), &cut).is_err(), "cut to {length}");
+        }
+    }
+
+    #[test]
+    fn an_older_key_in_the_file_still_opens() {
+        let old = keyring(1).seal(Purpose::TotpSecret, &account("7"), b"secret", [9; NONCE_BYTES]);
+        let both = format!("# rotated\n{}\n{}", *Keyring::new_file(&[2; 32]), *Keyring::new_file(&[1; 32]));
+        let ring = Keyring::parse(&both).expect("two keys");
+        assert!(ring.open(Purpose::TotpSecret, &account("7"), &old).is_ok());
+        assert_eq!(ring.names()[0], keyring(2).names()[0]);
+    }
+
+    #[test]
+    fn a_bad_key_file_is_told_by_its_line() {
+        assert_eq!(Keyring::parse("").unwrap_err(), BadKeyFile::Empty);
+        assert_eq!(Keyring::parse("\nvestibule-key-1 AAAA\n").unwrap_err(), BadKeyFile::Line(2));
+        assert_eq!(Keyring::parse("hello").unwrap_err(), BadKeyFile::Line(1));
+    }
+
+    #[test]
+    fn a_recovery_code_has_another_digest_in_each_account() {
+        let ring = keyring(1);
+        assert_ne!(ring.recovery_digest(&account("7"), b"code"), ring.recovery_digest(&account("8"), b"code"));
+        let a = AccountKey { realm: "s".into(), organization: "ab".into(), user: "c".into() };
+        let b = AccountKey { realm: "s".into(), organization: "a".into(), user: "bc".into() };
+        assert_ne!(ring.recovery_digest(&a, b"code"), ring.recovery_digest(&b, b"code"));
+    }
+}

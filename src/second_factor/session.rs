@@ -1,0 +1,246 @@
+//! Sessions: what a browser's cookie stands for, and when it stops standing for it.
+//!
+//! A pending session (first factor seen, second asked for) and a verified one are different types, kept in
+//! different places and named by cookies of different shape, so that one can't be taken for the other.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE64URL_NOPAD;
+
+use super::Timestamp;
+use super::account::AccountId;
+
+/// How long a pending session lasts.
+pub const PENDING_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How recent a code must be for an administrator's action, and a recovery code for replacing the authenticator.
+pub const FRESH: Duration = Duration::from_mins(5);
+
+/// Random bytes in a token.
+pub const TOKEN_BYTES: usize = 32;
+
+/// Which kind of session a cookie claims to name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// First factor seen, second asked for.
+    Pending,
+    /// Second factor given.
+    Verified,
+}
+
+impl Kind {
+    const fn letter(self) -> char {
+        match self {
+            Self::Pending => 'p',
+            Self::Verified => 'v',
+        }
+    }
+}
+
+/// A new token, on its way to the browser. The store only ever sees its digest.
+pub struct SessionToken {
+    kind: Kind,
+    bytes: [u8; TOKEN_BYTES],
+}
+
+impl SessionToken {
+    /// A token made of 256 fresh random bits.
+    pub const fn new(kind: Kind, random: [u8; TOKEN_BYTES]) -> Self {
+        Self { kind, bytes: random }
+    }
+
+    /// The cookie value: one letter for the kind and 43 characters of base64url.
+    pub fn cookie_value(&self) -> String {
+        let mut value = String::with_capacity(44);
+        value.push(self.kind.letter());
+        BASE64URL_NOPAD.encode_append(&self.bytes, &mut value);
+        value
+    }
+
+    /// What the store keeps of it.
+    pub fn digest(&self) -> TokenDigest {
+        TokenDigest::of(&self.bytes)
+    }
+}
+
+/// SHA-256 of a token: enough to find the session, useless to forge the cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest(pub [u8; 32]);
+
+impl TokenDigest {
+    fn of(bytes: &[u8]) -> Self {
+        let mut out = [0; 32];
+        out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+        Self(out)
+    }
+}
+
+/// What a request's cookie claims: to be looked up, not to be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presented {
+    /// The kind of session it names.
+    pub kind: Kind,
+    /// Under which digest the store would have it.
+    pub digest: TokenDigest,
+}
+
+impl Presented {
+    /// Reads a cookie value. `None` for anything that [`SessionToken::cookie_value`] can't have made.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        let (&letter, rest) = value.split_first()?;
+        let kind = match letter {
+            b'p' => Kind::Pending,
+            b'v' => Kind::Verified,
+            _ => return None,
+        };
+        let mut bytes = [0; TOKEN_BYTES];
+        if BASE64URL_NOPAD.decode_len(rest.len()).ok()? != TOKEN_BYTES {
+            return None;
+        }
+        BASE64URL_NOPAD.decode_mut(rest, &mut bytes).ok()?;
+        Some(Self { kind, digest: TokenDigest::of(&bytes) })
+    }
+}
+
+/// Keyed digest of the dashboard credential that a session is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Binding(pub [u8; 32]);
+
+/// Which row of the store a verified session is; shown to its owner in the list of own sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub i64);
+
+/// First factor seen, second asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingSession {
+    /// Under which digest it is kept.
+    pub digest: TokenDigest,
+    /// Whose second factor is asked for.
+    pub account: AccountId,
+    /// The dashboard credential it was opened with, where the site binds to one.
+    pub binding: Option<Binding>,
+    /// When it was opened.
+    pub opened: Timestamp,
+}
+
+impl PendingSession {
+    /// Whether it is still good at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.opened.plus(PENDING_LIFETIME) && self.opened <= now.plus(CLOCK_SLACK)
+    }
+}
+
+/// What a verified session was verified with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifiedBy {
+    /// A code from the authenticator.
+    Totp,
+    /// A recovery code.
+    RecoveryCode,
+}
+
+/// Second factor given, for one login at the dashboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedSession {
+    /// The store's number for it.
+    pub id: SessionId,
+    /// Under which digest it is kept.
+    pub digest: TokenDigest,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The dashboard credential it holds for, where the site binds to one.
+    pub binding: Option<Binding>,
+    /// What it was verified with.
+    pub by: VerifiedBy,
+    /// When the second factor was given; the absolute limit counts from here.
+    pub verified_at: Timestamp,
+    /// When a code was last given in it: at verification, or later for an action that asked for one.
+    pub code_at: Timestamp,
+    /// When it was last used; the idle limit counts from here.
+    pub last_seen: Timestamp,
+}
+
+/// How long sessions live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Without a request.
+    pub idle: Duration,
+    /// At all.
+    pub lifetime: Duration,
+}
+
+/// Clocks of several machines, or one that was set back, may differ by this much before a session from the
+/// future is refused.
+const CLOCK_SLACK: Duration = Duration::from_mins(2);
+
+impl VerifiedSession {
+    /// The session as proof that `account` gave its second factor in the login that `binding` stands for.
+    ///
+    /// `binding` is `None` where the site binds to no credential, or the request can't carry it.
+    pub fn prove(
+        &self,
+        account: AccountId,
+        binding: BindingCheck,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Result<Proof<'_>, Mismatch> {
+        if self.account != account {
+            return Err(Mismatch::SomebodyElse);
+        }
+        if !binding.accepts(self.binding) {
+            return Err(Mismatch::AnotherLogin);
+        }
+        let expired = now >= self.verified_at.plus(limits.lifetime) || now >= self.last_seen.plus(limits.idle);
+        if expired || self.verified_at > now.plus(CLOCK_SLACK) {
+            return Err(Mismatch::Expired);
+        }
+        Ok(Proof { session: self })
+    }
+}
+
+/// What a request shows of the credential that sessions are bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindingCheck {
+    /// The site binds to none.
+    Unbound,
+    /// The request is one that can't carry the credential: a page's navigation at a site whose login lives in a header.
+    NotCarried,
+    /// The request carries this one, or lacks it.
+    Carried(Option<Binding>),
+}
+
+impl BindingCheck {
+    /// Whether a session that was opened with `bound` is good for this request.
+    pub fn accepts(self, bound: Option<Binding>) -> bool {
+        match self {
+            Self::Unbound | Self::NotCarried => true,
+            Self::Carried(None) => false,
+            Self::Carried(Some(carried)) => Some(carried) == bound,
+        }
+    }
+}
+
+/// Why a session is no proof. All of them end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The dashboard says that somebody else is logged in.
+    SomebodyElse,
+    /// The dashboard's credential is not the one it was verified with.
+    AnotherLogin,
+    /// Past the idle or the absolute limit.
+    Expired,
+}
+
+/// A live session of the account that asks. Only [`VerifiedSession::prove`] makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Proof<'a> {
+    session: &'a VerifiedSession,
+}
+
+impl<'a> Proof<'a> {
+    /// The session that proves it.
+    pub const fn session(self) -> &'a VerifiedSession {
+        self.session
+    }
+}
