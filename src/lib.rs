@@ -1,3 +1,4 @@
 //! Vestibule: the second factor for dashboards that only have a password.
 
 pub mod second_factor;
+pub mod store;

@@ -195,6 +195,25 @@ impl ActingAdmin {
     }
 }
 
+/// On whose authority something is done to an organization or one of its accounts.
+#[derive(Debug, Clone, Copy)]
+pub enum Authority {
+    /// An administrator's, over the own organization.
+    Admin(ActingAdmin),
+    /// The operator's, at the command line, over this organization.
+    Operator(OrganizationId),
+}
+
+impl Authority {
+    /// The only organization it reaches.
+    pub const fn organization(&self) -> OrganizationId {
+        match self {
+            Self::Admin(admin) => admin.organization,
+            Self::Operator(organization) => *organization,
+        }
+    }
+}
+
 /// Whether a code given at `code_at` still covers an action at `now`.
 pub fn is_fresh(code_at: Timestamp, now: Timestamp) -> bool {
     now < code_at.plus(FRESH)

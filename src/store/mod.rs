@@ -1,0 +1,349 @@
+//! What is kept, and the contract every engine keeps it by.
+//!
+//! The methods of [`Store`] are decisions, not rows: each is one statement or one transaction that the database
+//! settles alone, so that two browsers, two threads or two machines can't both win. What a method has answered as
+//! done is durable. What a caller must act on is a value; [`StoreError`] means that nothing can be said.
+
+pub mod sqlite;
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::second_factor::Timestamp;
+use crate::second_factor::account::{Account, AccountId, AccountKey, Organization, OrganizationId, Requirement};
+use crate::second_factor::enrollment::PendingEnrollment;
+use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
+use crate::second_factor::policy::Authority;
+use crate::second_factor::recovery::CodeDigest;
+use crate::second_factor::sealing::Sealed;
+use crate::second_factor::session::{Binding, PendingSession, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
+use crate::second_factor::throttle::{Bucket, Charge};
+use crate::second_factor::totp::Step;
+
+/// The store can't answer. Nobody passes on the strength of this.
+#[derive(Debug, thiserror::Error)]
+#[error("the store can't {what}")]
+pub struct StoreError {
+    /// What was asked of it, as a verb phrase: `charge an attempt`.
+    pub what: &'static str,
+    /// Why it can't.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What every store answers with.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A visitor, as the dashboard just named them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// What names the account.
+    pub key: AccountKey,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The display name.
+    pub name: Option<String>,
+    /// What the organization starts with, if it has not been seen before.
+    pub initial: Requirement,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A session to open once a code was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// The digest of its token.
+    pub digest: TokenDigest,
+    /// The dashboard credential it holds for.
+    pub binding: Option<Binding>,
+    /// The session it takes the place of: ended in the same transaction.
+    pub instead_of: Option<TokenDigest>,
+    /// From which address it was opened.
+    pub address: Option<IpAddr>,
+    /// The browser, as it names itself; at most 200 characters.
+    pub browser: String,
+}
+
+/// What an accepted code brings about, in the same transaction that uses it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A verified session.
+    SignIn(NewSession),
+    /// A new token and a fresh `code_at` for a verified session, which keeps its `verified_at`.
+    StepUp {
+        /// The session.
+        session: SessionId,
+        /// The digest of its new token.
+        digest: TokenDigest,
+    },
+    /// The end of the key, the recovery codes and every session.
+    Disable,
+    /// New recovery codes in place of the old ones.
+    RegenerateRecoveryCodes(Vec<CodeDigest>),
+    /// A pending enrollment that may take the place of the key.
+    StartReplacement(PendingEnrollment),
+}
+
+/// What became of a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    /// Used up, and its effect done.
+    Accepted(Option<VerifiedSession>),
+    /// It had been used before.
+    AlreadyUsed,
+    /// The account has no such key, code or session any more: a reset came between.
+    Gone,
+}
+
+/// An enrolled authenticator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolledKey {
+    /// Its secret.
+    pub secret: Sealed,
+    /// The last step that was accepted.
+    pub last_step: Step,
+}
+
+/// What confirms an enrollment.
+#[derive(Debug, Clone)]
+pub struct Confirmation {
+    /// The enrollment, as it was read: another one does not count.
+    pub pending: PendingEnrollment,
+    /// The same secret, sealed as the account's key.
+    pub secret: Sealed,
+    /// The step of the confirming code, which counts as used.
+    pub step: Step,
+    /// The new recovery codes.
+    pub recovery_codes: Vec<CodeDigest>,
+    /// The session to open.
+    pub session: NewSession,
+}
+
+/// A verified session, as its owner sees it in the profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// The session.
+    pub session: VerifiedSession,
+    /// From which address it was opened.
+    pub address: Option<IpAddr>,
+    /// The browser, as it named itself.
+    pub browser: String,
+}
+
+/// Which accounts to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountQuery {
+    /// Of this organization alone; `None` for all of them (the operator's view).
+    pub organization: Option<OrganizationId>,
+    /// Only those with a second factor.
+    pub enrolled_only: bool,
+    /// Only those whose name, e-mail address or user id contains this, whatever the case of ASCII letters.
+    pub search: Option<String>,
+    /// How many to pass over.
+    pub offset: u64,
+    /// How many to list at most.
+    pub limit: u64,
+}
+
+/// One account in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// The account.
+    pub account: Account,
+    /// Whether failed tries have locked its key.
+    pub locked: bool,
+    /// How many unused recovery codes it has.
+    pub recovery_codes_left: u32,
+}
+
+/// A part of a list, and how long the whole is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// This part.
+    pub rows: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// How far an organization is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Accounts that were ever seen.
+    pub accounts: u64,
+    /// Those with a second factor.
+    pub enrolled: u64,
+}
+
+/// Which entries of the audit log to read; the newest come first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Of this organization alone; `None` for all of them (the operator's view).
+    pub organization: Option<OrganizationId>,
+    /// About this account alone.
+    pub subject: Option<AccountId>,
+    /// How many to pass over.
+    pub offset: u64,
+    /// How many to list at most.
+    pub limit: u64,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number: later entries have larger ones.
+    pub number: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// Who did it.
+    pub actor: Actor,
+    /// What people call the actor, if it is a person.
+    pub actor_name: Option<String>,
+    /// To whom.
+    pub subject: Option<AccountId>,
+    /// What people call them.
+    pub subject_name: Option<String>,
+    /// In which organization.
+    pub organization: String,
+    /// From which address.
+    pub address: Option<IpAddr>,
+    /// The id of the request.
+    pub request: Option<String>,
+}
+
+/// What a change made out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// An account: its factor, its name.
+    Account(AccountId),
+    /// An organization: its requirement.
+    Organization(OrganizationId),
+    /// A verified session that ended or got a new token.
+    Session(TokenDigest),
+}
+
+/// How far a reader of the change feed has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub i64);
+
+/// What a store keeps, by what is decided about it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The account and the organization of a visitor, made on first sight, with name and e-mail address brought up to date.
+    async fn sight(&self, sighting: Sighting) -> Result<(Account, Organization)>;
+
+    /// An account by its number, with its organization.
+    async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>>;
+
+    /// Opens a pending session. An account has at most [`PENDING_SESSIONS`]; the oldest make room.
+    async fn open_pending(&self, session: PendingSession) -> Result<()>;
+
+    /// The pending session of that digest, live or not.
+    async fn pending_session(&self, digest: TokenDigest) -> Result<Option<PendingSession>>;
+
+    /// The verified session of that digest, live or not.
+    async fn verified_session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>>;
+
+    /// Moves `last_seen` of sessions forward, never back. Sessions that ended meanwhile are passed over.
+    async fn touch(&self, seen: Vec<(SessionId, Timestamp)>) -> Result<()>;
+
+    /// Ends the pending or verified session of that digest. `logged` is what the audit log says of a verified one;
+    /// `None` where it simply ran out. `false` if there was none.
+    async fn end_session(&self, digest: TokenDigest, logged: Option<EventKind>, occasion: Occasion) -> Result<bool>;
+
+    /// Ends one verified session of this account alone. `false` if it has no such session.
+    async fn end_own_session(&self, account: AccountId, session: SessionId, occasion: Occasion) -> Result<bool>;
+
+    /// The verified sessions of an account, the last used first.
+    async fn sessions_of(&self, account: AccountId) -> Result<Vec<SessionRecord>>;
+
+    /// Charges a try, before anything is compared, and commits that whatever happens to the request later.
+    async fn charge_attempt(&self, account: AccountId, bucket: Bucket, now: Timestamp) -> Result<Charge>;
+
+    /// The account's key.
+    async fn enrolled_key(&self, account: AccountId) -> Result<Option<EnrolledKey>>;
+
+    /// Uses up a step of the account's key if it is larger than the last one used, takes back the charge of the try,
+    /// and does what the code was given for: all of it or nothing.
+    async fn accept_step(&self, account: AccountId, step: Step, effect: Effect, occasion: Occasion)
+    -> Result<Acceptance>;
+
+    /// Uses up a recovery code of this account, unlocks its key, and does what the code was given for
+    /// ([`Effect::SignIn`] or [`Effect::StepUp`]). An unknown or used code is [`Acceptance::AlreadyUsed`].
+    async fn spend_recovery_code(
+        &self,
+        account: AccountId,
+        code: CodeDigest,
+        effect: Effect,
+        occasion: Occasion,
+    ) -> Result<Acceptance>;
+
+    /// Starts an enrollment for an account without a key, in a session. If that session has one that has not expired
+    /// it stays, and is returned. `None` if the account has a key already.
+    async fn start_enrollment(&self, pending: PendingEnrollment) -> Result<Option<PendingEnrollment>>;
+
+    /// The enrollment that was started in this session and has not expired at `now`.
+    async fn pending_enrollment(&self, session: TokenDigest, now: Timestamp) -> Result<Option<PendingEnrollment>>;
+
+    /// Makes a pending secret the account's key, uses up the step of the confirming code, replaces the recovery
+    /// codes, ends every other session of the account and opens the new one. [`Acceptance::Gone`] if the enrollment
+    /// is not as it was read, has expired, or the account got a key meanwhile that it was not started to replace.
+    async fn confirm_enrollment(&self, confirmation: Confirmation, occasion: Occasion) -> Result<Acceptance>;
+
+    /// How many unused recovery codes the account has.
+    async fn recovery_codes_left(&self, account: AccountId) -> Result<u32>;
+
+    /// Throws away the account's key, recovery codes, pending enrollments, failed tries and every session.
+    /// `None`, and nothing done, if the authority's organization has no such account with a key.
+    async fn reset_account(&self, by: Authority, account: AccountId, occasion: Occasion) -> Result<Option<Account>>;
+
+    /// Sets what the authority's organization asks for. `false` if it asked for that already.
+    async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool>;
+
+    /// Accounts, by name, e-mail address or user id.
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRecord>>;
+
+    /// How many accounts of an organization are enrolled.
+    async fn counts(&self, organization: OrganizationId) -> Result<Counts>;
+
+    /// Every organization, by realm and name.
+    async fn organizations(&self) -> Result<Vec<Organization>>;
+
+    /// Writes an entry that belongs to no other change: a refused code.
+    async fn record(&self, organization: OrganizationId, event: Event, occasion: Occasion) -> Result<()>;
+
+    /// Reads the audit log.
+    async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>>;
+
+    /// Where the change feed stands now.
+    async fn cursor(&self) -> Result<Cursor>;
+
+    /// What changed after `cursor`, by whichever process, and where the feed stands now.
+    async fn changes_since(&self, cursor: Cursor) -> Result<(Vec<Change>, Cursor)>;
+
+    /// The sealed value that tells whether the key file belongs to this store.
+    async fn key_check(&self) -> Result<Option<Sealed>>;
+
+    /// Sets that value on a new store; the one that stands if there is one already.
+    async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed>;
+
+    /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
+    /// count, old changes. At most `limit` rows of each; returns how many in all.
+    async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
+}
+
+/// What [`Store::prune`] takes for expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expired {
+    /// The time.
+    pub now: Timestamp,
+    /// Sessions last seen before this are past the idle limit.
+    pub idle_since: Timestamp,
+    /// Sessions verified before this are past the absolute limit.
+    pub verified_before: Timestamp,
+}
+
+/// How many pending sessions an account can have at a time.
+pub const PENDING_SESSIONS: u64 = 20;
