@@ -284,6 +284,16 @@ pub trait Store: Send + Sync + 'static {
     /// it stays, and is returned. `None` if the account has a key already.
     async fn start_enrollment(&self, pending: PendingEnrollment) -> Result<Option<PendingEnrollment>>;
 
+    /// Starts an enrollment that may take the place of the account's key, in the verified session that
+    /// `pending.session` names, if that session was verified with a recovery code given at `fresh_since` or later. If
+    /// the session has such an enrollment already that has not expired it stays, and is returned. `None`, and nothing
+    /// done, if the session is not of that kind (any more) or the account has no key.
+    async fn start_replacement(
+        &self,
+        pending: PendingEnrollment,
+        fresh_since: Timestamp,
+    ) -> Result<Option<PendingEnrollment>>;
+
     /// The enrollment that was started in this session and has not expired at `now`.
     async fn pending_enrollment(&self, session: TokenDigest, now: Timestamp) -> Result<Option<PendingEnrollment>>;
 
