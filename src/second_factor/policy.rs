@@ -157,11 +157,9 @@ pub fn admit(passage: &Passage, marked: bool) -> Result<Admin, AdminRefusal> {
     let traveler = passage.traveler().filter(|_| marked).ok_or(AdminRefusal::NotAnAdmin)?;
     let verified = traveler.verified.ok_or(AdminRefusal::NotVerified)?;
     match verified.by {
-        VerifiedBy::Totp => Ok(Admin {
-            account: traveler.account,
-            organization: traveler.organization,
-            code_at: verified.code_at,
-        }),
+        VerifiedBy::Totp => {
+            Ok(Admin { account: traveler.account, organization: traveler.organization, code_at: verified.code_at })
+        }
         VerifiedBy::RecoveryCode => Err(AdminRefusal::RecoveryOnly),
     }
 }
@@ -353,6 +351,10 @@ mod tests {
         assert_eq!(at(&bound, 7, BindingCheck::NotCarried, NOW), None);
         assert_eq!(at(&bound, 7, carried(2), NOW), Some(Mismatch::AnotherLogin));
         assert_eq!(at(&bound, 7, BindingCheck::Carried(None), NOW), Some(Mismatch::AnotherLogin));
-        assert_eq!(at(&busy, 7, carried(1), NOW), Some(Mismatch::AnotherLogin), "opened before the site bound sessions");
+        assert_eq!(
+            at(&busy, 7, carried(1), NOW),
+            Some(Mismatch::AnotherLogin),
+            "opened before the site bound sessions"
+        );
     }
 }

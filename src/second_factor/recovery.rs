@@ -43,8 +43,7 @@ impl RecoveryCode {
     /// The code as it is shown: four groups of four characters.
     pub fn text(&self) -> String {
         let plain = encoding().encode(self.0.as_slice());
-        let groups: Vec<&str> =
-            (0..plain.len()).step_by(4).map(|at| &plain[at..plain.len().min(at + 4)]).collect();
+        let groups: Vec<&str> = (0..plain.len()).step_by(4).map(|at| &plain[at..plain.len().min(at + 4)]).collect();
         groups.join("-")
     }
 
@@ -88,7 +87,9 @@ mod tests {
 
     #[test]
     fn anything_but_sixteen_characters_of_the_alphabet_is_no_code() {
-        for typed in ["", "0", "0000-0000-0000-000", "0000-0000-0000-00000", "UUUU-0000-0000-0000", "0000\u{a0}000000000000"] {
+        for typed in
+            ["", "0", "0000-0000-0000-000", "0000-0000-0000-00000", "UUUU-0000-0000-0000", "0000\u{a0}000000000000"]
+        {
             assert!(RecoveryCode::parse(typed).is_none(), "{typed:?}");
         }
     }

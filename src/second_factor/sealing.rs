@@ -101,6 +101,9 @@ impl Keyring {
     }
 
     /// Seals `plain` for one purpose of one account.
+    ///
+    /// # Panics
+    /// If `plain` is longer than the cipher's limit of 256 GiB.
     pub fn seal(&self, purpose: Purpose, account: &AccountKey, plain: &[u8], nonce: [u8; NONCE_BYTES]) -> Sealed {
         let key = self.sealing_key();
         let aad = associated_data(purpose, account);
