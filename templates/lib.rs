@@ -1,1 +1,64 @@
 //! Vestibule's pages: views in, HTML out.
+//!
+//! A page is a function from a view to [`Markup`]. The gateway says *what* is the case (a [`Refusal`], an
+//! [`EventKind`], a [`FailureKind`]); only this crate says it in words. What comes from outside (names, addresses,
+//! browsers) may be any text: it is escaped, stripped of control characters and cut to a sensible length here.
+//!
+//! Every page works without JavaScript and under this policy, which allows nothing inline:
+//! `default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self';
+//! frame-ancestors 'none'; base-uri 'none'`.
+//!
+//! | page | view | function |
+//! |---|---|---|
+//! | the challenge | [`Challenge`] | [`challenge()`] |
+//! | enrollment | [`Enrollment`] | [`enrollment()`] |
+//! | new recovery codes | [`RecoveryCodes`] | [`recovery_codes()`] |
+//! | use a recovery code | [`Recovery`] | [`recovery()`] |
+//! | my profile | [`Profile`] | [`profile()`] |
+//! | the organization's settings | [`Settings`] | [`settings()`] |
+//! | accounts with 2-factor authentication, and reset | [`Security`] | [`security()`] |
+//! | the audit log | [`Audit`] | [`audit()`] |
+//! | *Limited access* | [`LimitedAccess`] | [`limited_access()`] |
+//! | logged out | [`SignedOut`] | [`signed_out()`] |
+//! | anything that went wrong | [`Failure`] | [`failure()`] |
+//!
+
+mod accent;
+mod assets;
+mod audit;
+mod challenge;
+mod enrollment;
+mod event;
+mod failure;
+mod frame;
+mod limited_access;
+mod moment;
+mod profile;
+mod recovery;
+mod recovery_codes;
+mod refusal;
+mod security;
+mod settings;
+mod signed_out;
+
+pub use accent::Accent;
+pub use assets::{Asset, assets};
+pub use audit::{Actor, Audit, AuditEntry, audit};
+pub use challenge::{Challenge, challenge};
+pub use enrollment::{Enrollment, EnrollmentReason, Qr, enrollment};
+pub use event::EventKind;
+pub use failure::{Failure, FailureKind, failure};
+pub use frame::{Frame, Navigation, Paging, Person};
+pub use limited_access::{Limitation, LimitedAccess, limited_access};
+pub use maud::Markup;
+pub use moment::Moment;
+pub use profile::{
+    Activity, EnrolledFactor, OwnFactor, OwnSession, Profile, ProfileForm, ProfileNotice, Replacing, SessionPlace,
+    Switch, VerifiedWith, profile,
+};
+pub use recovery::{Recovery, recovery};
+pub use recovery_codes::{CodesAfter, RecoveryCodes, recovery_codes};
+pub use refusal::{CodeDemand, Refusal};
+pub use security::{KeyState, ResetAction, ResetDialog, Security, SecurityNotice, SecurityRow, security};
+pub use settings::{Authority, Requirement, Settings, SettingsNotice, settings};
+pub use signed_out::{SignedOut, signed_out};

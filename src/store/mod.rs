@@ -267,8 +267,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Uses up a step of the account's key if it is larger than the last one used, takes back the charge of the try,
     /// and does what the code was given for: all of it or nothing.
-    async fn accept_step(&self, account: AccountId, step: Step, effect: Effect, occasion: Occasion)
-    -> Result<Acceptance>;
+    async fn accept_step(
+        &self,
+        account: AccountId,
+        step: Step,
+        effect: Effect,
+        occasion: Occasion,
+    ) -> Result<Acceptance>;
 
     /// Uses up a recovery code of this account, unlocks its key, and does what the code was given for
     /// ([`Effect::SignIn`] or [`Effect::StepUp`]). An unknown or used code is [`Acceptance::AlreadyUsed`].
