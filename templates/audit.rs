@@ -1,7 +1,11 @@
 //! What happened in an organization.
 
-use maud::Markup;
+use maud::{Markup, html};
 
+use crate::frame::{Layout, Page, Place};
+use crate::icon::{Icon, icon};
+use crate::outside::shown;
+use crate::sections::{Section, beside, breadcrumb};
 use crate::{EventKind, Frame, Moment, Paging};
 
 /// The audit log: `GET {prefix}/settings/audit` (query `page`).
@@ -47,5 +51,59 @@ pub enum Actor<'a> {
 
 /// The audit log.
 pub fn audit(view: &Audit<'_>) -> Markup {
-    view.frame.stub("Audit log")
+    let list = view.frame.at("settings/audit");
+    let page = html! {
+        (breadcrumb(view.frame, Section::Audit))
+        h1 { "Audit log" }
+        p.lead { "What happened to 2-factor authentication in " bdi { (shown(view.organization)) } ", the latest first. Times are UTC." }
+        (table(view))
+        (view.paging.links(|page| if page == 1 { list.clone() } else { format!("{list}?page={page}") }))
+    };
+    let body = beside(view.frame, Section::Audit, &page);
+    view.frame.page(&Page { title: "Audit log", layout: Layout::Full, place: Place::Settings, body })
+}
+
+fn table(view: &Audit<'_>) -> Markup {
+    if view.entries.is_empty() {
+        return html! { div.panel.empty { (icon(Icon::Clock)) p { "Nothing has happened yet." } } };
+    }
+    html! {
+        // The roles say again what the elements are: as cards on a narrow screen they would lose it.
+        table.cards role="table" {
+            caption.unseen { "Audit log" }
+            thead role="rowgroup" {
+                tr role="row" {
+                    th scope="col" role="columnheader" { "What" }
+                    th scope="col" role="columnheader" { "When" }
+                    th scope="col" role="columnheader" { "Who" }
+                    th scope="col" role="columnheader" { "Whom" }
+                    th scope="col" role="columnheader" { "From" }
+                }
+            }
+            tbody role="rowgroup" { @for entry in view.entries { (row(entry)) } }
+        }
+    }
+}
+
+fn row(entry: &AuditEntry<'_>) -> Markup {
+    html! {
+        tr role="row" {
+            th scope="row" role="rowheader" { span class=(entry.kind.weight().class()) { (entry.kind.in_the_log()) } }
+            td role="cell" data-label="When" { (entry.at.shown_in_utc()) }
+            td role="cell" data-label="Who" {
+                @match entry.actor {
+                    Actor::Person(name) => bdi { (shown(name)) },
+                    Actor::Operator => "The operator",
+                    Actor::Gateway => "Automatic",
+                }
+            }
+            td role="cell" data-label="Whom" {
+                @if let Some(subject) = entry.subject { bdi { (shown(subject)) } } @else { "Everybody" }
+            }
+            td role="cell" data-label="From" {
+                bdi { (entry.address.map_or_else(|| "–".to_owned(), shown)) }
+                @if let Some(request) = entry.request { span.request-id { "Request " code { (shown(request)) } } }
+            }
+        }
+    }
 }

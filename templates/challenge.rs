@@ -1,7 +1,10 @@
 //! The page that asks for a code.
 
-use maud::Markup;
+use maud::{Markup, html};
 
+use crate::form::{Asked, Focus, code_field, refusal_alert};
+use crate::frame::{Layout, Page, Place};
+use crate::outside::query_value;
 use crate::{Frame, Refusal};
 
 /// The challenge: `GET` and `POST {prefix}/verify`.
@@ -17,5 +20,24 @@ pub struct Challenge<'a> {
 
 /// Asks for a code. The form posts `code` and `next`.
 pub fn challenge(view: &Challenge<'_>) -> Markup {
-    view.frame.stub("Enter your code")
+    let Challenge { frame, next, refusal } = *view;
+    let title = if refusal.is_some() { "Error: Enter your code" } else { "Enter your code" };
+    let body = html! {
+        div.card {
+            h1 { "Enter your code" }
+            p.lead { "Open your authenticator app and type the code that it shows for this site." }
+            (refusal_alert("code", Asked::Code, refusal))
+            form method="post" action=(frame.at("verify")) data-auto-submit {
+                input type="hidden" name="next" value=(next);
+                (code_field("code", refusal, Focus::Taken))
+                p.hint data-with-script hidden { "The form is sent when all 6 digits are in." }
+                button.primary.wide type="submit" { "Continue" }
+            }
+            p.aside {
+                "No access to your app? "
+                a href=(format!("{}?next={}", frame.at("recover"), query_value(next))) { "Use a recovery code" }
+            }
+        }
+    };
+    frame.page(&Page { title, layout: Layout::Card, place: Place::Outside, body })
 }

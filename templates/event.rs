@@ -34,3 +34,84 @@ pub enum EventKind {
     /// A session ended by logging out.
     LoggedOut,
 }
+
+impl EventKind {
+    /// As the audit log says it: after it stands who did it, and to whom.
+    pub(crate) const fn in_the_log(self) -> &'static str {
+        match self {
+            Self::Enrolled => "Authenticator set up",
+            Self::Replaced => "Authenticator replaced",
+            Self::Disabled => "2-factor authentication turned off",
+            Self::Reset => "2-factor authentication reset",
+            Self::Verified => "Code accepted",
+            Self::RecoveryCodeUsed => "Recovery code used",
+            Self::CodeRefused => "Wrong code",
+            Self::CodeReused => "Code used a second time",
+            Self::RecoveryCodeRefused => "Wrong recovery code",
+            Self::FactorLocked => "Authenticator locked after too many wrong codes",
+            Self::RecoveryCodesRegenerated => "New recovery codes made",
+            Self::RequirementTurnedOn => "2-factor authentication made required",
+            Self::RequirementTurnedOff => "2-factor authentication made optional",
+            Self::SessionEnded => "Session ended from the profile",
+            Self::LoggedOut => "Logged out",
+        }
+    }
+
+    /// As the profile says it to the person it happened to.
+    pub(crate) const fn to_its_owner(self) -> &'static str {
+        match self {
+            Self::Enrolled => "You set up your authenticator",
+            Self::Replaced => "You replaced your authenticator",
+            Self::Disabled => "You turned 2-factor authentication off",
+            Self::Reset => "Your 2-factor authentication was reset",
+            Self::Verified => "You entered a code",
+            Self::RecoveryCodeUsed => "A recovery code was used",
+            Self::CodeRefused => "A wrong code was entered",
+            Self::CodeReused => "A code was entered a second time",
+            Self::RecoveryCodeRefused => "A wrong recovery code was entered",
+            Self::FactorLocked => "Your authenticator was locked after too many wrong codes",
+            Self::RecoveryCodesRegenerated => "You made new recovery codes",
+            Self::RequirementTurnedOn => "Your organization made 2-factor authentication required",
+            Self::RequirementTurnedOff => "Your organization made 2-factor authentication optional",
+            Self::SessionEnded => "You ended a session",
+            Self::LoggedOut => "You logged out",
+        }
+    }
+
+    /// Whether somebody may want to look into it.
+    pub(crate) const fn weight(self) -> Weight {
+        match self {
+            Self::CodeRefused | Self::CodeReused | Self::RecoveryCodeRefused | Self::FactorLocked => Weight::Suspicious,
+            Self::Disabled | Self::Reset | Self::RecoveryCodeUsed | Self::RequirementTurnedOff => Weight::Notable,
+            Self::Enrolled
+            | Self::Replaced
+            | Self::Verified
+            | Self::RecoveryCodesRegenerated
+            | Self::RequirementTurnedOn
+            | Self::SessionEnded
+            | Self::LoggedOut => Weight::Usual,
+        }
+    }
+}
+
+/// How much an event stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// It happens every day.
+    Usual,
+    /// Protection got less.
+    Notable,
+    /// Somebody may have been guessing.
+    Suspicious,
+}
+
+impl Weight {
+    /// Its class in the stylesheet.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Usual => "event",
+            Self::Notable => "event notable",
+            Self::Suspicious => "event suspicious",
+        }
+    }
+}

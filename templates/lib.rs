@@ -22,6 +22,7 @@
 //! | logged out | [`SignedOut`] | [`signed_out()`] |
 //! | anything that went wrong | [`Failure`] | [`failure()`] |
 //!
+//! [`samples`] has every page in every state.
 
 mod accent;
 mod assets;
@@ -30,13 +31,20 @@ mod challenge;
 mod enrollment;
 mod event;
 mod failure;
+mod form;
 mod frame;
+mod icon;
 mod limited_access;
 mod moment;
+mod notice;
+mod outside;
+mod paging;
 mod profile;
 mod recovery;
 mod recovery_codes;
 mod refusal;
+pub mod samples;
+mod sections;
 mod security;
 mod settings;
 mod signed_out;
@@ -48,10 +56,11 @@ pub use challenge::{Challenge, challenge};
 pub use enrollment::{Enrollment, EnrollmentReason, Qr, enrollment};
 pub use event::EventKind;
 pub use failure::{Failure, FailureKind, failure};
-pub use frame::{Frame, Navigation, Paging, Person};
+pub use frame::{Frame, Navigation, Person};
 pub use limited_access::{Limitation, LimitedAccess, limited_access};
 pub use maud::Markup;
 pub use moment::Moment;
+pub use paging::Paging;
 pub use profile::{
     Activity, EnrolledFactor, OwnFactor, OwnSession, Profile, ProfileForm, ProfileNotice, Replacing, SessionPlace,
     Switch, VerifiedWith, profile,

@@ -1,5 +1,7 @@
 //! A point in time, and how people and programs read it.
 
+use maud::{Markup, html};
+
 /// Whole seconds since 1970-01-01T00:00:00Z. Shown in UTC; the script turns some of them into the reader's own zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(i64);
@@ -22,6 +24,22 @@ impl Moment {
         let ((year, month, day), (hour, minute, _)) = self.civil();
         let name = MONTHS[usize::try_from(month - 1).unwrap_or(0) % 12];
         format!("{day} {name} {year}, {hour:02}:{minute:02} UTC")
+    }
+
+    /// To the minute; the script turns it into the reader's own zone.
+    pub(crate) fn shown(self) -> Markup {
+        html! { time datetime=(self.rfc3339()) data-local { (self.text()) } }
+    }
+
+    /// To the minute and in UTC for everybody, for comparison with a log.
+    pub(crate) fn shown_in_utc(self) -> Markup {
+        html! { time datetime=(self.rfc3339()) { (self.text()) } }
+    }
+
+    /// To the second, for comparison with a phone's clock; the script adds the reader's own time.
+    pub(crate) fn shown_to_the_second(self) -> Markup {
+        let text = self.rfc3339().replace('T', " ").replace('Z', " UTC");
+        html! { time datetime=(self.rfc3339()) data-clock { (text) } }
     }
 
     /// (year, month, day), (hour, minute, second); days are counted from 0000-03-01, so that the leap day is the

@@ -1,7 +1,12 @@
 //! My profile: one's own second factor, recovery codes, sessions and recent activity.
 
-use maud::Markup;
+mod factor;
+mod sessions;
 
+use maud::{Markup, html};
+
+use crate::frame::{Layout, Page, Place};
+use crate::notice::{alert, snackbar};
 use crate::{EventKind, Frame, Moment, Refusal};
 
 /// My profile: `GET {prefix}/profile`, and the answer where one of its forms was refused.
@@ -153,5 +158,52 @@ pub enum ProfileForm {
 /// My profile. Its forms post nothing to `profile/enable`; `code` to `profile/disable`, `profile/replace` and
 /// `profile/recovery-codes`; `session` to `profile/sessions/end`.
 pub fn profile(view: &Profile<'_>) -> Markup {
-    view.frame.stub("My profile")
+    let title = match view.notice {
+        Some(ProfileNotice::Refused { .. } | ProfileNotice::SwitchLocked) => "Error: My profile",
+        _ => "My profile",
+    };
+    let body = html! {
+        div.column {
+            (outcome(view))
+            h1 { "My profile" }
+            (factor::section(view))
+            @if let OwnFactor::On(factor) = &view.factor {
+                (factor::authenticator(view, factor))
+                (factor::recovery_codes(view, factor))
+            }
+            (sessions::sessions(view))
+            (sessions::activity(view))
+        }
+    };
+    view.frame.page(&Page { title, layout: Layout::Full, place: Place::Profile, body })
+}
+
+/// What became of the last request, above everything else. A refused form says it itself.
+fn outcome(view: &Profile<'_>) -> Markup {
+    let Some(notice) = view.notice else { return Markup::default() };
+    let done = |text: &str| snackbar(&html! { (text) }, &view.frame.at("profile"));
+    match notice {
+        ProfileNotice::Enabled => done("2-factor authentication is on."),
+        ProfileNotice::Disabled => done("2-factor authentication is off. Your recovery codes no longer work."),
+        ProfileNotice::Replaced => done("Your new authenticator is set up. The old one no longer works."),
+        ProfileNotice::RecoveryCodesRegenerated => done("You have new recovery codes. The old ones no longer work."),
+        ProfileNotice::SessionEnded => done("The session was ended."),
+        ProfileNotice::SessionGone => done("That session had ended already."),
+        ProfileNotice::SwitchLocked => alert(
+            "locked-error",
+            "2-factor authentication stays on",
+            &html! { p { "Your organization requires it, so it can't be turned off here." } },
+        ),
+        ProfileNotice::Refused { .. } => Markup::default(),
+    }
+}
+
+impl Profile<'_> {
+    /// Why this form was refused, if it was the one.
+    fn refusal(&self, of: ProfileForm) -> Option<Refusal> {
+        match self.notice {
+            Some(ProfileNotice::Refused { form, refusal }) if form == of => Some(refusal),
+            _ => None,
+        }
+    }
 }
