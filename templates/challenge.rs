@@ -29,8 +29,7 @@ pub fn challenge(view: &Challenge<'_>) -> Markup {
             (refusal_alert("code", Asked::Code, refusal))
             form method="post" action=(frame.at("verify")) data-auto-submit {
                 input type="hidden" name="next" value=(next);
-                (code_field("code", refusal, Focus::Taken))
-                p.hint data-with-script hidden { "The form is sent when all 6 digits are in." }
+                (code_field("code", Asked::Code, refusal, Focus::Taken))
                 button.primary.wide type="submit" { "Continue" }
             }
             p.aside {

@@ -166,9 +166,8 @@ fn confirm_step(view: &Enrollment<'_>) -> Markup {
         h2 { "Type the code that the app shows" }
         form.inline method="post" action=(view.frame.at("enroll")) data-auto-submit {
             input type="hidden" name="next" value=(view.next);
-            (code_field("code", view.refusal, focus))
+            (code_field("code", Asked::FirstCode, view.refusal, focus))
             button.primary type="submit" { "Confirm" }
-            p.hint data-with-script hidden { "The form is sent when all 6 digits are in." }
         }
     }
 }
@@ -188,8 +187,8 @@ fn qr(qr: &Qr) -> Markup {
     html! {
         svg.qr viewBox=(format!("0 0 {side} {side}")) role="img" aria-labelledby="qr-title" shape-rendering="crispEdges" {
             title #qr-title { "QR code with your key. The same key follows as text." }
-            rect width=(side) height=(side) fill="#fff";
-            path d=(qr.path) transform=(format!("translate({QUIET_ZONE} {QUIET_ZONE})")) fill="#000";
+            rect width=(side) height=(side) fill="#fff" {}
+            path d=(qr.path) transform=(format!("translate({QUIET_ZONE} {QUIET_ZONE})")) fill="#000" {}
         }
     }
 }

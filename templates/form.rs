@@ -19,6 +19,16 @@ pub(crate) enum Asked {
     ActionCode,
 }
 
+impl Asked {
+    /// Whether the script sends the form by itself: not where that would change or delete something.
+    const fn is_sent_when_complete(self) -> bool {
+        match self {
+            Self::Code | Self::FirstCode => true,
+            Self::RecoveryCode | Self::ActionCode => false,
+        }
+    }
+}
+
 /// Whether a field takes the focus when the page opens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Focus {
@@ -27,7 +37,7 @@ pub(crate) enum Focus {
 }
 
 /// A field `code`, with its label. `id` is that of the field; the refusal's is `id-error`.
-pub(crate) fn code_field(id: &str, refusal: Option<Refusal>, focus: Focus) -> Markup {
+pub(crate) fn code_field(id: &str, asked: Asked, refusal: Option<Refusal>, focus: Focus) -> Markup {
     let hint = format!("{id}-hint");
     html! {
         div.field {
@@ -36,7 +46,12 @@ pub(crate) fn code_field(id: &str, refusal: Option<Refusal>, focus: Focus) -> Ma
                 maxlength="32" required autocapitalize="none" spellcheck="false"
                 aria-describedby=(described_by(id, refusal)) aria-invalid=[is_invalid(refusal)]
                 autofocus[focus == Focus::Taken];
-            p.hint #(hint) { "The 6 digits that your authenticator app shows now." }
+            p.hint #(hint) {
+                "The 6 digits that your app shows now."
+                @if asked.is_sent_when_complete() {
+                    span data-with-script hidden { " The form is sent when all of them are in." }
+                }
+            }
         }
     }
 }

@@ -53,6 +53,6 @@ impl Icon {
 /// The icon, as large as the text around it.
 pub(crate) fn icon(icon: Icon) -> Markup {
     html! {
-        svg.icon viewBox="0 0 24 24" aria-hidden="true" focusable="false" { path d=(icon.path()); }
+        svg.icon viewBox="0 0 24 24" aria-hidden="true" focusable="false" { path d=(icon.path()) {} }
     }
 }

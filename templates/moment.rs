@@ -31,6 +31,12 @@ impl Moment {
         html! { time datetime=(self.rfc3339()) data-local { (self.text()) } }
     }
 
+    /// The day; the script turns it into the reader's own zone.
+    pub(crate) fn shown_as_date(self) -> Markup {
+        let text = self.text();
+        html! { time datetime=(self.rfc3339()) data-local="date" { (text.split(',').next().unwrap_or_default()) } }
+    }
+
     /// To the minute and in UTC for everybody, for comparison with a log.
     pub(crate) fn shown_in_utc(self) -> Markup {
         html! { time datetime=(self.rfc3339()) { (self.text()) } }

@@ -207,6 +207,9 @@ fn list(view: &Security<'_>) -> Markup {
             }
             tbody role="rowgroup" { @for row in view.rows { (table_row(view, row)) } }
         }
+        @if view.rows.iter().any(|row| row.reset == ResetAction::OwnAccount) {
+            p.hint { "You can't reset your own: your profile replaces your authenticator, with a code." }
+        }
     }
 }
 
@@ -215,10 +218,11 @@ fn table_row(view: &Security<'_>, row: &SecurityRow<'_>) -> Markup {
         tr role="row" {
             th scope="row" role="rowheader" {
                 bdi { (shown(row.name)) }
+                @if row.reset == ResetAction::OwnAccount { " " span.badge { "You" } }
                 @if row.key == KeyState::Locked { " " span.badge.bad { (icon(Icon::Lock)) "Locked" } }
             }
             td role="cell" data-label="E-mail" { bdi { (row.email.map_or_else(|| "–".to_owned(), shown)) } }
-            td role="cell" data-label="Enabled since" { (row.enabled_since.shown()) }
+            td role="cell" data-label="Enabled since" { (row.enabled_since.shown_as_date()) }
             td role="cell" data-label="Last used" {
                 @if let Some(last_used) = row.last_used { (last_used.shown()) } @else { "Never" }
             }
@@ -226,7 +230,7 @@ fn table_row(view: &Security<'_>, row: &SecurityRow<'_>) -> Markup {
                 @match row.reset {
                     ResetAction::Allowed => button.icon-button type="submit" form="reset-choice" name="reset" value=(row.account)
                         aria-label={ "Reset " (shown(row.name)) } title={ "Reset " (shown(row.name)) } { (icon(Icon::Reset)) },
-                    ResetAction::OwnAccount => a.own href=(view.frame.at("profile")) { "Yours: replace it in your profile" },
+                    ResetAction::OwnAccount => a.own href=(view.frame.at("profile")) { "In your profile" },
                 }
             }
         }
@@ -253,7 +257,7 @@ fn reset_dialog(view: &Security<'_>, dialog: &ResetDialog<'_>) -> Markup {
                     input type="hidden" name="account" value=(dialog.account);
                     input type="hidden" name="q" value=(view.search);
                     input type="hidden" name="page" value=(view.paging.page);
-                    @if dialog.code == CodeDemand::Needed { (code_field("code", dialog.refusal, focus)) }
+                    @if dialog.code == CodeDemand::Needed { (code_field("code", Asked::ActionCode, dialog.refusal, focus)) }
                     div.dialog-actions {
                         a.button href=(back) autofocus[focus == Focus::Left] { "Cancel" }
                         button.danger type="submit" { "Reset" }

@@ -160,7 +160,7 @@ fn switch(view: &Settings<'_>) -> Markup {
         form.stacked method="post" action=(view.frame.at("settings/requirement")) {
             input type="hidden" name="requirement" value=(value);
             p { (consequence) }
-            @if view.code == CodeDemand::Needed { (code_field("code", refusal, focus)) }
+            @if view.code == CodeDemand::Needed { (code_field("code", Asked::ActionCode, refusal, focus)) }
             button.switch type="submit" { span class=(class) aria-hidden="true" { span.thumb {} } span { (label) } }
         }
     }

@@ -11,13 +11,14 @@ for (const element of all("[data-with-script]")) element.hidden = false;
 for (const time of all("time[data-local]")) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime())) continue;
-  time.title = time.textContent;
-  time.textContent = at.toLocaleString("en", { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+  time.title = `${time.dateTime.replace("T", " ").replace("Z", "")} UTC`;
+  const clock = time.dataset.local === "date" ? {} : { timeStyle: "short" };
+  time.textContent = at.toLocaleString("en-GB", { dateStyle: "medium", ...clock });
 }
 for (const time of all("time[data-clock]")) {
   const at = new Date(time.dateTime);
   if (Number.isNaN(at.getTime()) || at.getTimezoneOffset() === 0) continue;
-  time.append(` (${at.toLocaleTimeString("en", { hourCycle: "h23" })} where you are)`);
+  time.append(` (${at.toLocaleTimeString("en-GB")} where you are)`);
 }
 
 // A form is sent once: by its button, or as soon as six digits are in its code field.

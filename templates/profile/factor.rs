@@ -103,7 +103,7 @@ pub(super) fn authenticator(view: &Profile<'_>, factor: &EnrolledFactor) -> Mark
                 div {
                     p.item-title { "Authenticator app" }
                     p.quiet {
-                        "Since " (factor.since.shown())
+                        span.dot { "since " (factor.since.shown_as_date()) }
                         @if let Some(last_used) = factor.last_used { span.dot { "last used " (last_used.shown()) } }
                     }
                 }
@@ -169,7 +169,7 @@ fn coded_form(view: &Profile<'_>, form: ProfileForm, button: &Markup) -> Markup 
     html! {
         (refusal_alert(id, Asked::ActionCode, refusal))
         form.inline method="post" action=(view.frame.at(path)) {
-            (code_field(id, refusal, focus))
+            (code_field(id, Asked::ActionCode, refusal, focus))
             (button)
         }
     }
