@@ -170,6 +170,35 @@ mod tests {
     }
 
     #[test]
+    fn the_colors_of_the_stylesheet_can_be_read_on_its_backgrounds() {
+        let css = include_str!("assets/vestibule.css");
+        let (light, rest) = css.split_once("prefers-color-scheme: dark").expect("there is a dark scheme");
+        for scheme in [light, rest] {
+            let color = |name: &str| {
+                let (_, value) = scheme.split_once(&format!("--{name}: ")).expect("the color is defined");
+                Rgb::parse(&value[..7]).expect("it is written with six digits")
+            };
+            let apart = |ink: &str, surface: &str, least: f64| {
+                let found = contrast(color(ink), color(surface));
+                assert!(found >= least, "--{ink} on --{surface}: {found:.2}");
+            };
+            for surface in ["page", "surface", "sunken"] {
+                for ink in ["ink", "quiet", "accent-ink"] {
+                    apart(ink, surface, 4.5);
+                }
+                apart("edge", surface, 3.0);
+            }
+            for (ink, surface) in [("on-accent", "accent"), ("on-accent", "accent-hover"), ("on-bad", "bad")] {
+                apart(ink, surface, 4.5);
+            }
+            for kind in ["good", "warn", "bad"] {
+                apart(kind, &format!("{kind}-soft"), 4.5);
+                apart("ink", &format!("{kind}-soft"), 4.5);
+            }
+        }
+    }
+
+    #[test]
     fn another_color_has_another_name() {
         let name = |color| Accent::parse(color).expect("a color").name().to_owned();
         assert_eq!(name("#abc"), name("#aabbcc"));

@@ -96,9 +96,8 @@ pub(crate) fn refusal_alert(id: &str, asked: Asked, refusal: Option<Refusal>) ->
 
 const fn not_accepted_title(asked: Asked) -> &'static str {
     match asked {
-        Asked::Code | Asked::ActionCode => "That code was not accepted",
+        Asked::Code | Asked::FirstCode | Asked::ActionCode => "That code was not accepted",
         Asked::RecoveryCode => "That recovery code was not accepted",
-        Asked::FirstCode => "That code does not belong to this key",
     }
 }
 

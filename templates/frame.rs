@@ -92,7 +92,7 @@ impl Frame<'_> {
             html lang="en" {
                 (self.head(page.title))
                 body class=(page.layout.class()) {
-                    a.skip href="#content" { "Skip to content" }
+                    @if page.layout == Layout::Full { a.skip href="#content" { "Skip to content" } }
                     (self.header(page))
                     main #content { (page.body) }
                     @if matches!(page.layout, Layout::Card | Layout::Steps) { (self.footer()) }

@@ -86,7 +86,7 @@ const OTPAUTH: &str = "otpauth://totp/Acme%20Insights:ada%40acme.example%20%28Ac
 
 /// Looks like a QR code and is none: the three finders are in place, the rest is noise.
 fn qr() -> Qr {
-    const SIZE: usize = 41;
+    const SIZE: usize = 33;
     Qr::new(SIZE, |x, y| {
         let finder = |x0: usize, y0: usize| {
             let (dx, dy) = (x.wrapping_sub(x0).wrapping_add(1), y.wrapping_sub(y0).wrapping_add(1));
