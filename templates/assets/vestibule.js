@@ -116,6 +116,13 @@ for (const dialog of all("dialog[open]")) {
     event.preventDefault();
     location.assign(dialog.dataset.cancel);
   });
+  dialog.addEventListener("keydown", (event) => {
+    const stops = Array.from(dialog.querySelectorAll("a[href], button, input:not([type=hidden])"));
+    const [from, to] = event.shiftKey ? [stops.at(0), stops.at(-1)] : [stops.at(-1), stops.at(0)];
+    if (event.key !== "Tab" || document.activeElement !== from) return;
+    event.preventDefault();
+    to.focus();
+  });
 }
 
 // What is locked draws the eye to the reason when it is pressed.
