@@ -31,6 +31,8 @@ pub enum FailureKind<'a> {
     NotFound,
     /// 403: nothing showed that the form was sent from this site.
     SentFromElsewhere,
+    /// 403: the request came without TLS from another machine.
+    HttpsNeeded,
     /// 401: nobody is logged in at the dashboard.
     LoginNeeded {
         /// The dashboard's login page: a path on the site.
@@ -80,7 +82,7 @@ const fn picture(kind: FailureKind<'_>) -> Icon {
         FailureKind::LoginNeeded { .. } => Icon::Key,
         FailureKind::UpstreamTimedOut => Icon::Clock,
         FailureKind::NotFound | FailureKind::UnknownHost => Icon::Search,
-        FailureKind::SentFromElsewhere | FailureKind::IdentityUnknown => Icon::ShieldOff,
+        FailureKind::SentFromElsewhere | FailureKind::HttpsNeeded | FailureKind::IdentityUnknown => Icon::ShieldOff,
         FailureKind::BadRequest
         | FailureKind::UpstreamUnreachable
         | FailureKind::StoreUnavailable
@@ -105,6 +107,10 @@ const fn words(kind: FailureKind<'_>) -> (&'static str, &'static str) {
         FailureKind::SentFromElsewhere => (
             "That form was not accepted",
             "It could not be shown that it came from this site, so nothing was done. Go back, reload the page and try again.",
+        ),
+        FailureKind::HttpsNeeded => (
+            "This site needs a secure connection",
+            "Your login would cross the network in the clear. Please open the address with https:// instead.",
         ),
         FailureKind::LoginNeeded { .. } => {
             ("Please log in first", "Nobody is logged in at the dashboard in this browser, or the login has ended.")

@@ -51,6 +51,7 @@ fn failures(frames: &Frames<'_>) -> Vec<Sample> {
             "401, login address not known",
             page(FailureKind::LoginNeeded { login: None }, None),
         ),
+        sample("failure-https-needed", "403, without TLS", page(FailureKind::HttpsNeeded, None)),
         sample("failure-sent-from-elsewhere", "403", page(FailureKind::SentFromElsewhere, None)),
         sample("failure-not-found", "404", page(FailureKind::NotFound, None)),
         sample("failure-method-not-allowed", "405", page(FailureKind::MethodNotAllowed, None)),
