@@ -7,6 +7,7 @@
 pub mod sqlite;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -17,7 +18,7 @@ use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::Sealed;
-use crate::second_factor::session::{Binding, PendingSession, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
+use crate::second_factor::session::{Binding, PendingSession, SessionId, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge};
 use crate::second_factor::totp::Step;
 
@@ -40,9 +41,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub struct Sighting {
     /// What names the account.
     pub key: AccountKey,
-    /// The e-mail address.
+    /// The e-mail address; where the dashboard gives none, the account keeps the one it last gave.
     pub email: Option<String>,
-    /// The display name.
+    /// The display name; kept likewise.
     pub name: Option<String>,
     /// What the organization starts with, if it has not been seen before.
     pub initial: Requirement,
@@ -57,7 +58,7 @@ pub struct NewSession {
     pub digest: TokenDigest,
     /// The dashboard credential it holds for.
     pub binding: Option<Binding>,
-    /// The session it takes the place of: ended in the same transaction.
+    /// The session it takes the place of, pending or verified: ended in the same transaction if it is still there.
     pub instead_of: Option<TokenDigest>,
     /// From which address it was opened.
     pub address: Option<IpAddr>,
@@ -70,7 +71,9 @@ pub struct NewSession {
 pub enum Effect {
     /// A verified session.
     SignIn(NewSession),
-    /// A new token and a fresh `code_at` for a verified session, which keeps its `verified_at`.
+    /// A new token and a fresh `code_at` for a verified session, which keeps its `verified_at`. It counts as verified
+    /// by what was given now, so that a recovery code never passes for an authenticator. An enrollment that was
+    /// started in the session moves along.
     StepUp {
         /// The session.
         session: SessionId,
@@ -81,14 +84,15 @@ pub enum Effect {
     Disable,
     /// New recovery codes in place of the old ones.
     RegenerateRecoveryCodes(Vec<CodeDigest>),
-    /// A pending enrollment that may take the place of the key.
+    /// A pending enrollment that may take the place of the key, in the verified session that it names; it takes the
+    /// place of one that the session may have already.
     StartReplacement(PendingEnrollment),
 }
 
 /// What became of a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acceptance {
-    /// Used up, and its effect done.
+    /// Used up, and its effect done: with the session that was opened or renewed.
     Accepted(Option<VerifiedSession>),
     /// It had been used before.
     AlreadyUsed,
@@ -96,13 +100,29 @@ pub enum Acceptance {
     Gone,
 }
 
+/// Which of all the keys that the account ever had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId(pub i64);
+
 /// An enrolled authenticator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrolledKey {
+    /// The store's number for it.
+    pub id: KeyId,
     /// Its secret.
     pub secret: Sealed,
     /// The last step that was accepted.
     pub last_step: Step,
+}
+
+/// A step whose code was given, and the key whose code it was: a code of a key that was replaced since is good for
+/// nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatchedStep {
+    /// The key that the code was compared with.
+    pub key: KeyId,
+    /// The step.
+    pub step: Step,
 }
 
 /// What confirms an enrollment.
@@ -140,6 +160,8 @@ pub struct AccountQuery {
     pub enrolled_only: bool,
     /// Only those whose name, e-mail address or user id contains this, whatever the case of ASCII letters.
     pub search: Option<String>,
+    /// The time, which tells whose failed tries still count.
+    pub now: Timestamp,
     /// How many to pass over.
     pub offset: u64,
     /// How many to list at most.
@@ -216,12 +238,14 @@ pub struct AuditEntry {
 /// What a change made out of date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// An account: its factor, its name.
+    /// An account: its factor (but not when it was last used), its name.
     Account(AccountId),
     /// An organization: its requirement.
     Organization(OrganizationId),
     /// A verified session that ended or got a new token.
     Session(TokenDigest),
+    /// Anything: the reader stayed away for longer than the feed remembers ([`CHANGES_KEPT`]).
+    Everything,
 }
 
 /// How far a reader of the change feed has come.
@@ -237,7 +261,8 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number, with its organization.
     async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>>;
 
-    /// Opens a pending session. An account has at most [`PENDING_SESSIONS`]; the oldest make room.
+    /// Opens a pending session. An account has at most [`PENDING_SESSIONS`]; the oldest make room, and an enrollment
+    /// that was started in one goes with it.
     async fn open_pending(&self, session: PendingSession) -> Result<()>;
 
     /// The pending session of that digest, live or not.
@@ -250,7 +275,7 @@ pub trait Store: Send + Sync + 'static {
     async fn touch(&self, seen: Vec<(SessionId, Timestamp)>) -> Result<()>;
 
     /// Ends the pending or verified session of that digest. `logged` is what the audit log says of a verified one;
-    /// `None` where it simply ran out. `false` if there was none.
+    /// `None` where it simply ran out. An enrollment that was started in it goes with it. `false` if there was none.
     async fn end_session(&self, digest: TokenDigest, logged: Option<EventKind>, occasion: Occasion) -> Result<bool>;
 
     /// Ends one verified session of this account alone. `false` if it has no such session.
@@ -260,23 +285,31 @@ pub trait Store: Send + Sync + 'static {
     async fn sessions_of(&self, account: AccountId) -> Result<Vec<SessionRecord>>;
 
     /// Charges a try, before anything is compared, and commits that whatever happens to the request later.
+    ///
+    /// The charge by which the failures first reach the lock writes [`EventKind::FactorLocked`]. Nobody knows then
+    /// whether this very try is good; if it is, the audit log goes on with what it was accepted for.
     async fn charge_attempt(&self, account: AccountId, bucket: Bucket, now: Timestamp) -> Result<Charge>;
 
     /// The account's key.
     async fn enrolled_key(&self, account: AccountId) -> Result<Option<EnrolledKey>>;
 
     /// Uses up a step of the account's key if it is larger than the last one used, takes back the charge of the try,
-    /// and does what the code was given for: all of it or nothing.
+    /// and does what the code was given for: all of it or nothing. The failures in a row are forgotten, the others
+    /// keep counting for their 30 days.
     async fn accept_step(
         &self,
         account: AccountId,
-        step: Step,
+        matched: MatchedStep,
         effect: Effect,
         occasion: Occasion,
     ) -> Result<Acceptance>;
 
-    /// Uses up a recovery code of this account, unlocks its key, and does what the code was given for
-    /// ([`Effect::SignIn`] or [`Effect::StepUp`]). An unknown or used code is [`Acceptance::AlreadyUsed`].
+    /// Uses up a recovery code of this account, takes back the charge of the try, unlocks the key, and does what the
+    /// code was given for ([`Effect::SignIn`] or [`Effect::StepUp`]; any other is an error, and nothing done). An
+    /// unknown or used code is [`Acceptance::AlreadyUsed`].
+    ///
+    /// To unlock is to forget every failed code of the authenticator, those of the last 30 days with them: a recovery
+    /// code can't be guessed, so it is the owner who starts anew.
     async fn spend_recovery_code(
         &self,
         account: AccountId,
@@ -285,8 +318,9 @@ pub trait Store: Send + Sync + 'static {
         occasion: Occasion,
     ) -> Result<Acceptance>;
 
-    /// Starts an enrollment for an account without a key, in a session. If that session has one that has not expired
-    /// it stays, and is returned. `None` if the account has a key already.
+    /// Starts an enrollment for an account without a key, in a session of its own, pending or verified. If that
+    /// session has one that has not expired it stays, and is returned. `None`, and nothing done, if the account has a
+    /// key already or no such session (any more).
     async fn start_enrollment(&self, pending: PendingEnrollment) -> Result<Option<PendingEnrollment>>;
 
     /// Starts an enrollment that may take the place of the account's key, in the verified session that
@@ -303,8 +337,9 @@ pub trait Store: Send + Sync + 'static {
     async fn pending_enrollment(&self, session: TokenDigest, now: Timestamp) -> Result<Option<PendingEnrollment>>;
 
     /// Makes a pending secret the account's key, uses up the step of the confirming code, replaces the recovery
-    /// codes, ends every other session of the account and opens the new one. [`Acceptance::Gone`] if the enrollment
-    /// is not as it was read, has expired, or the account got a key meanwhile that it was not started to replace.
+    /// codes, ends every other session of the account, pending ones too, and opens the new one. [`Acceptance::Gone`]
+    /// if the enrollment is not as it was read, has expired, or the account got a key meanwhile that it was not
+    /// started to replace.
     async fn confirm_enrollment(&self, confirmation: Confirmation, occasion: Occasion) -> Result<Acceptance>;
 
     /// How many unused recovery codes the account has.
@@ -317,7 +352,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets what the authority's organization asks for. `false` if it asked for that already.
     async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool>;
 
-    /// Accounts, by name, e-mail address or user id.
+    /// Accounts, ordered by name, then e-mail address, then user id, whatever the case of ASCII letters; those without
+    /// a name come first.
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRecord>>;
 
     /// How many accounts of an organization are enrolled.
@@ -326,7 +362,7 @@ pub trait Store: Send + Sync + 'static {
     /// Every organization, by realm and name.
     async fn organizations(&self) -> Result<Vec<Organization>>;
 
-    /// Writes an entry that belongs to no other change: a refused code.
+    /// Writes an entry that belongs to no other change: a refused code. The subject is an account of that organization.
     async fn record(&self, organization: OrganizationId, event: Event, occasion: Occasion) -> Result<()>;
 
     /// Reads the audit log.
@@ -335,7 +371,7 @@ pub trait Store: Send + Sync + 'static {
     /// Where the change feed stands now.
     async fn cursor(&self) -> Result<Cursor>;
 
-    /// What changed after `cursor`, by whichever process, and where the feed stands now.
+    /// What changed after `cursor`, by whichever process, in that order, and where the feed stands now.
     async fn changes_since(&self, cursor: Cursor) -> Result<(Vec<Change>, Cursor)>;
 
     /// The sealed value that tells whether the key file belongs to this store.
@@ -345,8 +381,11 @@ pub trait Store: Send + Sync + 'static {
     async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed>;
 
     /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
-    /// count, old changes. At most `limit` rows of each; returns how many in all.
+    /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
+
+    /// Whether the store can be written to now. What it writes to find out means nothing.
+    async fn ready(&self) -> Result<()>;
 }
 
 /// What [`Store::prune`] takes for expired.
@@ -362,3 +401,6 @@ pub struct Expired {
 
 /// How many pending sessions an account can have at a time.
 pub const PENDING_SESSIONS: u64 = 20;
+
+/// How long the change feed remembers.
+pub const CHANGES_KEPT: Duration = Duration::from_hours(1);
