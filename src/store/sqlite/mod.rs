@@ -1,1 +1,239 @@
-//! The embedded engine.
+//! The embedded engine: one SQLite file beside the gateway, written by one thread and read by a few.
+//!
+//! Each method of [`Store`] is one piece of work on a connection. What decides something goes through the `writer`,
+//! which commits the work of many callers at once; what only looks goes to the `readers`.
+
+mod accounts;
+mod administration;
+mod attempts;
+mod audit;
+mod changes;
+mod codes;
+mod enrollment;
+mod job;
+mod key_check;
+mod migrations;
+mod open;
+mod pruning;
+mod readers;
+mod sessions;
+mod values;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+pub use self::open::OpenError;
+
+use self::job::Outcome;
+use self::readers::Readers;
+use self::writer::Writer;
+use super::{
+    Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, Change, Confirmation, Counts, Cursor, Effect,
+    EnrolledKey, Expired, MatchedStep, Page, Result, SessionRecord, Sighting, Store, StoreError,
+};
+use crate::second_factor::Timestamp;
+use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
+use crate::second_factor::enrollment::PendingEnrollment;
+use crate::second_factor::event::{Event, EventKind, Occasion};
+use crate::second_factor::policy::Authority;
+use crate::second_factor::recovery::CodeDigest;
+use crate::second_factor::sealing::Sealed;
+use crate::second_factor::session::{PendingSession, SessionId, TokenDigest, VerifiedSession};
+use crate::second_factor::throttle::{Bucket, Charge};
+
+/// Connections that read at the same time.
+const READERS: usize = 4;
+
+/// A store in one SQLite file, which other processes (the command line) may open at the same time.
+///
+/// Its methods may be awaited on any runtime. Once a method's work is queued it is done, even if the caller goes away.
+/// Dropping the store waits for what is queued.
+pub struct SqliteStore {
+    // In this order: the writer's connection has to be the last to close.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the store in that file, and makes it if there is none. Waits for the disk.
+    pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        // An absolute path: SQLite would read `file:…` as an address.
+        let path = std::path::absolute(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
+        let writing = open::writer(&path)?;
+        let reading = (0..READERS).map(|_| open::reader(&path)).collect::<std::result::Result<Vec<_>, _>>()?;
+        let writer = Writer::start(writing).map_err(|source| OpenError::Threads { source })?;
+        let readers = Readers::start(reading).map_err(|source| OpenError::Threads { source })?;
+        Ok(Self { readers, writer })
+    }
+
+    async fn write<T, F>(&self, what: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.writer.run(work).await.map_err(|source| StoreError { what, source })
+    }
+
+    async fn read<T, F>(&self, what: &'static str, question: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.readers.run(question).await.map_err(|source| StoreError { what, source })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn sight(&self, sighting: Sighting) -> Result<(Account, Organization)> {
+        const WHAT: &str = "look up a visitor";
+        let (known, sighting) = self.read(WHAT, move |db| Ok((accounts::up_to_date(db, &sighting)?, sighting))).await?;
+        match known {
+            Some(known) => Ok(known),
+            None => self.write(WHAT, move |tx| accounts::sight(tx, &sighting)).await,
+        }
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>> {
+        self.read("read an account", move |db| accounts::by_id(db, id)).await
+    }
+
+    async fn open_pending(&self, session: PendingSession) -> Result<()> {
+        self.write("open a pending session", move |tx| sessions::open_pending(tx, &session)).await
+    }
+
+    async fn pending_session(&self, digest: TokenDigest) -> Result<Option<PendingSession>> {
+        self.read("read a pending session", move |db| sessions::pending(db, digest)).await
+    }
+
+    async fn verified_session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>> {
+        self.read("read a session", move |db| sessions::verified(db, digest)).await
+    }
+
+    async fn touch(&self, seen: Vec<(SessionId, Timestamp)>) -> Result<()> {
+        self.write("note the use of sessions", move |tx| sessions::touch(tx, &seen)).await
+    }
+
+    async fn end_session(&self, digest: TokenDigest, logged: Option<EventKind>, occasion: Occasion) -> Result<bool> {
+        self.write("end a session", move |tx| sessions::end_logged(tx, digest, logged, &occasion)).await
+    }
+
+    async fn end_own_session(&self, account: AccountId, session: SessionId, occasion: Occasion) -> Result<bool> {
+        self.write("end a session", move |tx| sessions::end_own(tx, account, session, &occasion)).await
+    }
+
+    async fn sessions_of(&self, account: AccountId) -> Result<Vec<SessionRecord>> {
+        self.read("list sessions", move |db| sessions::of(db, account)).await
+    }
+
+    async fn charge_attempt(&self, account: AccountId, bucket: Bucket, now: Timestamp) -> Result<Charge> {
+        self.write("charge an attempt", move |tx| attempts::charge(tx, account, bucket, now)).await
+    }
+
+    async fn enrolled_key(&self, account: AccountId) -> Result<Option<EnrolledKey>> {
+        self.read("read a key", move |db| codes::enrolled_key(db, account)).await
+    }
+
+    async fn accept_step(
+        &self,
+        account: AccountId,
+        matched: MatchedStep,
+        effect: Effect,
+        occasion: Occasion,
+    ) -> Result<Acceptance> {
+        self.write("accept a code", move |tx| codes::accept_step(tx, account, matched, effect, &occasion)).await
+    }
+
+    async fn spend_recovery_code(
+        &self,
+        account: AccountId,
+        code: CodeDigest,
+        effect: Effect,
+        occasion: Occasion,
+    ) -> Result<Acceptance> {
+        self.write("spend a recovery code", move |tx| codes::spend(tx, account, code, effect, &occasion)).await
+    }
+
+    async fn start_enrollment(&self, pending: PendingEnrollment) -> Result<Option<PendingEnrollment>> {
+        self.write("start an enrollment", move |tx| enrollment::start(tx, pending)).await
+    }
+
+    async fn start_replacement(
+        &self,
+        pending: PendingEnrollment,
+        fresh_since: Timestamp,
+    ) -> Result<Option<PendingEnrollment>> {
+        self.write("start a replacement", move |tx| enrollment::start_replacement(tx, pending, fresh_since)).await
+    }
+
+    async fn pending_enrollment(&self, session: TokenDigest, now: Timestamp) -> Result<Option<PendingEnrollment>> {
+        self.read("read an enrollment", move |db| enrollment::unexpired(db, session, now)).await
+    }
+
+    async fn confirm_enrollment(&self, confirmation: Confirmation, occasion: Occasion) -> Result<Acceptance> {
+        self.write("confirm an enrollment", move |tx| enrollment::confirm(tx, confirmation, &occasion)).await
+    }
+
+    async fn recovery_codes_left(&self, account: AccountId) -> Result<u32> {
+        self.read("count recovery codes", move |db| codes::recovery_codes_left(db, account)).await
+    }
+
+    async fn reset_account(&self, by: Authority, account: AccountId, occasion: Occasion) -> Result<Option<Account>> {
+        self.write("reset an account", move |tx| administration::reset(tx, by, account, &occasion)).await
+    }
+
+    async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool> {
+        self.write("set a requirement", move |tx| administration::set_requirement(tx, by, requirement, &occasion)).await
+    }
+
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRecord>> {
+        self.read("list accounts", move |db| administration::accounts(db, &query)).await
+    }
+
+    async fn counts(&self, organization: OrganizationId) -> Result<Counts> {
+        self.read("count accounts", move |db| administration::counts(db, organization)).await
+    }
+
+    async fn organizations(&self) -> Result<Vec<Organization>> {
+        self.read("list organizations", administration::organizations).await
+    }
+
+    async fn record(&self, organization: OrganizationId, event: Event, occasion: Occasion) -> Result<()> {
+        self.write("write to the audit log", move |tx| audit::enter(tx, organization, event, &occasion)).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>> {
+        self.read("read the audit log", move |db| audit::read(db, &query)).await
+    }
+
+    async fn cursor(&self) -> Result<Cursor> {
+        self.read("read the change feed", changes::cursor).await
+    }
+
+    async fn changes_since(&self, cursor: Cursor) -> Result<(Vec<Change>, Cursor)> {
+        self.read("read the change feed", move |db| changes::since(db, cursor)).await
+    }
+
+    async fn key_check(&self) -> Result<Option<Sealed>> {
+        self.read("read the key check", key_check::read).await
+    }
+
+    async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed> {
+        self.write("set the key check", move |tx| key_check::set(tx, &sealed)).await
+    }
+
+    async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {
+        self.write("delete what has run out", move |tx| pruning::prune(tx, expired, limit)).await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        self.write("be written to", |tx| {
+            tx.prepare_cached("UPDATE readiness SET checks = checks + 1")?.execute([])?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,105 @@
+//! The audit log: written in the transaction of what it tells, never changed.
+
+use std::fmt::Write as _;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, named_params};
+
+use super::administration::row_number;
+use super::job::Outcome;
+use super::values::Address;
+use crate::second_factor::account::{AccountId, OrganizationId};
+use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
+use crate::store::{AuditEntry, AuditQuery, Page};
+
+/// Writes an entry about an account, in its organization.
+pub(super) fn about(tx: &Connection, account: AccountId, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    let organization =
+        tx.prepare_cached("SELECT organization FROM accounts WHERE id = ?1")?.query_row([account], |row| row.get(0))?;
+    enter(tx, organization, Event { kind, subject: Some(account) }, occasion)
+}
+
+/// Writes an entry, with everybody's name as it is now. The subject must be of that organization.
+pub(super) fn enter(tx: &Connection, organization: OrganizationId, event: Event, occasion: &Occasion) -> Outcome<()> {
+    let (actor, actor_account) = match occasion.actor {
+        Actor::Account(account) => ("account", Some(account)),
+        Actor::Operator => ("operator", None),
+        Actor::Gateway => ("gateway", None),
+    };
+    let written = tx
+        .prepare_cached(
+            "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
+                                organization, organization_name, address, request)
+             SELECT :at, :kind, :actor, :actor_account,
+                    (SELECT coalesce(name, email, user_id) FROM accounts WHERE id = :actor_account),
+                    s.id, coalesce(s.name, s.email, s.user_id), o.id, o.name, :address, :request
+             FROM organizations o LEFT JOIN accounts s ON s.id = :subject AND s.organization = o.id
+             WHERE o.id = :organization AND s.id IS :subject",
+        )?
+        .execute(named_params! {
+            ":at": occasion.at, ":kind": event.kind, ":actor": actor, ":actor_account": actor_account,
+            ":address": Address(occasion.address), ":request": occasion.request,
+            ":subject": event.subject, ":organization": organization,
+        })?;
+    if written == 1 { Ok(()) } else { Err("there is no such account in that organization".into()) }
+}
+
+pub(super) fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
+    let filter = filter(query);
+    let sought = named_params! { ":organization": query.organization, ":subject": query.subject };
+    let total: i64 =
+        db.prepare_cached(&format!("SELECT count(*) FROM audit {filter}"))?.query_row(sought, |row| row.get(0))?;
+    let sql = format!(
+        "SELECT number, at, kind, actor, actor_account, actor_name, subject, subject_name,
+                organization_name, address, request
+         FROM audit {filter} ORDER BY number DESC LIMIT :limit OFFSET :offset"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(
+        named_params! {
+            ":organization": query.organization, ":subject": query.subject,
+            ":limit": row_number(query.limit), ":offset": row_number(query.offset),
+        },
+        entry,
+    )?;
+    Ok(Page { rows: rows.collect::<rusqlite::Result<_>>()?, total: total.unsigned_abs() })
+}
+
+/// Each condition names its parameter, so that all variants take the same.
+fn filter(query: &AuditQuery) -> String {
+    let mut filter = String::from("WHERE ");
+    let _ = match query.organization {
+        Some(_) => write!(filter, "organization = :organization"),
+        None => write!(filter, ":organization IS NULL"),
+    };
+    let _ = match query.subject {
+        Some(_) => write!(filter, " AND subject = :subject"),
+        None => write!(filter, " AND :subject IS NULL"),
+    };
+    filter
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    let actor: String = row.get(3)?;
+    let actor = match actor.as_str() {
+        "account" => Actor::Account(row.get(4)?),
+        "operator" => Actor::Operator,
+        "gateway" => Actor::Gateway,
+        other => {
+            let unknown = format!("no such actor: {other:?}").into();
+            return Err(rusqlite::Error::FromSqlConversionFailure(3, Type::Text, unknown));
+        }
+    };
+    Ok(AuditEntry {
+        number: row.get(0)?,
+        at: row.get(1)?,
+        kind: row.get(2)?,
+        actor,
+        actor_name: row.get(5)?,
+        subject: row.get(6)?,
+        subject_name: row.get(7)?,
+        organization: row.get(8)?,
+        address: row.get::<_, Address>(9)?.0,
+        request: row.get(10)?,
+    })
+}

@@ -1,0 +1,224 @@
+//! Opening the file: which one it may be, how it is kept, and what to tell the operator if it can't be used.
+
+use std::fs::{OpenOptions, Permissions, set_permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::migrations::{self, APPLICATION_ID, VERSION};
+
+/// Why a store can't be opened. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such file, and none can be made.
+    #[error(
+        "the store {path:?} can't be created; its directory must exist and be writable for the user Vestibule runs as"
+    )]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is there and can't be opened.
+    #[error(
+        "the store {path:?} can't be opened; the file and its directory must be readable and writable for the user Vestibule runs as"
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file can be read only.
+    #[error(
+        "the store {path:?} is read-only; the file and its directory must be writable for the user Vestibule runs as"
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can't be made unreadable for others.
+    #[error(
+        "the store {path:?} is open to other users and can't be closed to them; it must belong to the user Vestibule runs as, with mode 0600"
+    )]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{path:?} is not a Vestibule store; it was left as it is, name another file in `[store] url`")]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later release has written the file.
+    #[error(
+        "the store {path:?} has version {found}, and this Vestibule knows version {known} at most; \
+         run the release that wrote it, or a later one"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The last one known here.
+        known: usize,
+    },
+    /// The file is broken.
+    #[error("the store {path:?} is damaged; restore it from a backup")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file's place can't hold a database that several processes use.
+    #[error(
+        "the store {path:?} can't keep a write-ahead log; put it on a local file system, network file systems can't do that"
+    )]
+    NoWriteAheadLog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The threads that work on the store can't be started.
+    #[error("the threads of the store can't be started")]
+    Threads {
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// How long one process waits for another that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `trusted_schema`: nothing in the file is to be run as code. `temp_store`: no copies in other files.
+const PRAGMAS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
+";
+
+/// Statements that a connection keeps prepared: all there are, with some room.
+const STATEMENTS: usize = 128;
+
+/// The writing connection. Makes the file if there is none, and brings it up to date.
+pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
+    create_if_missing(path)?;
+    let told = |source| explain(path, source);
+    let mut connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(told)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(told)?;
+    if connection.is_readonly("main").map_err(told)? {
+        return Err(OpenError::ReadOnly { path: path.to_owned() });
+    }
+    // Before anything is written: it may be somebody else's file.
+    recognize(&connection, path)?;
+    close_to_others(path)?;
+    keep_a_log(&connection, path)?;
+    connection.execute_batch(PRAGMAS).map_err(told)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    migrations::bring_up_to_date(&mut connection).map_err(told)?;
+    Ok(connection)
+}
+
+/// A reading connection to a file that [`writer`] has opened.
+pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
+    let told = |source| explain(path, source);
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY)).map_err(told)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(told)?;
+    connection.execute_batch(PRAGMAS).map_err(told)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// Each connection stays on its own thread, so SQLite need not lock it.
+fn flags(access: OpenFlags) -> OpenFlags {
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// Makes an empty file with mode 0600, which SQLite gives to the log beside it too.
+///
+/// A file that is there is not opened: closing it again would take away the locks that this process holds on it
+/// through SQLite (POSIX: a process's locks on a file end when it closes any descriptor of it).
+fn create_if_missing(path: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(exists) if exists.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(OpenError::Create { path: path.to_owned(), source }),
+    }
+}
+
+fn recognize(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let (application, version, tables) = header(connection).map_err(|source| explain(path, source))?;
+    let is_empty = application == 0 && version == 0 && tables == 0;
+    if application != APPLICATION_ID && !is_empty {
+        return Err(OpenError::NotAStore { path: path.to_owned() });
+    }
+    if usize::try_from(version).is_ok_and(|version| version > VERSION) {
+        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    }
+    Ok(())
+}
+
+/// Application, version and number of tables, all of one moment: another process may be making the store.
+fn header(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
+    let moment = connection.unchecked_transaction()?;
+    let application = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((application, migrations::version(&moment)?, tables))
+}
+
+fn close_to_others(path: &Path) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        let Ok(metadata) = Path::new(&file).metadata() else { continue };
+        if metadata.permissions().mode() & 0o077 != 0 {
+            set_permissions(&file, Permissions::from_mode(0o600))
+                .map_err(|source| OpenError::Permissions { path: file.into(), source })?;
+        }
+    }
+    Ok(())
+}
+
+fn keep_a_log(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let mode = switch_to_log(connection).map_err(|source| explain(path, source))?;
+    if mode == "wal" { Ok(()) } else { Err(OpenError::NoWriteAheadLog { path: path.to_owned() }) }
+}
+
+/// For this one change SQLite does not wait by itself while another process looks at a file that is still new.
+fn switch_to_log(connection: &Connection) -> rusqlite::Result<String> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(busy) if busy.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
+                thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotAStore { path },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, source },
+        Some(ErrorCode::ReadOnly) => OpenError::ReadOnly { path },
+        _ => OpenError::Open { path, source },
+    }
+}
