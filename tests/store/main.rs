@@ -1,0 +1,31 @@
+//! The store's contract, kept by every engine; and what is each engine's own.
+//!
+//! A promise is an `async fn(World)` whose name says it. The chapters mount theirs on every engine with
+//! [`on_every_engine!`]; a promise that is not mounted is dead code, which the compiler tells.
+
+/// Makes a test of each promise for each engine.
+macro_rules! on_every_engine {
+    ($($promise:ident,)*) => {
+        mod sqlite {
+            $(#[test]
+            fn $promise() {
+                crate::engines::on_sqlite(super::$promise);
+            })*
+        }
+    };
+}
+
+mod accounts;
+mod administration;
+mod audit;
+mod changes;
+mod child;
+mod codes;
+mod engines;
+mod enrollment;
+mod pruning;
+mod races;
+mod recovery;
+mod sessions;
+mod sqlite_file;
+mod world;
