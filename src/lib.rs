@@ -1,4 +1,6 @@
 //! Vestibule: the second factor for dashboards that only have a password.
 
+pub mod clock;
+pub mod entropy;
 pub mod second_factor;
 pub mod store;
