@@ -1,0 +1,113 @@
+//! Where visitors come in, and where the operator looks in.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use toml::Spanned;
+
+use super::address::{self, Trusted};
+use super::finding::{Check, Checked, Form};
+use super::named_file::{certificates, private_key};
+use crate::config::file::{self, Section};
+use crate::config::problem::Wrong;
+use crate::config::{Listen, Operations, Server, Tls, TrustedProxies, default};
+
+const MOST_WORKERS: i64 = 1024;
+
+impl Check<'_> {
+    pub(super) fn server(&mut self, written: Option<&Section<file::Server>>) -> Checked<Server> {
+        let written = self.present("server", 0..0, written, "[server], and in it listen = [\"127.0.0.1:8080\"]")?;
+        let server = written.get_ref();
+        let listen = self.listen(written);
+        let tls = server.tls.as_ref().map(|tls| self.tls(tls)).transpose();
+        let trusted_proxies = self.trusted_proxies(server.trusted_proxies.as_deref().unwrap_or_default());
+        if let (Ok(proxies), None) = (&trusted_proxies, &server.tls) {
+            self.codes_in_the_clear(server, proxies);
+        }
+        let workers = match &server.workers {
+            Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
+            None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        };
+        Ok(Server { listen: listen?, trusted_proxies: trusted_proxies?, tls: tls?, workers: workers? })
+    }
+
+    fn listen(&mut self, server: &Section<file::Server>) -> Checked<Vec<Listen>> {
+        let (key, example) = ("server.listen", "listen = [\"127.0.0.1:8080\"]");
+        let list = self.present(key, server.span(), server.get_ref().listen.as_ref(), example)?;
+        let list = self.not_empty(key, server.span(), list, "at least one address, as \"127.0.0.1:8080\"")?;
+        let folder = self.folder;
+        self.list(key, list, |text| address::listen(text, folder))
+    }
+
+    fn tls(&mut self, written: &Section<file::Tls>) -> Checked<Tls> {
+        let (span, tls, folder) = (written.span(), written.get_ref(), self.folder);
+        let key = "server.tls.certificate";
+        let certificate = self
+            .present(key, span.clone(), tls.certificate.as_ref(), "certificate = \"tls/fullchain.pem\"")
+            .and_then(|certificate| self.one(key, certificate, |text| certificates(text, folder)));
+        let key = "server.tls.key";
+        let private_key = self
+            .present(key, span, tls.key.as_ref(), "key = \"tls/key.pem\"")
+            .and_then(|file| self.one(key, file, |text| private_key(text, folder)));
+        Ok(Tls { certificate: certificate?, key: private_key? })
+    }
+
+    fn trusted_proxies(&mut self, written: &[file::Text]) -> Checked<TrustedProxies> {
+        let mut proxies = TrustedProxies::default();
+        for trusted in self.list("server.trusted_proxies", written, address::trusted)? {
+            match trusted {
+                Trusted::Network(network) => proxies.networks.push(network),
+                Trusted::Unix => proxies.unix = true,
+            }
+        }
+        Ok(proxies)
+    }
+
+    /// Without TLS here or in front, whoever sees the traffic sees the session cookie and the codes.
+    fn codes_in_the_clear(&mut self, server: &file::Server, proxies: &TrustedProxies) {
+        let folder = self.folder;
+        for written in server.listen.iter().flat_map(Spanned::get_ref) {
+            let Ok(Listen::Tcp(address)) = address::listen(written.get_ref(), folder) else { continue };
+            if !address.ip().to_canonical().is_loopback() && proxies.networks.is_empty() {
+                let what =
+                    "plain HTTP on an address that others reach: session cookies and codes would travel in the clear";
+                let right = "[server.tls], or the TLS server in front in trusted_proxies, or a loopback address as \"127.0.0.1:8080\"";
+                self.report(written.span(), "server.listen", Wrong::new(what, right));
+            }
+        }
+    }
+
+    pub(super) fn listens_twice(&mut self, file: &file::File, server: &Server) {
+        let written = file.server.iter().filter_map(|server| server.get_ref().listen.as_ref());
+        let places: Vec<_> = written.flat_map(Spanned::get_ref).map(Spanned::span).collect();
+        for (at, (listen, span)) in server.listen.iter().zip(places).enumerate() {
+            if server.listen[..at].contains(listen) && !is_any_port(listen) {
+                let wrong = Wrong::new("the gateway already listens here", "each address once");
+                self.report(span, "server.listen", wrong);
+            }
+        }
+        let Some(operations) = &file.operations.listen else { return };
+        let same =
+            |listen: &Listen| address::socket_address(operations.get_ref()).is_ok_and(|it| *listen == Listen::Tcp(it));
+        if server.listen.iter().any(|listen| same(listen) && !is_any_port(listen)) {
+            let wrong = Wrong::new("visitors come in here", "an address of its own, as \"127.0.0.1:9180\"");
+            self.report(operations.span(), "operations.listen", wrong);
+        }
+    }
+
+    pub(super) fn operations(&mut self, written: &file::Operations) -> Checked<Operations> {
+        let listen = self.optional("operations.listen", written.listen.as_ref(), address::socket_address);
+        Ok(Operations { listen: listen?.unwrap_or(default::OPERATIONS) })
+    }
+}
+
+/// Whether the system chooses the port, a new one each time.
+fn is_any_port(listen: &Listen) -> bool {
+    matches!(listen, Listen::Tcp(address) if address.port() == 0)
+}
+
+fn workers(number: i64) -> Form<NonZeroUsize> {
+    let within = (1..=MOST_WORKERS).contains(&number).then_some(number);
+    let workers = within.and_then(|number| usize::try_from(number).ok()).and_then(NonZeroUsize::new);
+    workers.ok_or_else(|| Wrong::new(format!("{number} workers can't be"), format!("1 to {MOST_WORKERS}")))
+}

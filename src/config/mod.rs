@@ -1,0 +1,412 @@
+//! What the operator wants, as the gateway means it: checked, complete, no more questions asked.
+//!
+//! [`mod@file`] is the same as written in TOML, and [`check`] goes from there to what is meant. Every [`problem`] on the way
+//! is reported at once, those of reading included.
+
+pub mod check;
+mod default;
+pub mod file;
+mod find;
+pub mod problem;
+mod read;
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+pub use self::check::{load, parse};
+pub use self::find::{NotFound, find};
+use crate::second_factor::account::Requirement;
+use crate::second_factor::session::Limits;
+
+/// Everything that one configuration file says.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where visitors come in.
+    pub server: Server,
+    /// Where the operator looks in.
+    pub operations: Operations,
+    /// Where things are kept.
+    pub store: Store,
+    /// How long sessions live.
+    pub session: Limits,
+    /// What authenticators show.
+    pub totp: Totp,
+    /// How events are logged.
+    pub log: Log,
+    /// The protected dashboards; at least one.
+    pub sites: Vec<Arc<Site>>,
+}
+
+/// Where visitors come in.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The addresses to listen on; at least one.
+    pub listen: Vec<Listen>,
+    /// Peers whose `X-Forwarded-*` are believed.
+    pub trusted_proxies: TrustedProxies,
+    /// TLS on every address of `listen`; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// How many threads answer requests.
+    pub workers: NonZeroUsize,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An IP address and port.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Peers whose `X-Forwarded-*` are believed.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies {
+    /// By address.
+    pub networks: Vec<IpNet>,
+    /// Whoever connects over a Unix socket.
+    pub unix: bool,
+}
+
+impl TrustedProxies {
+    /// Whether a peer at that address is one of them. IPv4 addresses mapped into IPv6 count as the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The certificate that visitors see.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// PEM file with the certificate and those between it and the root.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+}
+
+/// Where the operator looks in.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    /// Address of `/livez`, `/readyz` and `/metrics`.
+    pub listen: SocketAddr,
+}
+
+/// Where things are kept.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Which engine, and where.
+    pub url: StoreUrl,
+    /// The file of the keys that seal secrets at rest.
+    pub key_file: PathBuf,
+}
+
+/// Which engine, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// An embedded database in this file.
+    Sqlite(PathBuf),
+}
+
+/// What authenticators show.
+#[derive(Debug, Clone)]
+pub struct Totp {
+    /// Above the code; without a colon.
+    pub issuer: String,
+}
+
+/// How events are logged, on standard error.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// For whom.
+    pub format: LogFormat,
+    /// How much.
+    pub level: LogLevel,
+}
+
+/// For whom a log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What needs somebody's attention.
+    Error,
+    /// And what may.
+    Warn,
+    /// And what happened to whom.
+    Info,
+    /// And each request.
+    Debug,
+    /// And how each decision came about.
+    Trace,
+}
+
+/// One protected dashboard.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// What the operator calls it; unique.
+    pub name: String,
+    /// Whose user ids its users have: sites of one realm share accounts. The name, unless the operator says otherwise.
+    pub realm: String,
+    /// The hosts it answers on.
+    pub hosts: Hosts,
+    /// The dashboard.
+    pub upstream: Upstream,
+    /// Paths that are open to everybody.
+    pub public: Vec<PathPattern>,
+    /// Where an anonymous visitor is sent: a path on the site, in which `{next}` stands for where they wanted to go.
+    pub login: Option<String>,
+    /// Paths that end the dashboard's login.
+    pub logout: Vec<PathPattern>,
+    /// Where the browser is sent when Vestibule's own logout is done: a path on the site.
+    pub after_logout: Option<String>,
+    /// First part of the paths of the gateway's own pages, as `/_2fa`.
+    pub prefix: String,
+    /// Header fields of clients that never reach the dashboard, beside those that never do anyway.
+    pub strip: Vec<HeaderName>,
+    /// By what the dashboard recognizes its users; at least one.
+    pub credentials: Vec<Credential>,
+    /// The credential that stays the same for a whole login, to which sessions are bound.
+    pub bind: Option<Bind>,
+    /// Who has logged in.
+    pub identity: Identity,
+    /// What organizations start with.
+    pub organization: OrganizationPolicy,
+    /// How its pages look.
+    pub look: Look,
+}
+
+/// The hosts a site answers on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosts {
+    /// Any that no other site names.
+    Any,
+    /// These: lower case, without port or trailing dot; IPv6 addresses in brackets.
+    Named(Vec<String>),
+}
+
+/// How the dashboard is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where it listens.
+    pub address: UpstreamAddress,
+    /// What it is told in `Host`, if not what the client said.
+    pub host: Option<HeaderValue>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// How long to wait for the head of an answer.
+    pub answer_timeout: Duration,
+    /// How long an unused connection is kept: shorter than the dashboard's own keep-alive.
+    pub idle_timeout: Duration,
+}
+
+/// Where the dashboard listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    /// Plain HTTP.
+    Http {
+        /// Name or address, IPv6 without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// HTTP over TLS, the certificate verified for the name.
+    Https {
+        /// Name or address, IPv6 without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// The name in its certificate, if not `host`.
+        name: Option<String>,
+        /// PEM file of the authorities to believe instead of the system's.
+        authorities: Option<PathBuf>,
+    },
+    /// Plain HTTP over a Unix socket.
+    Unix(PathBuf),
+}
+
+/// Which request targets a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PathPattern {
+    /// This path, whatever the query: `/login`.
+    Path(String),
+    /// This path and everything below it: `/static/*` is kept as `/static/`.
+    Below(String),
+    /// This path and query, byte for byte: `/index.php?title=Special:UserLogin`.
+    Target(String),
+}
+
+/// By what a dashboard recognizes its users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// Cookies, all of them but Vestibule's own.
+    Cookie,
+    /// A header field, as `authorization`.
+    Header(HeaderName),
+    /// A parameter in the query, as `access_token`.
+    Query(String),
+}
+
+/// A credential that stays the same for a whole login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// The cookie of this name.
+    Cookie(String),
+    /// Every cookie whose name begins like this: `access-token-*` is kept as `access-token-`.
+    CookiesBeginning(String),
+    /// A header field.
+    Header(HeaderName),
+}
+
+/// Who has logged in, asked of the dashboard itself.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What is asked for: path and query on the upstream.
+    pub url: String,
+    /// The immutable user id.
+    pub user: Value,
+    /// The e-mail address.
+    pub email: Option<Value>,
+    /// The display name.
+    pub name: Option<Value>,
+    /// The organization.
+    pub organization: Value,
+    /// Who administers the organization.
+    pub admin: AdminRule,
+    /// What proves that nobody is logged in.
+    pub anonymous: AnonymousEvidence,
+    /// How long a positive answer may be used again; zero asks for every request.
+    pub cache: Duration,
+    /// How long to wait for the whole answer.
+    pub timeout: Duration,
+}
+
+/// Where a value is found in the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// At a JSON pointer (RFC 6901); the empty one is the whole answer.
+    Pointer(String),
+    /// In the first element of an HTML answer that a CSS selector matches.
+    Css {
+        /// A selector that parses.
+        selector: String,
+        /// The attribute to take instead of the element's text.
+        attribute: Option<String>,
+    },
+    /// In a header field of the answer.
+    Header(HeaderName),
+    /// The same for everybody.
+    Fixed(String),
+}
+
+/// Who administers an organization.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdminRule {
+    /// Nobody but the operator.
+    Nobody,
+    /// These, by user id or e-mail address.
+    Users(Vec<String>),
+    /// Whoever has one of these at that place of the answer.
+    Marked {
+        /// The place; never [`Value::Fixed`].
+        value: Value,
+        /// What to find there: a string, number or boolean equal to one, an array that contains one, an object with
+        /// such a key.
+        any: Vec<Scalar>,
+    },
+}
+
+/// A value to compare with, its type included.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// True or false.
+    Bool(bool),
+}
+
+/// What proves that nobody is logged in. Anything else that names nobody proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnonymousEvidence {
+    /// An answer with one of these statuses.
+    pub statuses: Vec<u16>,
+    /// A redirect (3xx) to one of these paths on the site.
+    pub redirects: Vec<String>,
+    /// A 2xx JSON answer in which the user's pointer leads to nothing, to `null` or to empty text.
+    pub without_user: bool,
+    /// A 2xx HTML answer with an element that this CSS selector matches.
+    pub css: Option<String>,
+}
+
+/// What organizations start with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrganizationPolicy {
+    /// Theirs to change.
+    StartsWith(Requirement),
+    /// Fixed by the operator, whatever the store says.
+    Locked(Requirement),
+}
+
+/// How a site's own pages look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// What visitors call the dashboard; the issuer unless the operator says otherwise.
+    pub title: String,
+    /// The logo.
+    pub logo: Option<Logo>,
+    /// Accent color, `#rrggbb`.
+    pub accent: Option<String>,
+}
+
+/// A logo, read at start and served from the gateway's own assets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logo {
+    /// Its media type: `image/png`, `image/svg+xml`, `image/jpeg` or `image/webp`.
+    pub media_type: &'static str,
+    /// The file's bytes; at most 256 KiB.
+    pub bytes: Arc<[u8]>,
+}
+
+impl OrganizationPolicy {
+    /// What an organization asks for that was never seen before.
+    pub const fn initial(self) -> Requirement {
+        match self {
+            Self::StartsWith(requirement) | Self::Locked(requirement) => requirement,
+        }
+    }
+
+    /// What an organization asks for, given what the store has.
+    pub const fn requirement(self, stored: Requirement) -> Requirement {
+        match self {
+            Self::StartsWith(_) => stored,
+            Self::Locked(requirement) => requirement,
+        }
+    }
+}
+
+impl AdminRule {
+    /// Whether somebody is on the list of administrators, by user id or, whatever its case, e-mail address.
+    pub fn names(&self, user: &str, email: Option<&str>) -> bool {
+        match self {
+            Self::Nobody | Self::Marked { .. } => false,
+            Self::Users(listed) => {
+                listed.iter().any(|one| one == user || email.is_some_and(|email| email.eq_ignore_ascii_case(one)))
+            }
+        }
+    }
+}
