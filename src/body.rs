@@ -1,0 +1,290 @@
+//! What travels in requests to the dashboard and in answers to clients: one type, never a whole body at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep};
+
+use crate::upstream::Lease;
+
+/// How long a body may stand still before it is given up: at least this long, at most twice as long.
+pub const STANDSTILL: Duration = Duration::from_mins(2);
+
+/// A body on its way.
+#[derive(Debug)]
+pub enum Body {
+    /// Made here: a page, or nothing.
+    Own(Option<Bytes>),
+    /// Streamed from a client.
+    Client(Upload),
+    /// Streamed from the dashboard.
+    Upstream(Download),
+}
+
+/// Why a body ends before its end. Whoever receives it sees that it did.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Its sender broke off.
+    #[error("the message broke off")]
+    Broken(#[source] hyper::Error),
+    /// Nothing came for [`STANDSTILL`].
+    #[error("the message stood still")]
+    Stalled,
+    /// What it was opened with has ended: the session, or the gateway.
+    #[error("the leave to receive it has ended")]
+    Ended,
+}
+
+impl Body {
+    /// No body.
+    pub const fn empty() -> Self {
+        Self::Own(None)
+    }
+
+    /// A body made here.
+    pub fn own(bytes: impl Into<Bytes>) -> Self {
+        Self::Own(Some(bytes.into()).filter(|b: &Bytes| !b.is_empty()))
+    }
+
+    /// What a client sends.
+    pub fn client(incoming: Incoming) -> Self {
+        Self::Client(Upload { incoming, progress: None, standstill: Standstill::default() })
+    }
+
+    /// How far the sending of this body gets. `None` for a body that is there as a whole.
+    pub(crate) fn watch(&mut self) -> Option<Arc<Progress>> {
+        match self {
+            Self::Client(upload) if !upload.incoming.is_end_stream() => {
+                Some(Arc::clone(upload.progress.get_or_insert_default()))
+            }
+            Self::Client(_) | Self::Own(_) | Self::Upstream(_) => None,
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Client(upload) => upload.poll(cx),
+            Self::Upstream(download) => download.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(bytes) => bytes.is_none(),
+            Self::Client(upload) => upload.incoming.is_end_stream(),
+            Self::Upstream(download) => download.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Client(upload) => upload.incoming.size_hint(),
+            Self::Upstream(download) => download.incoming.size_hint(),
+        }
+    }
+}
+
+/// What a client sends. Its trailers are dropped: nothing in them may ever be taken for a header field.
+#[derive(Debug)]
+pub struct Upload {
+    incoming: Incoming,
+    progress: Option<Arc<Progress>>,
+    standstill: Standstill,
+}
+
+impl Upload {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Pending => return self.standstill.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+                Poll::Ready(None) => {
+                    self.note(Progress::end);
+                    return Poll::Ready(None);
+                }
+            };
+            self.standstill.moved();
+            self.note(if self.incoming.is_end_stream() { Progress::end } else { Progress::advance });
+            if frame.is_data() {
+                return Poll::Ready(Some(Ok(frame)));
+            }
+        }
+    }
+
+    fn note(&self, what: impl FnOnce(&Progress)) {
+        if let Some(progress) = &self.progress {
+            what(progress);
+        }
+    }
+}
+
+/// How far the sending of a body got: how many pieces were taken, or that the last one was.
+#[derive(Debug, Default)]
+pub(crate) struct Progress(AtomicU64);
+
+impl Progress {
+    const END: u64 = u64::MAX;
+
+    fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.0.store(Self::END, Ordering::Release);
+    }
+
+    /// Whether the last piece was taken to be sent.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.pieces() == Self::END
+    }
+
+    /// A number that changes with every piece.
+    pub(crate) fn pieces(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What the dashboard sends, with the connection it comes on, which can be used again once all of it came.
+#[derive(Debug)]
+pub struct Download {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    limit: Limit,
+}
+
+type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What ends a body that does not end by itself.
+enum Limit {
+    Standstill(Standstill),
+    Ended(Ended),
+}
+
+impl std::fmt::Debug for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Standstill(standstill) => standstill.fmt(f),
+            Self::Ended(_) => f.write_str("Ended"),
+        }
+    }
+}
+
+impl Download {
+    /// A body that may not stand still for long.
+    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
+        let mut download = Self { incoming, lease: Some(lease), limit: Limit::Standstill(Standstill::default()) };
+        if download.incoming.is_end_stream() {
+            download.settle();
+        }
+        download
+    }
+
+    /// A body that may stand still, but is cut when `ended` resolves.
+    pub(crate) fn until(self, ended: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { limit: Limit::Ended(Box::pin(ended)), ..self }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Limit::Ended(ended) = &mut self.limit
+            && ended.as_mut().poll(cx).is_ready()
+        {
+            self.lease = None;
+            return Poll::Ready(Some(Err(BodyError::Ended)));
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Pending => {
+                let Limit::Standstill(standstill) = &mut self.limit else { return Poll::Pending };
+                ready!(standstill.poll(cx));
+                self.lease = None;
+                Poll::Ready(Some(Err(BodyError::Stalled)))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Limit::Standstill(standstill) = &mut self.limit {
+                    standstill.moved();
+                }
+                if self.incoming.is_end_stream() {
+                    self.settle();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.lease = None;
+                Poll::Ready(Some(Err(BodyError::Broken(error))))
+            }
+            Poll::Ready(None) => {
+                self.settle();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.settle();
+        }
+    }
+}
+
+/// Notices that nothing moves. Costs a timer only for a body that has to be waited for, and none for each of its pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Standstill {
+    timer: Option<Pin<Box<Sleep>>>,
+    moved: bool,
+}
+
+impl Standstill {
+    /// To be called when something came.
+    pub(crate) const fn moved(&mut self) {
+        self.moved = true;
+    }
+
+    /// To be polled while nothing comes. Ready once that has lasted too long.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(STANDSTILL)));
+            ready!(timer.as_mut().poll(cx));
+            if !std::mem::take(&mut self.moved) {
+                return Poll::Ready(());
+            }
+            self.timer = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_standstill_is_noticed_and_movement_puts_it_off() {
+        let started = Instant::now();
+        let mut still = Standstill::default();
+        poll_fn(|cx| still.poll(cx)).await;
+        assert_eq!(started.elapsed().as_secs(), STANDSTILL.as_secs());
+
+        let started = Instant::now();
+        let mut moving = Standstill::default();
+        assert!(poll_fn(|cx| Poll::Ready(moving.poll(cx))).await.is_pending());
+        moving.moved();
+        poll_fn(|cx| moving.poll(cx)).await;
+        assert_eq!(started.elapsed().as_secs(), 2 * STANDSTILL.as_secs());
+    }
+}

@@ -1,0 +1,220 @@
+//! Connections to one dashboard that are used again, the last one first.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connect::Connector;
+use super::{Purpose, UpstreamError};
+use crate::body::Body;
+
+/// How many connections a worker has to one dashboard at most; tunnels are not counted. Whoever comes then waits for one
+/// to become free.
+const CONNECTIONS: usize = 2048;
+
+/// How long a connection that nobody reads from anymore may take to become free.
+const LAST_BYTES: Duration = Duration::from_secs(30);
+
+/// What the clones of a pool have in common.
+pub(super) struct Shared {
+    connector: Arc<Connector>,
+    idle_timeout: Duration,
+    pub(super) answer_timeout: Duration,
+    state: Mutex<State>,
+    /// For the seats: a pool is gone with its last clone, whatever connections are left.
+    this: Weak<Shared>,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Idle>,
+    open: usize,
+    waiting: VecDeque<oneshot::Sender<Turn>>,
+    sweeping: bool,
+}
+
+struct Idle {
+    link: Link,
+    since: Instant,
+}
+
+/// What somebody who waits gets.
+enum Turn {
+    Reuse(Link),
+    Connect(Seat),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) sender: SendRequest<Body>,
+    task: AbortHandle,
+    _seat: Option<Seat>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Leave to have one connection open. Goes to the next who waits when dropped.
+#[derive(Debug)]
+struct Seat(Weak<Shared>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.upgrade() {
+            pool.lock().open -= 1;
+            pool.offer_seat();
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+impl Shared {
+    pub(super) fn new(connector: Arc<Connector>, idle_timeout: Duration, answer_timeout: Duration) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            connector,
+            idle_timeout,
+            answer_timeout,
+            state: Mutex::default(),
+            this: Weak::clone(this),
+        })
+    }
+
+    pub(super) fn sibling(&self) -> Arc<Self> {
+        Self::new(Arc::clone(&self.connector), self.idle_timeout, self.answer_timeout)
+    }
+
+    /// A connection, and whether it was used before.
+    pub(super) async fn connection(&self) -> Result<(Link, bool), UpstreamError> {
+        if let Some(link) = self.idle() {
+            return Ok((link, true));
+        }
+        let seat = match self.seat() {
+            Ok(seat) => seat,
+            Err(turn) => match timeout(self.connector.timeout, turn).await {
+                Ok(Ok(Turn::Reuse(link))) => return Ok((link, true)),
+                Ok(Ok(Turn::Connect(seat))) => seat,
+                Ok(Err(_)) | Err(_) => return Err(UpstreamError::TimedOut { what: "have a connection free" }),
+            },
+        };
+        let (sender, task) = self.connector.connect(Purpose::Exchange).await?;
+        Ok((Link { sender, task, _seat: Some(seat) }, false))
+    }
+
+    /// A connection that is never shared, and not counted.
+    pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
+        let (sender, task) = self.connector.connect(Purpose::Switch).await?;
+        Ok(Link { sender, task, _seat: None })
+    }
+
+    fn idle(&self) -> Option<Link> {
+        loop {
+            let Idle { link, since } = self.lock().idle.pop()?;
+            if link.sender.is_ready() && since.elapsed() < self.idle_timeout {
+                return Some(link);
+            }
+        }
+    }
+
+    fn seat(&self) -> Result<Seat, oneshot::Receiver<Turn>> {
+        let mut state = self.lock();
+        if state.open < CONNECTIONS {
+            state.open += 1;
+            return Ok(Seat(Weak::clone(&self.this)));
+        }
+        let (turn, wait) = oneshot::channel();
+        state.waiting.push_back(turn);
+        Err(wait)
+    }
+
+    /// Takes a connection back on which everything was said.
+    pub(super) fn take_back(&self, link: Link) {
+        if link.sender.is_ready() {
+            self.reuse(link);
+        } else if !link.sender.is_closed() {
+            self.take_back_later(link);
+        }
+    }
+
+    /// Takes a connection back once everything was said on it.
+    pub(super) fn take_back_later(&self, mut link: Link) {
+        let pool = Weak::clone(&self.this);
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(LAST_BYTES, link.sender.ready()).await
+                && let Some(pool) = pool.upgrade()
+            {
+                pool.reuse(link);
+            }
+        });
+    }
+
+    fn reuse(&self, link: Link) {
+        let Err(Turn::Reuse(link)) = self.offer(Turn::Reuse(link)) else { return };
+        let since = Instant::now();
+        let mut state = self.lock();
+        state.idle.push(Idle { link, since });
+        if !std::mem::replace(&mut state.sweeping, true) {
+            tokio::spawn(sweep(Weak::clone(&self.this), self.idle_timeout));
+        }
+    }
+
+    fn offer_seat(&self) {
+        let mut state = self.lock();
+        if state.open < CONNECTIONS && !state.waiting.is_empty() {
+            state.open += 1;
+            drop(state);
+            // Nobody left to take it: it is given back here.
+            drop(self.offer(Turn::Connect(Seat(Weak::clone(&self.this)))));
+        }
+    }
+
+    /// Gives it to the first who still waits. Never with the lock held, since what is dropped on the way takes it.
+    fn offer(&self, mut turn: Turn) -> Result<(), Turn> {
+        loop {
+            let Some(next) = self.lock().waiting.pop_front() else { return Err(turn) };
+            match next.send(turn) {
+                Ok(()) => return Ok(()),
+                Err(back) => turn = back,
+            }
+        }
+    }
+
+    fn remove_stale(&self) -> Vec<Idle> {
+        let mut state = self.lock();
+        let fresh = |idle: &Idle| idle.link.sender.is_ready() && idle.since.elapsed() < self.idle_timeout;
+        let (kept, removed) = std::mem::take(&mut state.idle).into_iter().partition(fresh);
+        state.idle = kept;
+        state.sweeping = !state.idle.is_empty();
+        removed
+    }
+
+    /// Nothing that is done under the lock can leave it half done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes connections that are not used, so that the dashboard does not do it under a request.
+async fn sweep(pool: Weak<Shared>, idle_timeout: Duration) {
+    loop {
+        sleep((idle_timeout / 4).max(Duration::from_millis(50))).await;
+        let Some(pool) = pool.upgrade() else { return };
+        drop(pool.remove_stale());
+        if !pool.lock().sweeping {
+            return;
+        }
+    }
+}
