@@ -1,0 +1,445 @@
+//! Answers that are used again: for seconds, and for exactly the same question.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::watch;
+
+use super::credentials::Key;
+use super::{Identity, Unknown, Verdict};
+use crate::clock::Clock;
+use crate::second_factor::Timestamp;
+
+/// How much is kept, in bytes of keys and values, roughly.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Each key has its generation with some others: forgetting one forgets those too, which only costs a question.
+const GENERATIONS: usize = 4096;
+
+/// How often a request takes part in a shared question that turns out to have been put too early.
+const SHARED_TRIES: usize = 2;
+
+/// The answers to questions about who has logged in.
+///
+/// Whoever asks while the same question is under way gets that answer, and positive answers are used again until they
+/// are as old as the site allows. Nothing that was asked before [`Answers::forget`] is given to anybody after it.
+#[derive(Debug)]
+pub(super) struct Answers {
+    kept: Cache<Key, Kept>,
+    under_way: Mutex<HashMap<Key, Arc<Question>>>,
+    generations: Box<[AtomicU64]>,
+    lifetime: Duration,
+    clock: Clock,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    identity: Arc<Identity>,
+    asked: Asked,
+}
+
+/// When a question was put: what was forgotten since, or is too long ago, makes its answer worthless.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Timestamp,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Question {
+    asked: Asked,
+    answer: watch::Receiver<Option<Verdict>>,
+}
+
+impl Answers {
+    /// None yet. They are used again for less than `lifetime`; zero asks every time.
+    pub(super) fn new(lifetime: Duration, clock: Clock) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(MOST_BYTES)
+            .weigher(|_, kept: &Kept| kept.weight())
+            .time_to_live(lifetime)
+            .build();
+        let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
+        Self { kept, under_way: Mutex::default(), generations, lifetime, clock }
+    }
+
+    /// A positive answer that is still good.
+    pub(super) fn kept(&self, key: &Key) -> Option<Arc<Identity>> {
+        self.kept.get(key).filter(|kept| self.is_good(key, kept.asked)).map(|kept| kept.identity)
+    }
+
+    /// Drops what is kept for the key and what is being asked: the next answer comes from a question put after this.
+    pub(super) fn forget(&self, key: &Key) {
+        self.generation(key).fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate(key);
+    }
+
+    /// The answer that is kept, or else that of a question: one that is under way, or a new one that `ask` puts.
+    ///
+    /// A new one is a task of its own, which ends with an answer even if this request does not wait for it.
+    pub(super) async fn get<A>(self: &Arc<Self>, key: &Key, ask: impl Fn() -> A) -> Verdict
+    where
+        A: Future<Output = Verdict> + Send + 'static,
+    {
+        if self.lifetime.is_zero() {
+            return ask().await;
+        }
+        for _ in 0..SHARED_TRIES {
+            if let Some(identity) = self.kept(key) {
+                return Verdict::Identified(identity);
+            }
+            let question = self.join_or_put(key, &ask);
+            let verdict = question.answered().await;
+            if question.asked.generation == self.current(key) {
+                return verdict;
+            }
+        }
+        // Where every answer of the dashboard makes the kept one void, each request asks for itself.
+        self.ask_anew(key, ask).await
+    }
+
+    /// The answer of a new question, which is kept in place of an older one.
+    pub(super) async fn ask_anew<A>(&self, key: &Key, ask: impl FnOnce() -> A) -> Verdict
+    where
+        A: Future<Output = Verdict>,
+    {
+        let asked = self.asked_now(key);
+        let verdict = ask().await;
+        self.keep(key, asked, &verdict);
+        verdict
+    }
+
+    fn join_or_put<A>(self: &Arc<Self>, key: &Key, ask: impl Fn() -> A) -> Arc<Question>
+    where
+        A: Future<Output = Verdict> + Send + 'static,
+    {
+        let asked = self.asked_now(key);
+        let mut under_way = self.under_way();
+        if let Some(question) = under_way.get(key).filter(|question| self.is_good(key, question.asked)) {
+            return Arc::clone(question);
+        }
+        let (publish, answer) = watch::channel(None);
+        let question = Arc::new(Question { asked, answer });
+        under_way.insert(*key, Arc::clone(&question));
+        drop(under_way);
+        let end = End { answers: Arc::clone(self), key: *key, question: Arc::clone(&question) };
+        let answer = ask();
+        tokio::spawn(async move {
+            let verdict = answer.await;
+            end.answers.keep(&end.key, asked, &verdict);
+            drop(end);
+            publish.send_replace(Some(verdict));
+        });
+        question
+    }
+
+    fn keep(&self, key: &Key, asked: Asked, verdict: &Verdict) {
+        match verdict {
+            Verdict::Identified(identity) if !self.lifetime.is_zero() => {
+                self.kept.insert(*key, Kept { identity: Arc::clone(identity), asked });
+            }
+            Verdict::Identified(_) | Verdict::Anonymous | Verdict::NotCarried | Verdict::Unknown(_) => {
+                self.kept.invalidate(key);
+            }
+        }
+    }
+
+    fn is_good(&self, key: &Key, asked: Asked) -> bool {
+        let now = self.clock.now();
+        asked.generation == self.current(key) && asked.at <= now && now < asked.at.plus(self.lifetime)
+    }
+
+    /// To be read before a question is put, never after.
+    fn asked_now(&self, key: &Key) -> Asked {
+        Asked { generation: self.current(key), at: self.clock.now() }
+    }
+
+    fn current(&self, key: &Key) -> u64 {
+        self.generation(key).load(Ordering::SeqCst)
+    }
+
+    fn generation(&self, key: &Key) -> &AtomicU64 {
+        let Key([high, low, ..]) = *key;
+        &self.generations[usize::from(u16::from_be_bytes([high, low])) % GENERATIONS]
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Key, Arc<Question>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn weight(&self) -> u32 {
+        let Identity { user, email, name, organization, admin: _ } = &*self.identity;
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let text = user.len() + organization.len() + optional(email) + optional(name);
+        u32::try_from(size_of::<Key>() + size_of::<Self>() + size_of::<Identity>() + text).unwrap_or(u32::MAX)
+    }
+}
+
+impl Question {
+    async fn answered(&self) -> Verdict {
+        let mut answer = self.answer.clone();
+        let answered = answer.wait_for(Option::is_some).await;
+        // The task that asked ended without an answer.
+        answered.ok().and_then(|verdict| verdict.clone()).unwrap_or(Verdict::Unknown(Unknown::Unusable))
+    }
+}
+
+/// Takes a question off the list when its task ends, however it ends.
+struct End {
+    answers: Arc<Answers>,
+    key: Key,
+    question: Arc<Question>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut under_way = self.answers.under_way();
+        if under_way.get(&self.key).is_some_and(|question| Arc::ptr_eq(question, &self.question)) {
+            under_way.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::sync::atomic::{AtomicI64, AtomicUsize};
+    use std::task::{Context, Poll, Waker};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    const KEY: Key = Key([1; 32]);
+    const LIFETIME: Duration = Duration::from_secs(5);
+
+    /// A dashboard that counts how often it was asked, and answers when it is told to.
+    #[derive(Clone, Default)]
+    struct Dashboard {
+        asked: Arc<AtomicUsize>,
+        held: bool,
+        go: Arc<Notify>,
+    }
+
+    impl Dashboard {
+        fn held() -> Self {
+            Self { held: true, ..Self::default() }
+        }
+
+        fn times(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+
+        fn answer(&self) -> impl Future<Output = Verdict> + Send + 'static {
+            let Self { asked, held, go } = self.clone();
+            let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                if held {
+                    go.notified().await;
+                }
+                identified(number)
+            }
+        }
+    }
+
+    fn identified(number: usize) -> Verdict {
+        let user = format!("answer {number}");
+        Verdict::Identified(Arc::new(Identity {
+            user,
+            email: None,
+            name: None,
+            organization: "acme".into(),
+            admin: false,
+        }))
+    }
+
+    fn said(verdict: &Verdict) -> String {
+        match verdict {
+            Verdict::Identified(identity) => identity.user.clone(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Answers, and the milliseconds that their clock shows.
+    fn answers(lifetime: Duration) -> (Arc<Answers>, Arc<AtomicI64>) {
+        let millis = Arc::new(AtomicI64::new(1_800_000_000_000));
+        let shown = Arc::clone(&millis);
+        let clock = Clock::from_fn(move || Timestamp::from_millis(shown.load(Ordering::SeqCst)));
+        (Arc::new(Answers::new(lifetime, clock)), millis)
+    }
+
+    /// Goes on with a request until it has to wait.
+    fn start<F: Future>(request: Pin<&mut F>) {
+        let polled = request.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending), "it did not have to wait");
+    }
+
+    #[tokio::test]
+    async fn a_positive_answer_is_used_again_until_it_is_too_old() {
+        let (answers, millis) = answers(LIFETIME);
+        let dashboard = Dashboard::default();
+        let get = async || said(&answers.get(&KEY, || dashboard.answer()).await);
+        assert_eq!(get().await, "answer 1");
+        millis.fetch_add(4_999, Ordering::SeqCst);
+        assert_eq!(get().await, "answer 1");
+        millis.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(answers.kept(&KEY), None);
+        assert_eq!(get().await, "answer 2");
+        millis.fetch_sub(1, Ordering::SeqCst);
+        assert_eq!(get().await, "answer 3", "an answer from the future is too old as well");
+        let other = answers.get(&Key([2; 32]), || dashboard.answer()).await;
+        assert_eq!(said(&other), "answer 4", "an answer is for its own key alone");
+    }
+
+    #[tokio::test]
+    async fn only_positive_answers_are_kept() {
+        for verdict in [Verdict::Anonymous, Verdict::Unknown(Unknown::Unusable), Verdict::Unknown(Unknown::TimedOut)] {
+            let (answers, _) = answers(LIFETIME);
+            let first = answers.get(&KEY, || std::future::ready(verdict.clone())).await;
+            assert_eq!(said(&first), said(&verdict));
+            assert_eq!(said(&answers.get(&KEY, || std::future::ready(identified(2))).await), "answer 2");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_lifetime_every_request_asks() {
+        let (answers, _) = answers(Duration::ZERO);
+        let dashboard = Dashboard::held();
+        let mut one = pin!(answers.get(&KEY, || dashboard.answer()));
+        let mut two = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(one.as_mut());
+        start(two.as_mut());
+        dashboard.go.notify_waiters();
+        assert_eq!(said(&one.await), "answer 1");
+        assert_eq!(said(&two.await), "answer 2");
+        assert_eq!(answers.kept(&KEY), None);
+        assert_eq!(said(&answers.ask_anew(&KEY, || std::future::ready(identified(3))).await), "answer 3");
+        assert_eq!(answers.kept(&KEY), None);
+    }
+
+    #[tokio::test]
+    async fn requests_at_the_same_time_share_one_question() {
+        let (answers, _) = answers(LIFETIME);
+        let dashboard = Dashboard::held();
+        let mut one = pin!(answers.get(&KEY, || dashboard.answer()));
+        let mut two = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(one.as_mut());
+        start(two.as_mut());
+        dashboard.go.notify_one();
+        assert_eq!((said(&one.await), said(&two.await)), ("answer 1".into(), "answer 1".into()));
+        assert_eq!(dashboard.times(), 1);
+        assert!(answers.under_way().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_shared_question_is_answered_even_if_the_request_that_put_it_is_gone() {
+        let (answers, _) = answers(LIFETIME);
+        let dashboard = Dashboard::held();
+        let mut first = Box::pin(answers.get(&KEY, || dashboard.answer()));
+        let mut second = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(first.as_mut());
+        start(second.as_mut());
+        drop(first);
+        dashboard.go.notify_one();
+        assert_eq!(said(&second.await), "answer 1");
+        assert_eq!(dashboard.times(), 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_an_answer_that_was_asked_for_before_it_was_forgotten() {
+        let (answers, _) = answers(LIFETIME);
+        let dashboard = Dashboard::held();
+        let mut before = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(before.as_mut());
+        answers.forget(&KEY);
+        let mut after = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(after.as_mut());
+        assert_eq!(dashboard.times(), 2, "the question that is under way is not shared any more");
+        // The tasks have to wait before they can be told to go on.
+        tokio::task::yield_now().await;
+        dashboard.go.notify_waiters();
+        assert_eq!(said(&after.await), "answer 2");
+        assert_eq!(said(&before.await), "answer 2");
+        assert_eq!(answers.kept(&KEY).expect("the second answer is kept").user, "answer 2");
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_forgotten_at_once_even_if_an_old_answer_comes_in_later() {
+        let (answers, _) = answers(LIFETIME);
+        let dashboard = Dashboard::held();
+        assert_eq!(said(&answers.get(&KEY, || std::future::ready(identified(0))).await), "answer 0");
+        answers.forget(&KEY);
+        assert_eq!(answers.kept(&KEY), None);
+        let mut late = pin!(answers.ask_anew(&KEY, || dashboard.answer()));
+        start(late.as_mut());
+        answers.forget(&KEY);
+        dashboard.go.notify_waiters();
+        assert_eq!(said(&late.await), "answer 1");
+        assert_eq!(answers.kept(&KEY), None);
+    }
+
+    #[tokio::test]
+    async fn where_every_answer_is_forgotten_each_request_asks_for_itself_in_the_end() {
+        let (answers, _) = answers(LIFETIME);
+        let asked = AtomicUsize::new(0);
+        let verdict = answers.get(&KEY, || {
+            let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+            answers.forget(&KEY);
+            std::future::ready(identified(number))
+        });
+        assert_eq!(said(&verdict.await), "answer 3");
+        assert_eq!(answers.kept(&KEY), None);
+    }
+
+    #[tokio::test]
+    async fn a_question_that_takes_longer_than_answers_live_is_not_shared_any_more() {
+        let (answers, millis) = answers(LIFETIME);
+        let dashboard = Dashboard::held();
+        let mut early = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(early.as_mut());
+        millis.fetch_add(5_000, Ordering::SeqCst);
+        let mut late = pin!(answers.get(&KEY, || dashboard.answer()));
+        start(late.as_mut());
+        tokio::task::yield_now().await;
+        dashboard.go.notify_waiters();
+        assert_eq!(said(&early.await), "answer 1");
+        assert_eq!(said(&late.await), "answer 2");
+        assert!(answers.under_way().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_question_that_fails_badly_is_answered_as_unknown_and_put_again() {
+        let (answers, _) = answers(LIFETIME);
+        let asked = AtomicUsize::new(0);
+        let ask = || {
+            let number = asked.fetch_add(1, Ordering::SeqCst) + 1;
+            async move {
+                assert!(number > 1, "the first one panics, on purpose");
+                identified(number)
+            }
+        };
+        assert_eq!(said(&answers.get(&KEY, ask).await), "Unknown(Unusable)");
+        assert!(answers.under_way().is_empty());
+        assert_eq!(said(&answers.get(&KEY, ask).await), "answer 2");
+    }
+
+    #[tokio::test]
+    async fn a_newer_answer_takes_the_place_of_the_one_that_is_kept() {
+        let (answers, _) = answers(LIFETIME);
+        let kept = || answers.kept(&KEY).map(|identity| identity.user.clone());
+        for (verdict, expected) in [
+            (identified(1), Some("answer 1".to_owned())),
+            (identified(2), Some("answer 2".to_owned())),
+            (Verdict::Anonymous, None),
+        ] {
+            answers.ask_anew(&KEY, || std::future::ready(verdict)).await;
+            assert_eq!(kept(), expected);
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Which client a request comes from: the peer, or whom a trusted peer names.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::TrustedProxies;
+
+/// The addresses a request came by, the client's first.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// How the client reached the first server.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Which host the client asked.
+pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A host.
+    Tcp(IpAddr),
+    /// A process on this machine.
+    Unix,
+}
+
+/// How the client reached the first server that we trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The scheme that a proxy names. Some name that of a WebSocket by its own word.
+    fn named(text: &str) -> Option<Self> {
+        let is = |name: &str| text.eq_ignore_ascii_case(name);
+        if is("https") || is("wss") {
+            Some(Self::Https)
+        } else if is("http") || is("ws") {
+            Some(Self::Http)
+        } else {
+            None
+        }
+    }
+}
+
+/// How a request arrived here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Whether that connection has TLS.
+    pub scheme: Scheme,
+}
+
+/// The client, once it is settled whom to believe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Its address; `None` for a process on this machine.
+    pub address: Option<IpAddr>,
+    /// How it reached the first server that we trust.
+    pub scheme: Scheme,
+    /// Who is at the other end of our connection.
+    pub peer: Peer,
+    /// Whether that peer is trusted, and what it forwarded is passed on.
+    pub trusted: bool,
+}
+
+impl Client {
+    /// Settles it from the connection and, if its peer is trusted, from what that peer forwarded.
+    ///
+    /// `X-Forwarded-For` is read from the right: each trusted hop is believed about the one before it, up to the first
+    /// that is not trusted, or to an entry that is no address. `X-Forwarded-Proto` counts with its last entry; any but
+    /// `http`, `https`, `ws` and `wss` leaves it at the connection's own scheme.
+    pub fn of(arrival: Arrival, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+        let (own, is_trusted) = match arrival.peer {
+            Peer::Tcp(address) => (Some(address.to_canonical()), trusted.contains(address)),
+            Peer::Unix => (None, trusted.unix),
+        };
+        let peer = own.map_or(Peer::Unix, Peer::Tcp);
+        if !is_trusted {
+            return Self { address: own, scheme: arrival.scheme, peer, trusted: false };
+        }
+        let scheme = entries(headers, &FORWARDED_PROTO).next().flatten().and_then(Scheme::named);
+        Self {
+            address: farthest_believed(headers, trusted).or(own),
+            scheme: scheme.unwrap_or(arrival.scheme),
+            peer,
+            trusted: true,
+        }
+    }
+
+    /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.
+    ///
+    /// What `headers` has of them came with the request. It is kept, and added to, if the peer is trusted; else it is
+    /// dropped. `host` is the request's own `Host`.
+    pub fn forward(&self, headers: &mut HeaderMap, host: &HeaderValue) {
+        match self.hops(headers) {
+            Some(hops) => headers.insert(FORWARDED_FOR, hops),
+            None => headers.remove(FORWARDED_FOR),
+        };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
+        let is_named = self.trusted && headers.get_all(FORWARDED_HOST).iter().count() == 1;
+        if !is_named {
+            headers.insert(FORWARDED_HOST, host.clone());
+        }
+    }
+
+    /// The hops that a trusted peer named, and the peer. A process on this machine has no address.
+    fn hops(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let named = headers.get_all(FORWARDED_FOR).iter().filter(|_| self.trusted).map(HeaderValue::as_bytes);
+        let peer = match self.peer {
+            Peer::Tcp(address) => Some(address.to_string()),
+            Peer::Unix => None,
+        };
+        let hops: Vec<&[u8]> = named.chain(peer.as_ref().map(String::as_bytes)).collect();
+        if hops.is_empty() { None } else { HeaderValue::from_bytes(&hops.join(&b", "[..])).ok() }
+    }
+}
+
+/// The address farthest from here that trusted hops alone vouch for.
+fn farthest_believed(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let mut believed = None;
+    for entry in entries(headers, &FORWARDED_FOR) {
+        let Some(address) = entry.and_then(address) else { break };
+        believed = Some(address);
+        if !trusted.contains(address) {
+            break;
+        }
+    }
+    believed
+}
+
+/// The entries of a list that may stand in several lines, the last one first; `None` in place of a line that is no text.
+fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
+    headers.get_all(name).iter().rev().flat_map(|line| {
+        let text = line.to_str().ok();
+        let unreadable = text.is_none().then_some(None);
+        let entries = text.map(|text| text.rsplit(',').map(|entry| Some(entry.trim_matches([' ', '\t']))));
+        entries.into_iter().flatten().chain(unreadable)
+    })
+}
+
+/// An address as proxies write it: `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, each of the IPv4 and bracketed forms also
+/// with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let parsed = if let Some(rest) = text.strip_prefix('[') {
+        let (inside, after) = rest.split_once(']')?;
+        is_port_or_nothing(after).then_some(())?;
+        IpAddr::V6(inside.parse::<Ipv6Addr>().ok()?)
+    } else if let Ok(address) = text.parse::<IpAddr>() {
+        address
+    } else {
+        let (before, _) = text.split_once(':')?;
+        is_port_or_nothing(&text[before.len()..]).then_some(())?;
+        IpAddr::V4(before.parse().ok()?)
+    };
+    Some(parsed.to_canonical())
+}
+
+fn is_port_or_nothing(text: &str) -> bool {
+    text.is_empty()
+        || text
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusted() -> TrustedProxies {
+        let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|network| network.parse().expect("a network"));
+        TrustedProxies { networks: networks.into(), unix: true }
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
+        }
+        headers
+    }
+
+    fn arrival(peer: &str, scheme: Scheme) -> Arrival {
+        let peer = if peer == "unix" { Peer::Unix } else { Peer::Tcp(peer.parse().expect("an address")) };
+        Arrival { peer, scheme }
+    }
+
+    fn address_of(peer: &str, forwarded: &[&str]) -> String {
+        let lines: Vec<_> = forwarded.iter().map(|line| ("x-forwarded-for", *line)).collect();
+        let client = Client::of(arrival(peer, Scheme::Http), &headers(&lines), &trusted());
+        client.address.map_or_else(|| "none".into(), |address| address.to_string())
+    }
+
+    #[test]
+    fn the_client_is_whom_trusted_hops_alone_vouch_for() {
+        let rows: &[(&str, &[&str], &str)] = &[
+            ("192.0.2.9", &[], "192.0.2.9"),
+            ("192.0.2.9", &["198.51.100.1"], "192.0.2.9"),
+            ("192.0.2.9", &["10.0.0.1"], "192.0.2.9"),
+            ("::ffff:192.0.2.9", &["198.51.100.1"], "192.0.2.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("::ffff:10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
+            ("2001:db8:1::1", &["198.51.100.1"], "198.51.100.1"),
+            ("2001:db8:2::1", &["198.51.100.1"], "2001:db8:2::1"),
+            ("unix", &[], "none"),
+            ("unix", &["198.51.100.1"], "198.51.100.1"),
+            ("unix", &["garbage"], "none"),
+            ("10.0.0.1", &["203.0.113.7, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.7,198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.7 ,\t198.51.100.1\t"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.7", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["203.0.113.7, 198.51.100.1, 10.0.0.3, 10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, ::ffff:10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &["garbage"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, garbage"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, garbage, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["garbage, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1,"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, , 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["198.51.100.1", ""], "10.0.0.1"),
+            ("10.0.0.1", &["garbage, ::ffff:1.2.3.4:99999, ,"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1, \u{e9}"], "10.0.0.1"),
+            ("10.0.0.1", &["198.51.100.1", "\u{e9}", "10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["_hidden, 10.0.0.2"], "10.0.0.2"),
+        ];
+        for (peer, forwarded, expected) in rows {
+            assert_eq!(address_of(peer, forwarded), *expected, "{peer} with {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_read_in_the_forms_that_proxies_write() {
+        let rows = [
+            ("1.2.3.4", Some("1.2.3.4")),
+            ("1.2.3.4:567", Some("1.2.3.4")),
+            ("1.2.3.4:", None),
+            ("1.2.3.4:x", None),
+            ("1.2.3.4:+5", None),
+            ("1.2.3.4:65536", None),
+            ("1.2.3.4:1:2", None),
+            ("01.2.3.4", None),
+            ("1.2.3", None),
+            ("0x7f.1", None),
+            ("1.2.3.4/8", None),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("2001:DB8:0::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("[2001:db8::1]443", None),
+            ("[2001:db8::1", None),
+            ("[2001:db8::1]:", None),
+            ("[1.2.3.4]", None),
+            ("fe80::1%eth0", None),
+            ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("[::ffff:1.2.3.4]:80", Some("1.2.3.4")),
+            ("::ffff:1.2.3.4:99999", None),
+            ("\"1.2.3.4\"", None),
+            ("localhost", None),
+            ("", None),
+            (":80", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(address(text).map(|a| a.to_string()).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_the_connections_unless_a_trusted_peer_names_another() {
+        use Scheme::{Http, Https};
+        let rows: &[(&str, Scheme, &[&str], Scheme)] = &[
+            ("192.0.2.9", Http, &["https"], Http),
+            ("192.0.2.9", Https, &["http"], Https),
+            ("10.0.0.1", Http, &[], Http),
+            ("10.0.0.1", Https, &[], Https),
+            ("10.0.0.1", Http, &["https"], Https),
+            ("10.0.0.1", Https, &["http"], Http),
+            ("unix", Http, &["https"], Https),
+            ("10.0.0.1", Http, &["HTTPS"], Https),
+            ("10.0.0.1", Http, &[" https "], Https),
+            ("10.0.0.1", Http, &["wss"], Https),
+            ("10.0.0.1", Https, &["ws"], Http),
+            ("10.0.0.1", Http, &["https, http"], Http),
+            ("10.0.0.1", Http, &["http, https"], Https),
+            ("10.0.0.1", Http, &["http", "https"], Https),
+            ("10.0.0.1", Https, &["https", "http"], Http),
+            ("10.0.0.1", Http, &["https,"], Http),
+            ("10.0.0.1", Https, &["http,"], Https),
+            ("10.0.0.1", Http, &["https,x"], Http),
+            ("10.0.0.1", Http, &["httpsx"], Http),
+            ("10.0.0.1", Https, &["ftp"], Https),
+            ("10.0.0.1", Https, &["\u{e9}"], Https),
+            ("10.0.0.1", Https, &["http", "\u{e9}"], Https),
+        ];
+        for (peer, own, forwarded, expected) in rows {
+            let lines: Vec<_> = forwarded.iter().map(|line| ("x-forwarded-proto", *line)).collect();
+            let client = Client::of(arrival(peer, *own), &headers(&lines), &trusted());
+            assert_eq!(client.scheme, *expected, "{peer}, {own:?}, {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_trusted_unless_the_operator_says_so() {
+        let lines = [("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "https")];
+        for peer in ["127.0.0.1", "::1", "unix", "10.0.0.1"] {
+            let client = Client::of(arrival(peer, Scheme::Http), &headers(&lines), &TrustedProxies::default());
+            assert!(!client.trusted, "{peer}");
+            assert_eq!(client.scheme, Scheme::Http, "{peer}");
+            assert_ne!(client.address, "198.51.100.1".parse().ok(), "{peer}");
+        }
+    }
+
+    /// The three lines as they are forwarded.
+    fn forwarded(peer: &str, lines: &[(&'static str, &str)]) -> [String; 3] {
+        let mut headers = headers(lines);
+        let client = Client::of(arrival(peer, Scheme::Http), &headers, &trusted());
+        client.forward(&mut headers, &HeaderValue::from_static("insights.example"));
+        [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
+            let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.to_str().expect("text")).collect();
+            lines.join("|")
+        })
+    }
+
+    #[test]
+    fn what_a_client_claims_is_replaced_and_what_a_trusted_peer_says_is_added_to() {
+        let claims = [
+            ("x-forwarded-for", "203.0.113.7"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "outer.example"),
+        ];
+        assert_eq!(forwarded("192.0.2.9", &claims), ["192.0.2.9", "http", "insights.example"]);
+        assert_eq!(forwarded("::ffff:192.0.2.9", &[]), ["192.0.2.9", "http", "insights.example"]);
+        let passed_on = ["203.0.113.7, 198.51.100.1, 10.0.0.1", "https", "outer.example"];
+        assert_eq!(forwarded("10.0.0.1", &claims), passed_on);
+        assert_eq!(forwarded("10.0.0.1", &[]), ["10.0.0.1", "http", "insights.example"]);
+        assert_eq!(forwarded("unix", &claims), ["203.0.113.7, 198.51.100.1", "https", "outer.example"]);
+        assert_eq!(forwarded("unix", &[]), ["", "http", "insights.example"]);
+        let two = [("x-forwarded-host", "outer.example"), ("x-forwarded-host", "other.example")];
+        assert_eq!(forwarded("10.0.0.1", &two), ["10.0.0.1", "http", "insights.example"]);
+    }
+}

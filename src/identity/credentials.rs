@@ -1,0 +1,479 @@
+//! What a request carries of the dashboard's credentials.
+//!
+//! The dashboard is asked with these, the answer is kept for exactly these, and sessions are bound to one of them.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::percent_decode;
+
+use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST, Peer};
+use crate::config::{Bind, Credential, Site};
+use crate::second_factor::sealing::Keyring;
+use crate::second_factor::session::BindingCheck;
+use crate::session_cookie::pairs;
+
+/// A request's credentials, without the secrets in them: small, and good after the request is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credentials {
+    key: Key,
+    carries: Carries,
+    bound: Bound,
+}
+
+/// Whether a request carries any credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// It does: the dashboard can be asked whose they are.
+    Carried,
+    /// It does not, at a site where every request of somebody who is logged in would: nobody is.
+    Nothing,
+    /// It does not, at a site whose credentials live in fields or parameters that a page's navigation never carries.
+    NotCarried,
+}
+
+/// SHA-256 of everything by which the dashboard could tell this request's probe from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key(pub(super) [u8; 32]);
+
+/// What the request shows of the credential that sessions are bound to, before the key comes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Unbound,
+    NotCarried,
+    Carried(Option<[u8; 32]>),
+}
+
+impl Credentials {
+    /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
+    /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
+    pub fn of(site: &Site, head: &Parts, client: &Client, host: &str) -> Self {
+        let carries = carries(site, head);
+        Self { key: key(site, head, client, host), carries, bound: bound(site, head, carries) }
+    }
+
+    /// Whether there are any.
+    pub const fn carries(&self) -> Carries {
+        self.carries
+    }
+
+    /// What the request shows of the credential that sessions are bound to.
+    pub fn binding_check(&self, keyring: &Keyring) -> BindingCheck {
+        match self.bound {
+            Bound::Unbound => BindingCheck::Unbound,
+            Bound::NotCarried => BindingCheck::NotCarried,
+            Bound::Carried(digest) => BindingCheck::Carried(digest.map(|digest| keyring.binding(&digest))),
+        }
+    }
+
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+/// The fields of a request that its probe carries, as they are: credentials, and what the dashboard may compare with the
+/// login they came from. Cookies and `Authorization` are among them even where the operator counts neither as a
+/// credential: should the dashboard honor one after all, then in the probe as well.
+pub(super) fn carried_fields<'a>(
+    site: &'a Site,
+    head: &'a Parts,
+    client: &'a Client,
+) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
+    let goes_along = |name: &HeaderName| {
+        [COOKIE, AUTHORIZATION, HOST, USER_AGENT].contains(name)
+            || (client.trusted && [FORWARDED_FOR, FORWARDED_HOST].contains(name))
+    };
+    head.headers.iter().filter(move |(name, _)| is_credential(site, name) || goes_along(name))
+}
+
+/// The parts of a request's query that its probe carries, as they were sent.
+///
+/// Frameworks read names differently (escapes, `token[]`, `;` between parameters, `.` for `_`, letter case), so whatever
+/// one of them could take for the parameter goes along, and goes along whole: each of them reads the same in the probe.
+pub(super) fn carried_query<'a>(site: &'a Site, head: &'a Parts) -> impl Iterator<Item = &'a str> {
+    let query = head.uri.query().filter(|_| site.credentials.iter().any(|c| matches!(c, Credential::Query(_))));
+    query.into_iter().flat_map(|query| query.split('&')).filter(|part| {
+        site.credentials.iter().any(|credential| match credential {
+            Credential::Query(parameter) => could_name(part, parameter),
+            Credential::Cookie | Credential::Header(_) => false,
+        })
+    })
+}
+
+fn is_credential(site: &Site, name: &HeaderName) -> bool {
+    site.credentials.iter().any(|credential| match credential {
+        Credential::Cookie => *name == COOKIE,
+        Credential::Header(field) => name == field,
+        Credential::Query(_) => false,
+    })
+}
+
+fn could_name(part: &str, parameter: &str) -> bool {
+    part.split(';').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let read = percent_decode(name.as_bytes()).take_while(|&byte| byte != b'[').map(folded);
+        read.skip_while(|&byte| byte == b'_').eq(parameter.bytes().map(folded).skip_while(|&byte| byte == b'_'))
+    })
+}
+
+const fn folded(byte: u8) -> u8 {
+    match byte {
+        b' ' | b'+' | b'.' | b'\t' => b'_',
+        _ => byte.to_ascii_lowercase(),
+    }
+}
+
+fn carries(site: &Site, head: &Parts) -> Carries {
+    if head.headers.keys().any(|name| is_credential(site, name)) || carried_query(site, head).next().is_some() {
+        Carries::Carried
+    } else if site.credentials.contains(&Credential::Cookie) {
+        Carries::Nothing
+    } else {
+        Carries::NotCarried
+    }
+}
+
+fn key(site: &Site, head: &Parts, client: &Client, host: &str) -> Key {
+    let mut hash = Hash::new();
+    hash.part(site.name.as_bytes());
+    hash.part(host.as_bytes());
+    hash.address(client.address);
+    hash.address(match client.peer {
+        Peer::Tcp(address) => Some(address),
+        Peer::Unix => None,
+    });
+    hash.part(client.scheme.as_str().as_bytes());
+    hash.part(&[u8::from(client.trusted)]);
+    for (name, value) in carried_fields(site, head, client) {
+        hash.part(name.as_str().as_bytes());
+        hash.part(value.as_bytes());
+    }
+    // No field is called this, so no list of fields looks like one that is followed by a query.
+    hash.part(b"?");
+    for part in carried_query(site, head) {
+        hash.part(part.as_bytes());
+    }
+    Key(hash.finish())
+}
+
+fn bound(site: &Site, head: &Parts, carries: Carries) -> Bound {
+    let digest = match &site.bind {
+        None => return Bound::Unbound,
+        Some(Bind::Cookie(bound)) => digest(cookies(head).filter(|(name, _)| *name == bound.as_bytes())),
+        Some(Bind::CookiesBeginning(start)) => {
+            digest(cookies(head).filter(|(name, _)| name.starts_with(start.as_bytes())))
+        }
+        // With another credential in its place it is a request that could have carried this one.
+        Some(Bind::Header(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
+        Some(Bind::Header(field)) => {
+            let lines = head.headers.get_all(field).iter();
+            digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())))
+        }
+    };
+    Bound::Carried(digest)
+}
+
+fn cookies(head: &Parts) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes()))
+}
+
+/// Digest of all of them in order; `None` if there are none.
+fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<[u8; 32]> {
+    let mut hash = None;
+    for (name, value) in credentials {
+        let hash = hash.get_or_insert_with(Hash::new);
+        hash.part(name);
+        hash.part(value);
+    }
+    hash.map(Hash::finish)
+}
+
+/// SHA-256 over parts, each with its length before it, so that no two lists of parts give the same bytes.
+struct Hash(Context);
+
+impl Hash {
+    fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    fn address(&mut self, address: Option<IpAddr>) {
+        match address {
+            None => self.part(&[]),
+            Some(IpAddr::V4(address)) => self.part(&address.octets()),
+            Some(IpAddr::V6(address)) => self.part(&address.octets()),
+        }
+    }
+
+    fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+    use crate::identity::client::Scheme;
+    use crate::second_factor::session::Binding;
+    use crate::site::sample;
+
+    const COOKIE_BOUND: &str = "sid";
+
+    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn client(peer: &str, scheme: Scheme, trusted: bool) -> Client {
+        let address: IpAddr = peer.parse().expect("an address");
+        Client { address: Some(address), scheme, peer: Peer::Tcp(address), trusted }
+    }
+
+    fn visitor() -> Client {
+        client("192.0.2.9", Scheme::Https, false)
+    }
+
+    fn site(credentials: &[&str], bind: Option<Bind>) -> Site {
+        let credential = |text: &&str| match text.split_once(':') {
+            Some(("query", name)) => Credential::Query(name.into()),
+            Some((_, name)) => Credential::Header(name.parse().expect("a field name")),
+            None => Credential::Cookie,
+        };
+        Site { credentials: credentials.iter().map(credential).collect(), bind, ..sample::site() }
+    }
+
+    fn of(site: &Site, head: &Parts) -> Credentials {
+        Credentials::of(site, head, &visitor(), "insights.example")
+    }
+
+    /// The site's credentials, the target and fields of a request, and whether it carries any.
+    type Row<'a> = (&'a [&'a str], &'a str, &'a [(&'a str, &'a str)], Carries);
+
+    #[test]
+    fn a_request_without_any_is_anonymous_only_where_the_login_lives_in_cookies() {
+        let rows: &[Row] = &[
+            (&["cookie"], "/", &[], Carries::Nothing),
+            (&["cookie"], "/", &[("authorization", "x")], Carries::Nothing),
+            (&["cookie"], "/", &[("cookie", "a=1")], Carries::Carried),
+            (&["cookie", "header:authorization"], "/", &[("authorization", "x")], Carries::Carried),
+            (&["cookie", "header:authorization"], "/", &[("accept", "x")], Carries::Nothing),
+            (&["header:authorization"], "/", &[], Carries::NotCarried),
+            (&["header:authorization"], "/", &[("cookie", "a=1")], Carries::NotCarried),
+            (&["header:authorization"], "/", &[("authorization", "")], Carries::Carried),
+            (&["header:x-api-key"], "/", &[("x-api-key", "k")], Carries::Carried),
+            (&["query:access_token"], "/", &[], Carries::NotCarried),
+            (&["query:access_token"], "/?x=access_token", &[], Carries::NotCarried),
+            (&["query:access_token"], "/?access_token=t", &[], Carries::Carried),
+            (&["query:access_token", "cookie"], "/?x=1", &[], Carries::Nothing),
+        ];
+        for (credentials, target, fields, expected) in rows {
+            let carries = of(&site(credentials, None), &head(target, fields)).carries();
+            assert_eq!(carries, *expected, "{credentials:?}, {target}, {fields:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_framework_could_take_for_the_parameter_goes_along_as_it_was_sent() {
+        let site = site(&["query:access_token", "query:key"], None);
+        let rows: &[(&str, &[&str])] = &[
+            ("/", &[]),
+            ("/?", &[]),
+            ("/?a=1&b=2", &[]),
+            ("/?access_token=t", &["access_token=t"]),
+            ("/?a=1&access_token=t&b=2", &["access_token=t"]),
+            ("/?access_token=1&access_token=2", &["access_token=1", "access_token=2"]),
+            ("/?key=k&a&access_token=%20%2f", &["key=k", "access_token=%20%2f"]),
+            ("/?access_token", &["access_token"]),
+            ("/?access_token=", &["access_token="]),
+            ("/?access%5Ftoken=t", &["access%5Ftoken=t"]),
+            ("/?%61ccess_token=t", &["%61ccess_token=t"]),
+            ("/?access_token[]=t&access_token[x]=u", &["access_token[]=t", "access_token[x]=u"]),
+            ("/?access_token%5B%5D=t", &["access_token%5B%5D=t"]),
+            (
+                "/?access.token=t&access+token=u&%20access_token=v",
+                &["access.token=t", "access+token=u", "%20access_token=v"],
+            ),
+            ("/?ACCESS_TOKEN=t", &["ACCESS_TOKEN=t"]),
+            ("/?a=1;access_token=t", &["a=1;access_token=t"]),
+            ("/?a=access_token&xaccess_token=1&access_tokenx=1", &[]),
+            ("/?access_token=a=b", &["access_token=a=b"]),
+        ];
+        for (target, expected) in rows {
+            let head = head(target, &[]);
+            assert_eq!(carried_query(&site, &head).collect::<Vec<_>>(), *expected, "{target}");
+        }
+    }
+
+    fn carried(site: &Site, head: &Parts, client: &Client) -> Vec<String> {
+        carried_fields(site, head, client)
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+            .collect()
+    }
+
+    #[test]
+    fn the_probe_carries_every_line_of_every_credential_and_nothing_that_nobody_vouches_for() {
+        let site = site(&["cookie", "header:authorization", "header:x-api-key", "header:cookie"], None);
+        let fields = [
+            ("host", "Insights.example:8443"),
+            ("cookie", "a=1;  a=1; b=\u{e9}"),
+            ("accept", "*/*"),
+            ("cookie", "c=3"),
+            ("authorization", "Basic x"),
+            ("authorization", "Bearer y"),
+            ("x-api-key", "k"),
+            ("user-agent", "curl"),
+            ("x-forwarded-for", "198.51.100.1"),
+            ("x-forwarded-host", "outer.example"),
+            ("x-forwarded-proto", "https"),
+            ("range", "bytes=0-1"),
+        ];
+        let head = head("/", &fields);
+        let mut expected = vec![
+            "host: Insights.example:8443",
+            "cookie: a=1;  a=1; b=\u{e9}",
+            "cookie: c=3",
+            "authorization: Basic x",
+            "authorization: Bearer y",
+            "x-api-key: k",
+            "user-agent: curl",
+        ];
+        assert_eq!(carried(&site, &head, &visitor()), expected);
+        expected.extend(["x-forwarded-for: 198.51.100.1", "x-forwarded-host: outer.example"]);
+        assert_eq!(carried(&site, &head, &client("10.0.0.1", Scheme::Https, true)), expected);
+    }
+
+    #[test]
+    fn the_probe_carries_cookies_and_authorization_wherever_the_login_lives() {
+        let head = head("/", &[("cookie", "a=1"), ("authorization", "x"), ("x-api-key", "k")]);
+        for credentials in [&["cookie"][..], &["header:authorization"], &["query:t"]] {
+            let carried = carried(&site(credentials, None), &head, &visitor());
+            assert_eq!(carried, ["cookie: a=1", "authorization: x"], "{credentials:?}");
+        }
+    }
+
+    #[test]
+    fn every_input_of_the_probe_has_its_part_in_the_key() {
+        let site = site(&["cookie", "header:authorization", "header:x-api-key", "query:t"], None);
+        let proxy = client("10.0.0.1", Scheme::Https, true);
+        let key = |site: &Site, target: &str, fields: &[(&str, &str)], client: &Client, host: &str| {
+            Credentials::of(site, &head(target, fields), client, host).key
+        };
+        let plain = |fields: &[(&str, &str)]| key(&site, "/", fields, &visitor(), "a.example");
+        let forwarded = |fields: &[(&str, &str)]| key(&site, "/", fields, &proxy, "a.example");
+        let other_site = Site { name: "other".into(), ..site.clone() };
+        let keys = [
+            plain(&[("cookie", "a=1; b=2")]),
+            plain(&[("cookie", "b=2; a=1")]),
+            plain(&[("cookie", "a=1;b=2")]),
+            plain(&[("cookie", "a=1"), ("cookie", "b=2")]),
+            plain(&[("cookie", "b=2"), ("cookie", "a=1")]),
+            plain(&[("cookie", "a=1; b=2; b=2")]),
+            plain(&[("authorization", "a=1; b=2")]),
+            plain(&[("x-api-key", "a=1; b=2")]),
+            plain(&[]),
+            plain(&[("cookie", "a=1; b=2"), ("user-agent", "x")]),
+            plain(&[("cookie", "a=1; b=2"), ("user-agent", "y")]),
+            plain(&[("cookie", "a=1; b=2"), ("host", "a.example:1")]),
+            key(&site, "/", &[("cookie", "a=1; b=2")], &visitor(), "b.example"),
+            key(&other_site, "/", &[("cookie", "a=1; b=2")], &visitor(), "a.example"),
+            key(&site, "/?t=1", &[("cookie", "a=1; b=2")], &visitor(), "a.example"),
+            key(&site, "/?t=1&t=2", &[("cookie", "a=1; b=2")], &visitor(), "a.example"),
+            key(&site, "/?t=1&T=2", &[("cookie", "a=1; b=2")], &visitor(), "a.example"),
+            key(&site, "/", &[("cookie", "a=1; b=2")], &client("192.0.2.8", Scheme::Https, false), "a.example"),
+            key(&site, "/", &[("cookie", "a=1; b=2")], &client("192.0.2.9", Scheme::Http, false), "a.example"),
+            forwarded(&[("cookie", "a=1; b=2")]),
+            forwarded(&[("cookie", "a=1; b=2"), ("x-forwarded-for", "1.1.1.1")]),
+            forwarded(&[("cookie", "a=1; b=2"), ("x-forwarded-host", "x.example")]),
+        ];
+        for (at, one) in keys.iter().enumerate() {
+            assert!(keys[..at].iter().all(|other| other != one), "key {at} is one of those before it");
+        }
+        let cookie = ("cookie", "a=1; b=2");
+        assert_eq!(keys[0], plain(&[("accept", "x"), cookie, ("x-forwarded-for", "claimed")]), "what is not carried");
+        assert_eq!(
+            keys[0],
+            key(&site, "/other/path?x=1", &[cookie], &visitor(), "a.example"),
+            "where the request goes"
+        );
+    }
+
+    fn check(site: &Site, fields: &[(&str, &str)]) -> BindingCheck {
+        let keyring = Keyring::parse(&Keyring::new_file(&[1; 32])).expect("a new key file is good");
+        of(site, &head("/", fields)).binding_check(&keyring)
+    }
+
+    fn carried_binding(check: BindingCheck) -> Binding {
+        match check {
+            BindingCheck::Carried(Some(binding)) => binding,
+            other => panic!("no binding: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_is_bound_to_the_named_cookie_alone() {
+        assert_eq!(check(&site(&["cookie"], None), &[("cookie", "sid=1")]), BindingCheck::Unbound);
+        let site = site(&["cookie", "header:authorization"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+        let of = |cookie| carried_binding(check(&site, &[("cookie", cookie)]));
+        assert_eq!(of("sid=1"), of("theme=dark; sid=1; lang=en"));
+        for other in ["sid=2", "sid=1 ", "sid=\"1\"", "sid=1; sid=1", "sid=1; sid=2", "sid=2; sid=1", "sid=%31"] {
+            assert_ne!(of("sid=1"), of(other), "{other}");
+        }
+        assert_ne!(of("sid=1; sid=2"), of("sid=2; sid=1"));
+        for without in
+            [&[][..], &[("cookie", "SID=1")], &[("cookie", "sid")], &[("authorization", "x")], &[("cookie", "xsid=1")]]
+        {
+            assert_eq!(check(&site, without), BindingCheck::Carried(None), "{without:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_can_be_bound_to_all_cookies_of_a_family() {
+        let site = site(&["cookie"], Some(Bind::CookiesBeginning("access-token-".into())));
+        let of = |cookie| carried_binding(check(&site, &[("cookie", cookie)]));
+        assert_eq!(of("access-token-a=1; access-token-b=2"), of("x=1; access-token-a=1; y=2; access-token-b=2"));
+        assert_ne!(of("access-token-a=1"), of("access-token-b=1"));
+        assert_ne!(of("access-token-a=1"), of("access-token-a=1; access-token-b=2"));
+        assert_ne!(of("access-token-a=1; access-token-b=2"), of("access-token-b=2; access-token-a=1"));
+        assert_eq!(check(&site, &[("cookie", "access-token=1")]), BindingCheck::Carried(None));
+        assert_eq!(check(&site, &[]), BindingCheck::Carried(None));
+    }
+
+    #[test]
+    fn only_a_request_without_any_credential_cannot_carry_the_field_a_session_is_bound_to() {
+        let bind = || Some(Bind::Header(http::header::AUTHORIZATION));
+        let fields = site(&["header:authorization", "header:x-api-key"], bind());
+        let of = |value| carried_binding(check(&fields, &[("authorization", value)]));
+        assert_eq!(
+            of("Bearer a"),
+            carried_binding(check(&fields, &[("x-api-key", "k"), ("authorization", "Bearer a")]))
+        );
+        assert_ne!(of("Bearer a"), of("Bearer b"));
+        assert_eq!(check(&fields, &[]), BindingCheck::NotCarried);
+        assert_eq!(check(&fields, &[("cookie", "a=1")]), BindingCheck::NotCarried);
+        assert_eq!(check(&fields, &[("x-api-key", "k")]), BindingCheck::Carried(None));
+        let cookies = site(&["cookie", "header:authorization"], bind());
+        assert_eq!(check(&cookies, &[]), BindingCheck::Carried(None));
+        assert_eq!(check(&cookies, &[("cookie", "a=1")]), BindingCheck::Carried(None));
+    }
+
+    #[test]
+    fn credentials_hold_none_of_the_secrets() {
+        let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+        let shown = format!("{:?}", of(&site, &head("/", &[("cookie", "sid=correct-horse")])));
+        assert!(!shown.contains("correct-horse"), "{shown}");
+    }
+}

@@ -1,0 +1,406 @@
+//! Asking the dashboard who has logged in, with the request's own credentials.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tracing::warn;
+
+use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
+use super::cache::Answers;
+use super::client::{Client, FORWARDED_HOST};
+use super::credentials::{Carries, Credentials, carried_fields, carried_query};
+use super::{Identity, Unknown, Verdict};
+use crate::body::Body;
+use crate::clock::Clock;
+use crate::config::Site;
+use crate::upstream::{Pool, UpstreamError};
+
+/// How recent an answer has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// As recent as the site's `cache` says.
+    Cached,
+    /// The dashboard is asked for this very request.
+    Fresh,
+}
+
+/// Who has logged in at one site, as its dashboard says. Cheap to clone; clones share what they know.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    asker: Arc<Asker>,
+    answers: Arc<Answers>,
+}
+
+#[derive(Debug)]
+struct Asker {
+    site: Arc<Site>,
+    reader: Reader,
+}
+
+impl Prober {
+    /// For this site, with nothing known yet.
+    ///
+    /// # Panics
+    /// If a CSS selector of the site does not parse; a checked configuration has none of these.
+    pub fn new(site: Arc<Site>, clock: Clock) -> Self {
+        let answers = Arc::new(Answers::new(site.identity.cache, clock));
+        let reader = Reader::new(&site.identity);
+        Self { asker: Arc::new(Asker { site, reader }), answers }
+    }
+
+    /// What the dashboard says of whoever sent this request.
+    ///
+    /// It is asked with the request's own credentials, byte for byte, at most as long as the site's `timeout`. Answers
+    /// are used for requests with exactly these, and only positive ones after they came. A request without credentials
+    /// is settled without asking. An answer that can't be used is logged once, here.
+    ///
+    /// `credentials` and `client` are those of `head`.
+    pub async fn identify(
+        &self,
+        credentials: &Credentials,
+        head: &Parts,
+        client: &Client,
+        pool: &Pool,
+        freshness: Freshness,
+    ) -> Verdict {
+        if let Some(verdict) = without_asking(credentials) {
+            return verdict;
+        }
+        let ask = || {
+            let question = Question::new(&self.asker, head, client);
+            let (asker, pool) = (Arc::clone(&self.asker), pool.clone());
+            async move { asker.ask(question, &pool).await }
+        };
+        match freshness {
+            Freshness::Cached => self.answers.get(credentials.key(), ask).await,
+            Freshness::Fresh => self.answers.ask_anew(credentials.key(), ask).await,
+        }
+    }
+
+    /// Who it is, if the answer is at hand.
+    pub fn cached(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
+        match credentials.carries() {
+            Carries::Carried => self.answers.kept(credentials.key()),
+            Carries::Nothing | Carries::NotCarried => None,
+        }
+    }
+
+    /// Drops what is known, and being asked, of these credentials: the dashboard may think differently by now.
+    pub fn forget(&self, credentials: &Credentials) {
+        self.answers.forget(credentials.key());
+    }
+}
+
+fn without_asking(credentials: &Credentials) -> Option<Verdict> {
+    match credentials.carries() {
+        Carries::Carried => None,
+        Carries::Nothing => Some(Verdict::Anonymous),
+        Carries::NotCarried => Some(Verdict::NotCarried),
+    }
+}
+
+/// The request that asks, and what its answer is read by.
+struct Question {
+    request: Result<Request<Body>, http::Error>,
+    path: String,
+    hosts: [String; 2],
+}
+
+/// Why there is no verdict; for the log.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the question can't be put")]
+    Question(#[source] http::Error),
+    #[error("the dashboard can't be asked")]
+    Upstream(#[source] UpstreamError),
+    #[error("the dashboard broke off its answer")]
+    Broken(StatusCode, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the dashboard's answer can't be used")]
+    Unusable(StatusCode, #[source] Unusable),
+    #[error("reading the dashboard's answer failed")]
+    Reading(#[source] tokio::task::JoinError),
+    #[error("the dashboard did not answer in time")]
+    TimedOut,
+}
+
+/// What came back, whole.
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Question {
+    fn new(asker: &Asker, head: &Parts, client: &Client) -> Self {
+        let host = own_host(head);
+        let headers = headers(asker, head, client, &host);
+        let names = [headers.get(HOST), headers.get(FORWARDED_HOST)];
+        let hosts = names.map(|name| name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned());
+        let request = target(&asker.site, head).map(|uri| {
+            let mut request = Request::new(Body::empty());
+            *request.uri_mut() = uri;
+            *request.headers_mut() = headers;
+            request
+        });
+        let path = asker.site.identity.url.split('?').next().unwrap_or_default().to_owned();
+        Self { request, path, hosts }
+    }
+}
+
+fn own_host(head: &Parts) -> HeaderValue {
+    let named = head.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    head.headers.get(HOST).cloned().or(named).unwrap_or_else(|| HeaderValue::from_static(""))
+}
+
+fn headers(asker: &Asker, head: &Parts, client: &Client, host: &HeaderValue) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.insert(HOST, host.clone());
+    for (name, value) in carried_fields(&asker.site, head, client).filter(|(name, _)| **name != HOST) {
+        headers.append(name, value.clone());
+    }
+    client.forward(&mut headers, host);
+    if let Some(host) = &asker.site.upstream.host {
+        headers.insert(HOST, host.clone());
+    }
+    let accepted = if asker.reader.reads_html() { "text/html" } else { "application/json" };
+    headers.insert(ACCEPT, HeaderValue::from_static(accepted));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
+}
+
+fn target(site: &Site, head: &Parts) -> Result<Uri, http::Error> {
+    let mut target = site.identity.url.clone();
+    for part in carried_query(site, head) {
+        target.push(if target.contains('?') { '&' } else { '?' });
+        target.push_str(part);
+    }
+    Ok(Uri::try_from(target)?)
+}
+
+impl Asker {
+    async fn ask(self: Arc<Self>, question: Question, pool: &Pool) -> Verdict {
+        let exchange = Arc::clone(&self).exchange(question, pool);
+        let outcome = tokio::time::timeout(self.site.identity.timeout, exchange).await;
+        match outcome.unwrap_or(Err(Failure::TimedOut)) {
+            Ok(Said::Identified(identity)) => Verdict::Identified(Arc::new(identity)),
+            Ok(Said::Anonymous) => Verdict::Anonymous,
+            Err(failure) => {
+                let reason: &dyn std::error::Error = &failure;
+                warn!(site = self.site.name, status = failure.status(), reason, "it is not known who has logged in");
+                Verdict::Unknown(failure.unknown())
+            }
+        }
+    }
+
+    async fn exchange(self: Arc<Self>, question: Question, pool: &Pool) -> Result<Said, Failure> {
+        let request = question.request.map_err(Failure::Question)?;
+        let (head, body) = pool.send(request).await.map_err(Failure::Upstream)?.into_parts();
+        let body =
+            Limited::new(body, LONGEST).collect().await.map_err(|error| too_long_or_broken(head.status, error))?;
+        let reply = Reply { status: head.status, headers: head.headers, body: body.to_bytes() };
+        self.read(question.path, question.hosts, reply).await
+    }
+
+    async fn read(self: Arc<Self>, path: String, hosts: [String; 2], reply: Reply) -> Result<Said, Failure> {
+        let is_page = self.reader.reads_html();
+        let read = move || {
+            let Reply { status, headers, body } = reply;
+            let asked = Asked { path: &path, hosts: [&hosts[0], &hosts[1]] };
+            let answer = Answer { status, headers: &headers, body: &body };
+            self.reader.read(asked, answer).map_err(|reason| Failure::Unusable(status, reason))
+        };
+        // A page takes milliseconds to parse: too long for a thread that answers requests.
+        if is_page { tokio::task::spawn_blocking(read).await.map_err(Failure::Reading)? } else { read() }
+    }
+}
+
+fn too_long_or_broken(status: StatusCode, error: Box<dyn std::error::Error + Send + Sync>) -> Failure {
+    if error.is::<LengthLimitError>() {
+        Failure::Unusable(status, Unusable::TooLong)
+    } else {
+        Failure::Broken(status, error)
+    }
+}
+
+impl Failure {
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Broken(status, _) | Self::Unusable(status, _) => Some(status.as_u16()),
+            Self::Question(_) | Self::Upstream(_) | Self::Reading(_) | Self::TimedOut => None,
+        }
+    }
+
+    const fn unknown(&self) -> Unknown {
+        match self {
+            Self::TimedOut | Self::Upstream(UpstreamError::TimedOut { .. }) => Unknown::TimedOut,
+            Self::Upstream(_) | Self::Broken(..) => Unknown::Unreachable,
+            Self::Question(_) | Self::Unusable(..) | Self::Reading(_) => Unknown::Unusable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Credential, Value};
+    use crate::identity::client::{Peer, Scheme};
+    use crate::site::sample;
+
+    fn asker(site: Site) -> Arc<Asker> {
+        let reader = Reader::new(&site.identity);
+        Arc::new(Asker { site: Arc::new(site), reader })
+    }
+
+    fn client(trusted: bool) -> Client {
+        let address = "192.0.2.9".parse().expect("an address");
+        Client { address: Some(address), scheme: Scheme::Https, peer: Peer::Tcp(address), trusted }
+    }
+
+    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = Request::builder().method("POST").uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    /// The head of the question, a line for each field.
+    fn asked(site: Site, head: &Parts, trusted: bool) -> Vec<String> {
+        let request = Question::new(&asker(site), head, &client(trusted)).request.expect("a question");
+        let mut lines = vec![format!("{} {}", request.method(), request.uri())];
+        lines.extend(
+            request
+                .headers()
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))),
+        );
+        lines[1..].sort();
+        lines
+    }
+
+    const BROWSER: [(&str, &str); 10] = [
+        ("host", "Insights.example:8443"),
+        ("cookie", "sid=1;  sid=\"2\"; b=\u{e9}"),
+        ("cookie", "c=3"),
+        ("authorization", "Bearer x"),
+        ("user-agent", "Firefox"),
+        ("x-forwarded-for", "198.51.100.1"),
+        ("x-forwarded-host", "outer.example"),
+        ("content-length", "12"),
+        ("if-none-match", "x"),
+        ("accept", "image/png"),
+    ];
+
+    #[test]
+    fn the_dashboard_is_asked_as_the_request_would_ask_it() {
+        let expected = [
+            "GET /api/me",
+            "accept-encoding: identity",
+            "accept: application/json",
+            "authorization: Bearer x",
+            "cookie: c=3",
+            "cookie: sid=1;  sid=\"2\"; b=\u{e9}",
+            "host: Insights.example:8443",
+            "user-agent: Firefox",
+            "x-forwarded-for: 192.0.2.9",
+            "x-forwarded-host: Insights.example:8443",
+            "x-forwarded-proto: https",
+        ];
+        assert_eq!(asked(sample::site(), &head("/reports?sid=1", &BROWSER), false), expected);
+    }
+
+    #[test]
+    fn a_trusted_peers_word_is_passed_on_and_the_dashboards_own_host_is_used() {
+        let mut site = sample::site();
+        site.upstream.host = Some(HeaderValue::from_static("internal.example"));
+        site.identity.user = Value::Css { selector: "#user".into(), attribute: None };
+        let expected = [
+            "GET /api/me",
+            "accept-encoding: identity",
+            "accept: text/html",
+            "authorization: Bearer x",
+            "cookie: c=3",
+            "cookie: sid=1;  sid=\"2\"; b=\u{e9}",
+            "host: internal.example",
+            "user-agent: Firefox",
+            "x-forwarded-for: 198.51.100.1, 192.0.2.9",
+            "x-forwarded-host: outer.example",
+            "x-forwarded-proto: https",
+        ];
+        assert_eq!(asked(site, &head("/", &BROWSER), true), expected);
+    }
+
+    #[test]
+    fn credentials_in_the_query_follow_the_questions_own() {
+        let rows = [
+            ("/api/me", "/x?a=1&t=%20x&t=y", "/api/me?t=%20x&t=y"),
+            ("/api/me?fields=*", "/x?t=x", "/api/me?fields=*&t=x"),
+            ("/api/me?", "/x?t=x", "/api/me?&t=x"),
+            ("/api/me?fields=*", "/x?a=1", "/api/me?fields=*"),
+        ];
+        for (url, target, expected) in rows {
+            let identity = config::Identity { url: url.into(), ..sample::identity() };
+            let site = Site { credentials: vec![Credential::Query("t".into())], identity, ..sample::site() };
+            assert_eq!(asked(site, &head(target, &[]), false)[0], format!("GET {expected}"), "{url} for {target}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_credentials_is_settled_without_asking() {
+        let settled = |credential, fields: &[(&str, &str)]| {
+            let site = Site { credentials: vec![credential], ..sample::site() };
+            let credentials = Credentials::of(&site, &head("/", fields), &client(false), "insights.example");
+            let prober = Prober::new(Arc::new(site), Clock::system());
+            assert_eq!(prober.cached(&credentials), None);
+            without_asking(&credentials)
+        };
+        assert!(matches!(settled(Credential::Cookie, &[]), Some(Verdict::Anonymous)));
+        assert!(settled(Credential::Cookie, &[("cookie", "a=1")]).is_none());
+        let field = || Credential::Header(http::header::AUTHORIZATION);
+        assert!(matches!(settled(field(), &[("cookie", "a=1")]), Some(Verdict::NotCarried)));
+        assert!(settled(field(), &[("authorization", "x")]).is_none());
+    }
+
+    #[tokio::test]
+    async fn json_and_pages_are_read_alike() {
+        let page = Value::Css { selector: "#user".into(), attribute: None };
+        let page = config::Identity { user: page, organization: Value::Fixed("acme".into()), ..sample::identity() };
+        let page = config::Identity { email: None, name: None, ..page };
+        let rows = [
+            (sample::identity(), r#"{"id":7,"company":{"slug":"acme"}}"#, "7"),
+            (page.clone(), "<p id=user>alice</p>", "alice"),
+            (page, "<p>nobody</p>", "Unusable"),
+            (sample::identity(), "<p id=user>alice</p>", "Unusable"),
+        ];
+        for (identity, body, expected) in rows {
+            let asker = asker(Site { identity, ..sample::site() });
+            let question = Question::new(&asker, &head("/", &BROWSER), &client(false));
+            let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(body) };
+            let said = match asker.read(question.path, question.hosts, reply).await {
+                Ok(Said::Identified(identity)) => identity.user,
+                Ok(Said::Anonymous) => "anonymous".into(),
+                Err(failure) => format!("{:?}", failure.unknown()),
+            };
+            assert_eq!(said, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_told_by_its_cause() {
+        let refused = || UpstreamError::Unreachable(std::io::ErrorKind::ConnectionRefused.into());
+        let rows = [
+            (Failure::TimedOut, Unknown::TimedOut, None),
+            (Failure::Upstream(UpstreamError::TimedOut { what: "answer" }), Unknown::TimedOut, None),
+            (Failure::Upstream(refused()), Unknown::Unreachable, None),
+            (too_long_or_broken(StatusCode::OK, "cut".into()), Unknown::Unreachable, Some(200)),
+            (Failure::Unusable(StatusCode::BAD_GATEWAY, Unusable::Status), Unknown::Unusable, Some(502)),
+        ];
+        for (failure, unknown, status) in rows {
+            assert_eq!((failure.unknown(), failure.status()), (unknown, status), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Vestibule's own cookie: found, taken out of what the dashboard gets, and set.
+
+use http::header::{COOKIE, Entry};
+use http::{HeaderMap, HeaderValue};
+
+use crate::identity::client::Scheme;
+use crate::second_factor::session::{Presented, SessionToken};
+
+/// The cookie over TLS: browsers take one of this name only from the host itself, over TLS, for every path.
+const SECURE_NAME: &str = "__Host-vestibule";
+/// The cookie over plain HTTP.
+const PLAIN_NAME: &str = "vestibule";
+
+const fn name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Https => SECURE_NAME,
+        Scheme::Http => PLAIN_NAME,
+    }
+}
+
+/// Takes the gateway's cookies out of a request, and returns the session that they name.
+///
+/// Every pair of either name is removed from every `Cookie` line; what is left stays as it was, byte for byte, and a
+/// line with nothing left is dropped. A session is named only if exactly one pair has the name for this scheme, for
+/// nobody can tell which of several the browser got from here. Names are compared byte for byte, and neither names nor
+/// values are unquoted or decoded.
+pub fn take(headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
+    let Entry::Occupied(mut lines) = headers.entry(COOKIE) else { return None };
+    let mut found = Found::new(name(scheme).as_bytes());
+    let mut emptied = false;
+    for line in lines.iter_mut() {
+        if !pairs(line.as_bytes()).any(|(name, _)| is_ours(name)) {
+            continue;
+        }
+        let rest = without_ours(line.as_bytes(), &mut found);
+        emptied |= rest.is_empty();
+        *line = field_value(&rest);
+    }
+    if emptied {
+        drop_empty_lines(headers);
+    }
+    found.presented()
+}
+
+/// The pairs of a `Cookie` line as (name, value), in order; what has no `=` is none. Nothing but spaces and tabs before
+/// the name is taken off.
+pub(crate) fn pairs(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    line.split(|&byte| byte == b';').filter_map(pair)
+}
+
+/// The `Set-Cookie` value that gives a browser its session, until the browser is closed.
+pub fn set(token: &SessionToken, scheme: Scheme) -> HeaderValue {
+    header(&token.cookie_value(), scheme, "")
+}
+
+/// The `Set-Cookie` value that takes it away.
+pub fn clear(scheme: Scheme) -> HeaderValue {
+    header("", scheme, "; Max-Age=0")
+}
+
+/// Whether a dashboard's `Set-Cookie` value would have a browser send a cookie by one of our names.
+pub fn would_set_ours(set_cookie: &HeaderValue) -> bool {
+    let pair = set_cookie.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    // A cookie without a name, `=vestibule=x`, is sent as `vestibule=x`.
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
+    is_ours(name)
+}
+
+fn header(value: &str, scheme: Scheme, end: &str) -> HeaderValue {
+    let secure = match scheme {
+        Scheme::Https => "; Secure",
+        Scheme::Http => "",
+    };
+    let text = format!("{}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{end}", name(scheme));
+    HeaderValue::try_from(text).expect("base64url is visible ASCII")
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    name == SECURE_NAME.as_bytes() || name == PLAIN_NAME.as_bytes()
+}
+
+fn pair(segment: &[u8]) -> Option<(&[u8], &[u8])> {
+    let segment = without_padding(segment);
+    let equals = segment.iter().position(|&byte| byte == b'=')?;
+    Some((&segment[..equals], &segment[equals + 1..]))
+}
+
+/// The values found under the name for this scheme.
+struct Found {
+    name: &'static [u8],
+    count: usize,
+    presented: Option<Presented>,
+}
+
+impl Found {
+    const fn new(name: &'static [u8]) -> Self {
+        Self { name, count: 0, presented: None }
+    }
+
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        if name == self.name {
+            self.count += 1;
+            self.presented = Presented::parse(value);
+        }
+    }
+
+    fn presented(self) -> Option<Presented> {
+        self.presented.filter(|_| self.count == 1)
+    }
+}
+
+fn without_ours(line: &[u8], found: &mut Found) -> Vec<u8> {
+    let mut rest: Option<Vec<u8>> = None;
+    let mut segments = 0;
+    for segment in line.split(|&byte| byte == b';') {
+        segments += 1;
+        match (pair(segment), &mut rest) {
+            (Some((name, value)), _) if is_ours(name) => found.note(name, value),
+            (_, Some(rest)) => {
+                rest.push(b';');
+                rest.extend_from_slice(segment);
+            }
+            // A line does not begin with the space that stood after a removed pair.
+            (_, None) => rest = Some(if segments == 1 { segment } else { without_padding(segment) }.to_vec()),
+        }
+    }
+    rest.unwrap_or_default()
+}
+
+fn without_padding(segment: &[u8]) -> &[u8] {
+    let start = segment.iter().position(|byte| !matches!(byte, b' ' | b'\t'));
+    &segment[start.unwrap_or(segment.len())..]
+}
+
+fn field_value(part_of_one: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(part_of_one).expect("what is left of a field value is one as well")
+}
+
+fn drop_empty_lines(headers: &mut HeaderMap) {
+    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter(|line| !line.is_empty()).cloned().collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        headers.append(COOKIE, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::second_factor::session::Kind;
+
+    /// The value of `token(n)`; each is 44 characters, as real ones are.
+    fn value(n: u8) -> String {
+        token(n).cookie_value()
+    }
+
+    fn token(n: u8) -> SessionToken {
+        SessionToken::new(Kind::Verified, [n; 32])
+    }
+
+    /// What is left of the lines (in which `$1` and `$2` stand for values), and which of the values was presented.
+    fn taken(scheme: Scheme, lines: &[&[u8]]) -> (Vec<Vec<u8>>, Option<u8>) {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        for line in lines {
+            headers.append(COOKIE, HeaderValue::from_bytes(&filled(line)).expect("a field value"));
+        }
+        let presented = take(&mut headers, scheme);
+        let number = presented.map(|p| (1..=2).find(|&n| p.digest == token(n).digest()).expect("one of the two"));
+        assert_eq!(headers["accept"], "*/*");
+        (headers.get_all(COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect(), number)
+    }
+
+    fn filled(line: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut rest = line;
+        while let Some((&byte, after)) = rest.split_first() {
+            if let (b'$', Some(n @ (b'1' | b'2'))) = (byte, after.first()) {
+                out.extend_from_slice(value(n - b'0').as_bytes());
+                rest = &after[1..];
+            } else {
+                out.push(byte);
+                rest = after;
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_one_pair_of_the_exact_name_is_the_session_and_the_rest_stays_as_it_was() {
+        let rows: &[(&[u8], &[u8])] = &[
+            (b"__Host-vestibule=$1", b""),
+            (b"__Host-vestibule=$1;", b""),
+            (b"__Host-vestibule=$1; ", b""),
+            (b"; __Host-vestibule=$1", b""),
+            (b"a=1; __Host-vestibule=$1", b"a=1"),
+            (b"__Host-vestibule=$1; a=1", b"a=1"),
+            (b"__Host-vestibule=$1;a=1", b"a=1"),
+            (b"__Host-vestibule=$1;  a=1 ;b", b"a=1 ;b"),
+            (b"a=1; __Host-vestibule=$1; b=2", b"a=1; b=2"),
+            (b"a=1;__Host-vestibule=$1;b=2", b"a=1;b=2"),
+            (b"a=1;\t__Host-vestibule=$1;\tb=2", b"a=1;\tb=2"),
+            (b"a=1 ;  b=2;;; __Host-vestibule=$1;;c", b"a=1 ;  b=2;;;;c"),
+            (b"a=1; a=1; a=2; __Host-vestibule=$1; a=1", b"a=1; a=1; a=2; a=1"),
+            (b"a=\"x; __Host-vestibule=$1; y\"", b"a=\"x; y\""),
+            (b"$Version=1; __Host-vestibule=$1; $Path=/", b"$Version=1; $Path=/"),
+            (b"a=\xff\x80; __Host-vestibule=$1; \xc2\xa0b=1", b"a=\xff\x80; \xc2\xa0b=1"),
+            (b"a=; =; =b; ; __Host-vestibule=$1", b"a=; =; =b; "),
+            (b"a=b=c; __Host-vestibule=$1; d==", b"a=b=c; d=="),
+            (b"vestibule=$2; __Host-vestibule=$1; a=1", b"a=1"),
+            (b"__Host-vestibule=$1; vestibule=$2", b""),
+            (b"a=,; __Host-vestibule=$1; b={\"x\":1}", b"a=,; b={\"x\":1}"),
+            (b"__host-vestibule=$2; __Host-vestibule=$1", b"__host-vestibule=$2"),
+        ];
+        for (line, rest) in rows {
+            let expected = if rest.is_empty() { vec![] } else { vec![filled(rest)] };
+            assert_eq!(taken(Scheme::Https, &[line]), (expected, Some(1)), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn what_only_resembles_the_name_is_no_session_and_stays() {
+        let rows: &[&[u8]] = &[
+            b"",
+            b"a=1",
+            b";",
+            b"; ;",
+            b"=",
+            b"a=1;",
+            b"__Host-vestibule",
+            b"vestibule",
+            b"__Host-vestibule =$1",
+            b"__Host-vestibule\t=$1",
+            b"__host-vestibule=$1",
+            b"__HOST-VESTIBULE=$1",
+            b"Vestibule=$1",
+            b"__Host-vestibul=$1",
+            b"__Host-vestibule2=$1",
+            b"x__Host-vestibule=$1",
+            b"__Secure-vestibule=$1",
+            b"_Host-vestibule=$1",
+            b"=__Host-vestibule=$1",
+            b" =__Host-vestibule=$1",
+            b"\"__Host-vestibule\"=$1",
+            b"'__Host-vestibule'=$1",
+            b"%5F%5FHost-vestibule=$1",
+            b"__Host%2Dvestibule=$1",
+            b"__Host-vestibule%3D$1",
+            b"\xa0__Host-vestibule=$1",
+            b"\x85__Host-vestibule=$1",
+            b"\xc2\xa0__Host-vestibule=$1",
+            b"\xc2\x85__Host-vestibule=$1",
+            b"\xe2\x80\x80__Host-vestibule=$1",
+            b"\xe3\x80\x80__Host-vestibule=$1",
+            b"\xef\xbb\xbf__Host-vestibule=$1",
+            b"a=1, __Host-vestibule=$1",
+            b"a=1,__Host-vestibule=$1",
+            b"a=1 __Host-vestibule=$1",
+            b"$__Host-vestibule=$1",
+            b"__Host-vestibule:$1",
+            b"__Host-vestibule[]=$1",
+            b"__Host-vestibule.=$1",
+            b"a=__Host-vestibule=$1",
+        ];
+        for line in rows {
+            for scheme in [Scheme::Https, Scheme::Http] {
+                assert_eq!(taken(scheme, &[line]), (vec![filled(line)], None), "{}", String::from_utf8_lossy(line));
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_ours_is_no_session_and_is_taken_out_all_the_same() {
+        let rows: &[&[u8]] = &[
+            b"__Host-vestibule=",
+            b"__Host-vestibule= $1",
+            b"__Host-vestibule=$1 ;",
+            b"__Host-vestibule=\"$1\"",
+            b"__Host-vestibule=$1=",
+            b"__Host-vestibule=$1x",
+            b"__Host-vestibule==$1",
+            b"__Host-vestibule=x$1",
+            b"__Host-vestibule=%76",
+            b"__Host-vestibule=\xff",
+            b"__Host-vestibule=$1, a=1",
+        ];
+        for line in rows {
+            assert_eq!(taken(Scheme::Https, &[line]), (vec![], None), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn of_several_none_counts_whatever_their_order() {
+        let rows: &[&[&[u8]]] = &[
+            &[b"__Host-vestibule=$1; __Host-vestibule=$2"],
+            &[b"__Host-vestibule=$2; __Host-vestibule=$1"],
+            &[b"__Host-vestibule=$1; __Host-vestibule=$1"],
+            &[b"__Host-vestibule=$1; __Host-vestibule=bogus"],
+            &[b"__Host-vestibule=bogus; __Host-vestibule=$1"],
+            &[b"__Host-vestibule=; __Host-vestibule=$1"],
+            &[b"__Host-vestibule=$1", b"__Host-vestibule=$2"],
+            &[b"__Host-vestibule=$1", b"__Host-vestibule=$1"],
+            &[b"__Host-vestibule=$1", b"__Host-vestibule=", b"__Host-vestibule=$2"],
+        ];
+        for lines in rows {
+            assert_eq!(taken(Scheme::Https, lines), (vec![], None), "{:?}", lines.len());
+        }
+    }
+
+    #[test]
+    fn lines_and_crumbs_keep_their_order_and_only_empty_ones_go() {
+        let crumbs: &[&[u8]] = &[b"a=1", b"__Host-vestibule=$1", b"b=2", b"a=1; vestibule=x"];
+        assert_eq!(taken(Scheme::Https, crumbs), (vec![b"a=1".to_vec(), b"b=2".to_vec(), b"a=1".to_vec()], Some(1)));
+        let one: &[&[u8]] = &[b"__Host-vestibule=$1; a=1", b"b=2"];
+        assert_eq!(taken(Scheme::Https, one), (vec![b"a=1".to_vec(), b"b=2".to_vec()], Some(1)));
+    }
+
+    #[test]
+    fn each_scheme_has_its_own_name_and_both_are_taken_out() {
+        let line: &[&[u8]] = &[b"vestibule=$1; __Host-vestibule=$2; a=1"];
+        assert_eq!(taken(Scheme::Http, line), (vec![b"a=1".to_vec()], Some(1)));
+        assert_eq!(taken(Scheme::Https, line), (vec![b"a=1".to_vec()], Some(2)));
+        assert_eq!(taken(Scheme::Https, &[b"vestibule=$1"]), (vec![], None));
+        assert_eq!(taken(Scheme::Http, &[b"__Host-vestibule=$1"]), (vec![], None));
+        assert_eq!(take(&mut HeaderMap::new(), Scheme::Https), None);
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_host_alone_and_ends_with_the_browser() {
+        let secure = format!("__Host-vestibule={}; Path=/; Secure; HttpOnly; SameSite=Lax", value(1));
+        assert_eq!(set(&token(1), Scheme::Https), secure);
+        assert_eq!(set(&token(1), Scheme::Http), format!("vestibule={}; Path=/; HttpOnly; SameSite=Lax", value(1)));
+        assert_eq!(clear(Scheme::Https), "__Host-vestibule=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+        assert_eq!(clear(Scheme::Http), "vestibule=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    }
+
+    #[test]
+    fn what_is_set_is_what_is_read_back() {
+        for kind in [Kind::Pending, Kind::Verified] {
+            let token = SessionToken::new(kind, [7; 32]);
+            let header = set(&token, Scheme::Https);
+            let pair = header.as_bytes().split(|&b| b == b';').next().expect("a pair");
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_bytes(pair).expect("a field value"));
+            assert_eq!(take(&mut headers, Scheme::Https), Some(Presented { kind, digest: token.digest() }));
+        }
+    }
+
+    #[test]
+    fn a_dashboard_that_sets_our_cookie_is_noticed_in_every_spelling_that_browsers_send_back() {
+        let ours = [
+            "vestibule=x",
+            "__Host-vestibule=x; Secure",
+            " vestibule =x",
+            "=vestibule=x",
+            " = __Host-vestibule=x",
+            "vestibule",
+            "vestibule;",
+        ];
+        let others = ["a=vestibule", "vestibule2=x", "Vestibule=x", "x; vestibule=1", "==vestibule=x", ""];
+        for text in ours {
+            assert!(would_set_ours(&HeaderValue::from_static(text)), "{text:?}");
+        }
+        for text in others {
+            assert!(!would_set_ours(&HeaderValue::from_static(text)), "{text:?}");
+        }
+    }
+}
