@@ -5,6 +5,8 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod identity;
+pub mod listener;
+pub mod proxy;
 pub mod second_factor;
 pub mod session_cookie;
 pub mod site;

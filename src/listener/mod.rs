@@ -1,0 +1,72 @@
+//! Where visitors come in: sockets, workers, limits, TLS, and the way out.
+
+mod connection;
+mod follower;
+pub mod framing;
+mod sockets;
+pub mod tls;
+mod wire;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::body::Body;
+use crate::identity::client::Arrival;
+pub use sockets::{Address, BindError, Sockets, bind};
+use tls::Tls;
+use worker::Worker;
+
+/// Who answers requests. One for each worker.
+pub trait Door: Send + Sync + 'static {
+    /// Answers one request. If the client goes away, the future is dropped.
+    fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// How many connections may be open at once, over all workers. Whoever comes then waits outside.
+pub const CONNECTIONS: usize = 10_000;
+
+/// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.
+///
+/// Each worker is a thread with a runtime of its own. `make_door` is called on it, within the runtime, with the worker's
+/// number; what it spawns there ends with the worker. Fails only if a worker can't be started; nothing was answered then.
+pub async fn serve<D: Door>(
+    sockets: Sockets,
+    tls: Option<Tls>,
+    make_door: impl Fn(usize) -> Arc<D> + Send + Sync + 'static,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let stop = shutdown.child_token();
+    let _stop_when_dropped = stop.clone().drop_guard();
+    let make_door = Arc::new(make_door);
+    let count = sockets.workers.len();
+    let (running, mut done) = mpsc::channel::<()>(1);
+    let mut threads = Vec::with_capacity(count);
+    for (number, listeners) in sockets.workers.into_iter().enumerate() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (make_door, tls, stop, running) = (Arc::clone(&make_door), tls.clone(), stop.clone(), running.clone());
+        let work = move || {
+            let seats = CONNECTIONS.div_ceil(count);
+            runtime.block_on(async { Worker::new(make_door(number), tls, &stop, seats).work(listeners).await });
+            // A name look-up may still be going on; nobody waits for it anymore.
+            runtime.shutdown_background();
+            drop(running);
+        };
+        threads.push(thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
+    }
+    drop(running);
+    // Nothing is ever sent: this ends when the last worker has.
+    done.recv().await;
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a worker ended in a panic");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Header fields on the way: stripped first, then set.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use super::{ProxyError, introduction};
+use crate::config::Site;
+use crate::identity::client::Client;
+use crate::second_factor::policy::Traveler;
+
+/// The clients' addresses, from the first to the last before us.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// `http` or `https`: how the client reached the first server.
+pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// What the client said in `Host`.
+pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Under which name the gateway stands in `Via`.
+const PSEUDONYM: &str = "vestibule";
+
+/// How often a request may come by before it is taken for a loop.
+const ROUNDS: usize = 5;
+
+/// Whose values may be believed by whoever is behind a proxy, beside `X-Forwarded-*`, `X-Original-*` and `X-Envoy-*`.
+const FORWARDING: [&str; 14] = [
+    "forwarded",
+    "x-forwarded",
+    "x-real-ip",
+    "x-rewrite-url",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-remote-ip",
+    "x-remote-addr",
+    "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+];
+
+/// Drops every field of a client's request that only the gateway may set, in every spelling, and every field whose
+/// name is not made of letters, digits and dashes. Done before anything else reads the fields.
+///
+/// Also drops what is meant for this hop alone, with what `Connection` names, so that the identity is asked for with the
+/// very fields that are forwarded. What is left of `Connection` and `Upgrade` asks for a WebSocket. `X-Forwarded-For`,
+/// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding.
+pub fn strip(headers: &mut HeaderMap, site: &Site) {
+    keep_to_this_hop(headers);
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| !passes(name, site)).cloned().collect();
+    for name in dropped {
+        headers.remove(name);
+    }
+}
+
+/// Every spelling that some server reads as the same name differs from it in characters that are neither letters nor
+/// digits. Once none but dashes are left, comparing is enough.
+fn passes(name: &HeaderName, site: &Site) -> bool {
+    let spelled = name.as_str();
+    if !spelled.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') || site.strip.contains(name) {
+        return false;
+    }
+    match spelled.as_bytes()[0] {
+        b'x' if spelled.starts_with("x-forwarded-") => [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(name),
+        b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| spelled.starts_with(start)) => false,
+        b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled),
+        _ => true,
+    }
+}
+
+/// RFC 9110, section 7.6.1. The library has read the length and the expectation by now; it writes its own.
+fn keep_to_this_hop(headers: &mut HeaderMap) {
+    let websocket = asks_for_websocket(headers);
+    drop_named_in_connection(headers);
+    for name in
+        [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHORIZATION, TE, TRAILER, EXPECT, HTTP2_SETTINGS]
+    {
+        headers.remove(name);
+    }
+    if websocket {
+        set_switch(headers);
+    }
+}
+
+/// Makes the head ask for a WebSocket, or agree to one.
+pub(super) fn set_switch(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+/// Takes that back.
+pub(super) fn remove_switch(headers: &mut HeaderMap) {
+    headers.remove(CONNECTION);
+    headers.remove(UPGRADE);
+}
+
+/// Whether `Upgrade` names a WebSocket and nothing else, and `Connection` says that it is meant.
+pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let mut upgrades = headers.get_all(UPGRADE).iter();
+    let Some(protocol) = upgrades.next() else { return false };
+    upgrades.next().is_none()
+        && protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+        && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
+}
+
+fn drop_named_in_connection(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .filter(|name| headers.contains_key(name) && !is_end_to_end(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
+/// Fields that are never meant for one hop alone, whatever `Connection` says: without them the dashboard would see
+/// another request, or another visitor.
+fn is_end_to_end(name: &HeaderName) -> bool {
+    [HOST, COOKIE, SET_COOKIE, AUTHORIZATION, TRANSFER_ENCODING, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, VIA]
+        .contains(name)
+        || name.as_str().starts_with("content-")
+}
+
+/// The members of a field that is a list of tokens, on whatever number of lines.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter();
+    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// Makes the head of a client's request the one that the dashboard gets: strips it, then sets what the gateway says.
+pub(super) fn make_outgoing(
+    headers: &mut HeaderMap,
+    traveler: Option<&Traveler>,
+    client: &Client,
+    site: &Site,
+) -> Result<(), ProxyError> {
+    strip(headers, site);
+    introduction::introduce(headers, traveler, client)?;
+    if let Some(host) = &site.upstream.host {
+        headers.insert(HOST, host.clone());
+    }
+    Ok(())
+}
+
+/// Adds the gateway to those a request came by; refuses one that keeps coming by.
+pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), ProxyError> {
+    let ours = |via: &&[u8]| via.rsplit(|&byte| byte == b' ').next() == Some(PSEUDONYM.as_bytes());
+    if tokens(headers, &VIA).filter(ours).count() >= ROUNDS {
+        return Err(ProxyError::Loop);
+    }
+    let via = if version == Version::HTTP_10 { "1.0 vestibule" } else { "1.1 vestibule" };
+    headers.append(VIA, HeaderValue::from_static(via));
+    Ok(())
+}
+
+/// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
+/// would have taken the place of the gateway's own.
+pub(super) fn make_incoming(headers: &mut HeaderMap) -> bool {
+    drop_named_in_connection(headers);
+    for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+    withhold_own_cookie(headers)
+}
+
+fn withhold_own_cookie(headers: &mut HeaderMap) -> bool {
+    if !headers.get_all(SET_COOKIE).iter().any(sets_own_cookie) {
+        return false;
+    }
+    let others: Vec<HeaderValue> =
+        headers.get_all(SET_COOKIE).iter().filter(|value| !sets_own_cookie(value)).cloned().collect();
+    headers.remove(SET_COOKIE);
+    for value in others {
+        headers.append(SET_COOKIE, value);
+    }
+    true
+}
+
+/// Browsers send a cookie without a name back as its value alone, so that one called `=vestibule=…` would look like ours.
+fn sets_own_cookie(value: &HeaderValue) -> bool {
+    let cookie = value.as_bytes();
+    let start = cookie.iter().position(|byte| !matches!(byte, b'=' | b' ' | b'\t')).unwrap_or(cookie.len());
+    let cookie = &cookie[start..];
+    let name = cookie.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default().trim_ascii();
+    [&b"__host-vestibule"[..], b"vestibule"].iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+#[cfg(test)]
+mod tests;

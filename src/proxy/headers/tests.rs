@@ -1,0 +1,312 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config;
+use crate::second_factor::account::Requirement;
+
+fn site() -> Site {
+    Site {
+        name: "insights".into(),
+        realm: "insights".into(),
+        hosts: config::Hosts::Any,
+        upstream: config::Upstream {
+            address: config::UpstreamAddress::Http { host: "127.0.0.1".into(), port: 1 },
+            host: None,
+            connect_timeout: Duration::from_secs(1),
+            answer_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+        },
+        public: vec![],
+        login: None,
+        logout: vec![],
+        after_logout: None,
+        prefix: "/_2fa".into(),
+        strip: vec![HeaderName::from_static("remote-user")],
+        credentials: vec![config::Credential::Cookie],
+        bind: None,
+        identity: config::Identity {
+            url: "/me".into(),
+            user: config::Value::Pointer("/id".into()),
+            email: None,
+            name: None,
+            organization: config::Value::Fixed("acme".into()),
+            admin: config::AdminRule::Nobody,
+            anonymous: config::AnonymousEvidence {
+                statuses: vec![401],
+                redirects: vec![],
+                without_user: false,
+                css: None,
+            },
+            cache: Duration::ZERO,
+            timeout: Duration::from_secs(1),
+        },
+        organization: config::OrganizationPolicy::StartsWith(Requirement::Optional),
+        look: config::Look { title: "Insights".into(), logo: None, accent: None },
+    }
+}
+
+fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        headers.append(name, HeaderValue::from_str(value).expect("a value"));
+    }
+    headers
+}
+
+fn stripped(fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut headers = map(fields);
+    strip(&mut headers, &site());
+    let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+fn survives(name: &str) -> bool {
+    !stripped(&[(name, "v")]).is_empty()
+}
+
+#[test]
+fn no_spelling_of_what_only_the_gateway_may_say_survives() {
+    let spellings = [
+        "X-Vestibule-User",
+        "x-vestibule-user",
+        "X-VESTIBULE-USER",
+        "X_Vestibule_User",
+        "x_vestibule_user",
+        "X-Vestibule_User",
+        "X_Vestibule-User",
+        "X.Vestibule.User",
+        "X~Vestibule~User",
+        "X-Vestibule.User",
+        "X!Vestibule!User",
+        "X#Vestibule#User",
+        "X$Vestibule$User",
+        "X%Vestibule%User",
+        "X&Vestibule&User",
+        "X'Vestibule'User",
+        "X*Vestibule*User",
+        "X+Vestibule+User",
+        "X^Vestibule^User",
+        "X`Vestibule`User",
+        "X|Vestibule|User",
+        "_X-Vestibule-User",
+        "X-Vestibule-User_",
+        "X-Vestibule-User.",
+        "X-Vestibule",
+        "x_vestibule",
+        "X-Vestibule-",
+        "X-VestibuleUser",
+        "X-Vestibule-Anything",
+        "X-Vestibule-Factor",
+        "X_Vestibule_Factor",
+        "X-Vestibule-Organization",
+        "X_VESTIBULE_ORGANIZATION",
+        "X-Vestibule-Verified-At",
+        "X_Vestibule_Verified_At",
+        "Remote-User",
+        "REMOTE_USER",
+        "remote.user",
+        "Remote_User",
+        "remote-user",
+    ];
+    assert_eq!(spellings.len(), 40);
+    for name in spellings {
+        assert!(!survives(name), "{name}");
+    }
+}
+
+#[test]
+fn where_a_request_comes_from_is_for_the_gateway_to_say() {
+    let dropped = [
+        "Forwarded",
+        "X-Forwarded",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Uri",
+        "X-Forwarded-Method",
+        "X-Forwarded-Server",
+        "X-Forwarded-User",
+        "X-Forwarded-Email",
+        "X-Forwarded-",
+        "X_Forwarded_For",
+        "X-Forwarded_For",
+        "X.Forwarded.Proto",
+        "X_FORWARDED_HOST",
+        "X-Forwarded-For_",
+        "X-Real-IP",
+        "x_real_ip",
+        "X-Original-URL",
+        "X-Original-Host",
+        "X_Original_URI",
+        "X-Rewrite-URL",
+        "True-Client-IP",
+        "X-Client-IP",
+        "Client-IP",
+        "CF-Connecting-IP",
+        "X-Cluster-Client-IP",
+        "Fastly-Client-IP",
+        "X-Envoy-External-Address",
+    ];
+    for name in dropped {
+        assert!(!survives(name), "{name}");
+    }
+    for name in ["X-Forwarded-For", "x-forwarded-proto", "X-FORWARDED-HOST"] {
+        assert!(survives(name), "{name} is replaced later");
+    }
+}
+
+#[test]
+fn what_belongs_to_the_dashboard_passes() {
+    let passes = [
+        "Accept",
+        "Cookie",
+        "Authorization",
+        "Content-Type",
+        "Content-Length",
+        "Host",
+        "Origin",
+        "User-Agent",
+        "X-Requested-With",
+        "X-CSRF-Token",
+        "X-Api-Key",
+        "X",
+        "Tracestate",
+        "Cache-Control",
+        "From",
+        "If-None-Match",
+        "Range",
+        "Sec-WebSocket-Key",
+        "Vestibule",
+        "XVestibule-User",
+        "Y-Vestibule-User",
+    ];
+    for name in passes {
+        assert!(survives(name), "{name}");
+    }
+}
+
+#[test]
+fn what_is_for_one_hop_stays_on_it() {
+    let left = stripped(&[
+        ("host", "a"),
+        ("connection", "keep-alive, X-Hop, x-api-key"),
+        ("connection", "another"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("proxy-authorization", "Basic eA=="),
+        ("te", "trailers"),
+        ("trailer", "X-Sum"),
+        ("expect", "100-continue"),
+        ("http2-settings", "AAMAAABk"),
+        ("x-hop", "1"),
+        ("x-api-key", "key"),
+        ("another", "1"),
+        ("accept", "*/*"),
+    ]);
+    assert_eq!(left, [("host".into(), "a".into()), ("accept".into(), "*/*".into())]);
+}
+
+#[test]
+fn connection_can_not_take_away_what_is_meant_for_the_dashboard() {
+    let fields = [
+        ("host", "a"),
+        ("cookie", "sid=1"),
+        ("authorization", "Bearer x"),
+        ("content-type", "text/plain"),
+        ("content-length", "3"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("via", "1.1 outer"),
+    ];
+    let mut sent = fields.to_vec();
+    let named: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let connection = named.join(" ,");
+    sent.push(("connection", &connection));
+    assert_eq!(stripped(&sent), fields.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn an_upgrade_passes_only_to_a_websocket_that_connection_means() {
+    let asked = |upgrade: &[&str], connection: &str| {
+        let mut fields = vec![("connection", connection)];
+        fields.extend(upgrade.iter().map(|protocol| ("upgrade", *protocol)));
+        stripped(&fields).iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
+    };
+    let websocket = "connection: upgrade\nupgrade: websocket";
+    assert_eq!(asked(&["websocket"], "Upgrade"), websocket);
+    assert_eq!(asked(&["WebSocket"], "keep-alive, Upgrade"), websocket);
+    for (upgrade, connection) in [
+        (&["websocket"][..], "keep-alive"),
+        (&["h2c"], "Upgrade, HTTP2-Settings"),
+        (&["websocket, h2c"], "Upgrade"),
+        (&["websocket", "h2c"], "Upgrade"),
+        (&["TLS/1.0"], "Upgrade"),
+        (&[], "Upgrade"),
+    ] {
+        assert_eq!(asked(upgrade, connection), "", "{upgrade:?}, {connection}");
+    }
+}
+
+#[test]
+fn stripping_again_changes_nothing() {
+    let mut once =
+        map(&[("connection", "upgrade, x-hop"), ("upgrade", "websocket"), ("x-hop", "1"), ("cookie", "a=b")]);
+    strip(&mut once, &site());
+    let mut twice = once.clone();
+    strip(&mut twice, &site());
+    assert_eq!(once, twice);
+}
+
+#[test]
+fn a_request_that_keeps_coming_by_is_a_loop() {
+    let mut headers = map(&[("via", "1.0 fred, 1.1 vestibule-not"), ("via", "1.1 p.example.net (vestibule)")]);
+    for _ in 0..ROUNDS {
+        add_via(&mut headers, Version::HTTP_11).expect("not yet");
+    }
+    assert!(matches!(add_via(&mut headers, Version::HTTP_11), Err(ProxyError::Loop)));
+    let joined = map(&[("via", "1.1 vestibule, 1.1 vestibule,1.0 vestibule, 1.1 a, 1.1 vestibule, 1.1 vestibule")]);
+    assert!(matches!(add_via(&mut joined.clone(), Version::HTTP_11), Err(ProxyError::Loop)));
+}
+
+#[test]
+fn the_dashboard_can_not_set_the_gateways_cookie() {
+    for own in [
+        "__Host-vestibule=x; Path=/",
+        "vestibule=x",
+        " vestibule =x",
+        "=vestibule=x",
+        "= __Host-vestibule=x",
+        "vestibule",
+        "__HOST-Vestibule=x",
+        "\tvestibule\t=x",
+        "vestibule; Path=/",
+    ] {
+        let mut headers = map(&[("set-cookie", "sid=1"), ("set-cookie", own), ("set-cookie", "other=2"), ("x", "y")]);
+        assert!(make_incoming(&mut headers), "{own:?}");
+        let left: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(left, ["sid=1", "other=2"], "{own:?}");
+    }
+    for other in ["vestibule2=x", "my-vestibule=x", "sid=vestibule", "sid=1; Path=/vestibule", "", "="] {
+        let mut headers = map(&[("set-cookie", other)]);
+        assert!(!make_incoming(&mut headers), "{other:?}");
+        assert_eq!(headers[SET_COOKIE], other);
+    }
+}
+
+#[test]
+fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
+    let mut headers = map(&[
+        ("connection", "close, x-hop, content-type, set-cookie"),
+        ("x-hop", "1"),
+        ("keep-alive", "timeout=5"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("content-type", "text/html"),
+        ("set-cookie", "sid=1"),
+        ("trailer", "x-sum"),
+        ("x-vestibule-user", "the dashboard may say what it likes"),
+    ]);
+    assert!(!make_incoming(&mut headers));
+    let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["content-type", "set-cookie", "trailer", "x-vestibule-user"]);
+}

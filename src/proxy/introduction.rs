@@ -1,0 +1,226 @@
+//! What the gateway says to the dashboard of a request: who passes, and where it comes from.
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::ProxyError;
+use super::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+use crate::identity::client::{Client, Peer};
+use crate::second_factor::Timestamp;
+use crate::second_factor::policy::Traveler;
+use crate::second_factor::session::VerifiedBy;
+
+const USER: HeaderName = HeaderName::from_static("x-vestibule-user");
+const ORGANIZATION: HeaderName = HeaderName::from_static("x-vestibule-organization");
+const FACTOR: HeaderName = HeaderName::from_static("x-vestibule-factor");
+const VERIFIED_AT: HeaderName = HeaderName::from_static("x-vestibule-verified-at");
+
+/// Sets every field that only the gateway may set, on a head that was stripped of them.
+pub(super) fn introduce(
+    headers: &mut HeaderMap,
+    traveler: Option<&Traveler>,
+    client: &Client,
+) -> Result<(), ProxyError> {
+    set_traveler(headers, traveler)?;
+    set_forwarded(headers, client);
+    Ok(())
+}
+
+fn set_traveler(headers: &mut HeaderMap, traveler: Option<&Traveler>) -> Result<(), ProxyError> {
+    let nothing = || HeaderValue::from_static("");
+    let (user, organization) = match traveler {
+        Some(traveler) => (speakable(&traveler.key.user)?, speakable(&traveler.key.organization)?),
+        None => (nothing(), nothing()),
+    };
+    let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
+        Some(verified) => (factor(verified.by), rfc3339(verified.at)),
+        None => ("none", nothing()),
+    };
+    headers.insert(USER, user);
+    headers.insert(ORGANIZATION, organization);
+    headers.insert(FACTOR, HeaderValue::from_static(factor));
+    headers.insert(VERIFIED_AT, at);
+    Ok(())
+}
+
+/// A name as the value of a field, if whoever reads the field reads the same name.
+fn speakable(name: &str) -> Result<HeaderValue, ProxyError> {
+    if name.trim_ascii() != name {
+        return Err(ProxyError::Unspeakable);
+    }
+    HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)
+}
+
+const fn factor(by: VerifiedBy) -> &'static str {
+    match by {
+        VerifiedBy::Totp => "totp",
+        VerifiedBy::RecoveryCode => "recovery-code",
+    }
+}
+
+fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
+    match forwarded_for(headers, client) {
+        Some(chain) => drop(headers.insert(FORWARDED_FOR, chain)),
+        None => drop(headers.remove(FORWARDED_FOR)),
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.scheme.as_str()));
+    let forwarded_host = client.trusted && headers.get_all(FORWARDED_HOST).iter().count() == 1;
+    if !forwarded_host {
+        let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
+        headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+/// What a trusted peer says, and the peer; of any other, the peer alone. A process on this machine has no address.
+fn forwarded_for(headers: &HeaderMap, client: &Client) -> Option<HeaderValue> {
+    let said = headers.get_all(FORWARDED_FOR).iter().filter(|_| client.trusted).map(HeaderValue::as_bytes);
+    let peer = match client.peer {
+        Peer::Tcp(address) => Some(address.to_canonical().to_string()),
+        Peer::Unix => None,
+    };
+    let chain: Vec<&[u8]> = said.chain(peer.as_ref().map(String::as_bytes)).collect();
+    if chain.is_empty() { None } else { HeaderValue::from_bytes(&chain.join(&b", "[..])).ok() }
+}
+
+/// RFC 3339 in UTC, to the second.
+fn rfc3339(time: Timestamp) -> HeaderValue {
+    let secs = time.as_secs();
+    let (year, month, day) = civil(secs / 86_400);
+    let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
+    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The date that many days after 1970-01-01, in the Gregorian calendar (Howard Hinnant's `civil_from_days`).
+const fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::identity::client::Scheme;
+    use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
+    use crate::second_factor::policy::Verified;
+    use crate::second_factor::session::SessionId;
+
+    const PEER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
+
+    fn traveler(user: &str, by: Option<VerifiedBy>) -> Traveler {
+        let at = Timestamp::from_secs(1_800_000_000);
+        Traveler {
+            account: AccountId(1),
+            key: Arc::new(AccountKey { realm: "insights".into(), organization: "acme".into(), user: user.into() }),
+            organization: OrganizationId(1),
+            verified: by.map(|by| Verified { session: SessionId(1), by, at, code_at: at }),
+        }
+    }
+
+    fn client(peer: Peer, trusted: bool) -> Client {
+        Client { address: None, scheme: Scheme::Https, peer, trusted }
+    }
+
+    fn said(headers: &HeaderMap) -> [&str; 4] {
+        [USER, ORGANIZATION, FACTOR, VERIFIED_AT].map(|name| {
+            assert_eq!(headers.get_all(&name).iter().count(), 1, "{name} is always there, once");
+            std::str::from_utf8(headers[&name].as_bytes()).expect("text")
+        })
+    }
+
+    fn introduced(traveler: Option<&Traveler>) -> Result<HeaderMap, ProxyError> {
+        let mut headers = HeaderMap::new();
+        introduce(&mut headers, traveler, &client(PEER, false)).map(|()| headers)
+    }
+
+    #[test]
+    fn the_traveler_is_named_with_the_factor_they_gave() {
+        let rows = [
+            (Some(VerifiedBy::Totp), ["42", "acme", "totp", "2027-01-15T08:00:00Z"]),
+            (Some(VerifiedBy::RecoveryCode), ["42", "acme", "recovery-code", "2027-01-15T08:00:00Z"]),
+            (None, ["42", "acme", "none", ""]),
+        ];
+        for (by, expected) in rows {
+            assert_eq!(said(&introduced(Some(&traveler("42", by))).expect("said")), expected);
+        }
+        assert_eq!(said(&introduced(None).expect("said")), ["", "", "none", ""]);
+    }
+
+    #[test]
+    fn a_name_is_passed_on_as_it_is_or_not_at_all() {
+        for user in ["a@b@c", "jürgen", "a, b; c=d", &"x".repeat(256)] {
+            assert_eq!(said(&introduced(Some(&traveler(user, None))).expect("said"))[0], user);
+        }
+        for user in [" alice", "alice ", "a\r\nX-Vestibule-Factor: totp", "a\0b", "a\u{7f}"] {
+            assert!(matches!(introduced(Some(&traveler(user, None))), Err(ProxyError::Unspeakable)), "{user:?}");
+        }
+    }
+
+    fn forwarded(client: &Client, sent: &[(HeaderName, &'static str)]) -> [Option<String>; 3] {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("insights.acme.example:8443"));
+        for (name, value) in sent {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        introduce(&mut headers, None, client).expect("said");
+        [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
+            assert!(headers.get_all(&name).iter().count() <= 1, "{name} is there once at most");
+            headers.get(name).map(|value| value.to_str().expect("text").to_owned())
+        })
+    }
+
+    fn three(chain: Option<&str>, proto: &str, host: &str) -> [Option<String>; 3] {
+        [chain.map(Into::into), Some(proto.into()), Some(host.into())]
+    }
+
+    const SENT: [(HeaderName, &str); 4] = [
+        (FORWARDED_FOR, "203.0.113.9"),
+        (FORWARDED_FOR, "198.51.100.2"),
+        (FORWARDED_PROTO, "gopher"),
+        (FORWARDED_HOST, "outer.example"),
+    ];
+
+    #[test]
+    fn what_a_stranger_says_of_where_it_comes_from_is_replaced() {
+        let host = "insights.acme.example:8443";
+        assert_eq!(forwarded(&client(PEER, false), &SENT), three(Some("192.0.2.7"), "https", host));
+        assert_eq!(forwarded(&client(PEER, false), &[]), three(Some("192.0.2.7"), "https", host));
+        assert_eq!(forwarded(&client(Peer::Unix, false), &SENT), three(None, "https", host));
+    }
+
+    #[test]
+    fn what_a_trusted_peer_says_is_continued() {
+        let chain = Some("203.0.113.9, 198.51.100.2, 192.0.2.7");
+        assert_eq!(forwarded(&client(PEER, true), &SENT), three(chain, "https", "outer.example"));
+        let chain = Some("203.0.113.9, 198.51.100.2");
+        assert_eq!(forwarded(&client(Peer::Unix, true), &SENT), three(chain, "https", "outer.example"));
+        let doubtful = [(FORWARDED_HOST, "a"), (FORWARDED_HOST, "b")];
+        let host = "insights.acme.example:8443";
+        assert_eq!(forwarded(&client(PEER, true), &doubtful), three(Some("192.0.2.7"), "https", host));
+    }
+
+    #[test]
+    fn times_are_written_as_rfc_3339_says() {
+        let rows = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_200, "2024-03-01T00:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ];
+        for (secs, text) in rows {
+            assert_eq!(rfc3339(Timestamp::from_secs(secs)), text);
+        }
+    }
+}

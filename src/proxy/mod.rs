@@ -1,0 +1,133 @@
+//! The way to the dashboard, for whoever has a passage.
+
+pub mod headers;
+mod introduction;
+mod relay;
+pub mod tunnels;
+mod websocket;
+
+use std::error::Error as _;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::body::{Body, BodyError, Download};
+use crate::config::Site;
+use crate::identity::client::Client;
+use crate::second_factor::policy::{Passage, Traveler};
+use crate::upstream::{Pool, Purpose, UpstreamError};
+use tunnels::{Open, Tunnels};
+
+/// The way to one dashboard.
+#[derive(Clone, Copy)]
+pub struct Way<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// This worker's connections to it.
+    pub pool: &'a Pool,
+    /// Where what lives on after the head of an answer is kept track of.
+    pub tunnels: &'a Tunnels,
+}
+
+/// Why a request got no answer of the dashboard.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The dashboard gave none.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The client broke off in the middle of its request, or let it stand still.
+    #[error("the client did not send its request as a whole")]
+    Client(#[source] hyper::Error),
+    /// A page of another origin asks for a WebSocket.
+    #[error("a page of another origin asks for a WebSocket")]
+    ForeignOrigin,
+    /// The request came by several times already.
+    #[error("the upstream leads back to the gateway")]
+    Loop,
+    /// The visitor's user id or organization can't be said in a header field so that it is read as the same.
+    #[error("the user id or organization can't be passed on in a header field")]
+    Unspeakable,
+}
+
+/// Sends one request to the dashboard on the strength of a passage, and its answer back.
+///
+/// The request must have been through [`listener::framing::check`](crate::listener::framing::check). Bodies stream both
+/// ways. An answer that lives on (a WebSocket, an event stream) is kept track of in the tunnels, and is cut when it has to
+/// end. If the returned future is dropped, so is the request to the dashboard.
+pub async fn forward(
+    passage: Passage,
+    mut request: Request<Incoming>,
+    client: &Client,
+    way: Way<'_>,
+) -> Result<Response<Body>, ProxyError> {
+    let switch = websocket::asked(&mut request, client)?;
+    let traveler = passage.traveler();
+    let request = outgoing(request, traveler, client, way.site, switch.is_some())?;
+    let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
+    let (answer, lease) = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
+
+    let (mut head, incoming) = answer.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switch = switch.ok_or(UpstreamError::Malformed("a switch of protocols that nobody asked for"))?;
+        let answer = Response::from_parts(head, incoming);
+        return Ok(websocket::switch(switch, answer, lease, open(way.tunnels, traveler))?);
+    }
+    if headers::make_incoming(&mut head.headers) {
+        tracing::warn!(site = %way.site.name, "withheld a cookie of the upstream that has the name of the gateway's own");
+    }
+    let mut download = Download::new(incoming, lease);
+    if is_event_stream(&head.headers) {
+        let open = open(way.tunnels, traveler);
+        download = download.until(async move { open.ended.cancelled().await });
+    }
+    let mut response = Response::new(Body::Upstream(download));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    Ok(response)
+}
+
+/// The request that the dashboard gets. Whatever else the client's carries in this process stays behind.
+fn outgoing(
+    request: Request<Incoming>,
+    traveler: Option<&Traveler>,
+    client: &Client,
+    site: &Site,
+    switch: bool,
+) -> Result<Request<Body>, ProxyError> {
+    let (head, incoming) = request.into_parts();
+    let mut outgoing = Request::new(Body::client(incoming));
+    *outgoing.method_mut() = head.method;
+    *outgoing.uri_mut() = head.uri;
+    *outgoing.headers_mut() = head.headers;
+    let headers = outgoing.headers_mut();
+    headers::make_outgoing(headers, traveler, client, site)?;
+    headers::add_via(headers, head.version)?;
+    if !switch {
+        headers::remove_switch(headers);
+    }
+    Ok(outgoing)
+}
+
+fn open(tunnels: &Tunnels, traveler: Option<&Traveler>) -> Open {
+    match traveler {
+        Some(traveler) => tunnels.open(traveler),
+        None => tunnels.open_to_everybody(),
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Tells a client that broke off from a dashboard that did.
+fn whose_fault(error: UpstreamError) -> ProxyError {
+    match error {
+        UpstreamError::Broken(error) if error.source().is_some_and(<dyn std::error::Error>::is::<BodyError>) => {
+            ProxyError::Client(error)
+        }
+        other => ProxyError::Upstream(other),
+    }
+}

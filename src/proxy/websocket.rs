@@ -1,0 +1,135 @@
+//! The one switch of protocols that is passed on: to a WebSocket (RFC 6455), and only once the dashboard has agreed.
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::headers::{self, FORWARDED_HOST};
+use super::tunnels::Open;
+use super::{ProxyError, relay};
+use crate::body::Body;
+use crate::identity::client::{Client, Scheme};
+use crate::upstream::{Lease, UpstreamError};
+
+/// The client's side of a switch, if its request asks for one that may be passed on.
+///
+/// Browsers send cookies along with a WebSocket whatever page asks for it, so the page must be the site's own.
+pub(super) fn asked(request: &mut Request<Incoming>, client: &Client) -> Result<Option<OnUpgrade>, ProxyError> {
+    let possible = request.method() == Method::GET && request.version() == Version::HTTP_11;
+    if !possible || !headers::asks_for_websocket(request.headers()) {
+        return Ok(None);
+    }
+    if !from_own_origin(request.headers(), client) {
+        return Err(ProxyError::ForeignOrigin);
+    }
+    Ok(Some(hyper::upgrade::on(request)))
+}
+
+fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let Some(origin) = origins.next() else { return true };
+    let forwarded = headers.get(FORWARDED_HOST).filter(|_| client.trusted);
+    let hosts = [headers.get(HOST), forwarded];
+    origins.next().is_none() && hosts.into_iter().flatten().any(|host| is_origin(origin, client.scheme, host))
+}
+
+/// Whether `origin` is the scheme and host. Browsers leave the scheme's own port out; others may not.
+fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let default_port = match scheme {
+        Scheme::Http => ":80",
+        Scheme::Https => ":443",
+    };
+    let bare = |host: &'_ str| host.strip_suffix(default_port).unwrap_or(host).to_ascii_lowercase();
+    match origin.split_once("://") {
+        Some((said, rest)) => said.eq_ignore_ascii_case(scheme.as_str()) && bare(rest) == bare(host),
+        None => false,
+    }
+}
+
+/// Agrees to the switch as the dashboard did, and relays what both sides say from then on, until one of them, the session
+/// or the gateway ends it.
+pub(super) fn switch(
+    client: OnUpgrade,
+    mut answer: Response<Incoming>,
+    lease: Lease,
+    open: Open,
+) -> Result<Response<Body>, UpstreamError> {
+    if !headers::asks_for_websocket(answer.headers()) {
+        return Err(UpstreamError::Malformed("a switch to another protocol than was asked for"));
+    }
+    let upstream = hyper::upgrade::on(&mut answer);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = tunnel(client, upstream) => {}
+            () = open.ended.cancelled() => {}
+        }
+        drop((lease, open));
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    std::mem::swap(response.headers_mut(), answer.headers_mut());
+    headers::make_incoming(response.headers_mut());
+    headers::set_switch(response.headers_mut());
+    Ok(response)
+}
+
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) {
+    // Whoever goes away before the switch leaves nothing to relay, and nobody to tell.
+    if let Ok(upstream) = upstream.await
+        && let Ok(client) = client.await
+    {
+        let ended = relay::between(TokioIo::new(client), TokioIo::new(upstream)).await;
+        tracing::trace!(?ended, "a tunnel closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::client::Peer;
+
+    fn from(origin: &[&'static str], host: &'static str, scheme: Scheme) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static(host));
+        headers.insert(FORWARDED_HOST, HeaderValue::from_static("outer.example"));
+        for origin in origin {
+            headers.append(ORIGIN, HeaderValue::from_static(origin));
+        }
+        from_own_origin(&headers, &Client { address: None, scheme, peer: Peer::Unix, trusted: scheme == Scheme::Https })
+    }
+
+    #[test]
+    fn a_websocket_is_for_pages_of_the_same_origin() {
+        use Scheme::{Http, Https};
+        assert!(from(&[], "a.example", Http), "programs send none");
+        assert!(from(&["http://a.example"], "a.example", Http));
+        assert!(from(&["http://A.example:80"], "a.example", Http));
+        assert!(from(&["http://a.example"], "a.example:80", Http));
+        assert!(from(&["http://a.example:8080"], "a.example:8080", Http));
+        assert!(from(&["https://a.example"], "a.example:443", Https));
+        assert!(from(&["https://outer.example"], "a.example", Https), "as a trusted proxy says");
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_refused() {
+        use Scheme::{Http, Https};
+        let foreign = [
+            "http://b.example",
+            "https://a.example",
+            "http://a.example:8080",
+            "null",
+            "",
+            "a.example",
+            "http://a.example.evil",
+        ];
+        for origin in foreign {
+            assert!(!from(&[origin], "a.example", Http), "{origin:?}");
+        }
+        assert!(!from(&["http://outer.example"], "a.example", Http), "nobody to believe said so");
+        assert!(!from(&["https://a.example:80"], "a.example", Https));
+        assert!(!from(&["http://a.example", "http://a.example"], "a.example", Http));
+    }
+}

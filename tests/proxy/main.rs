@@ -1,0 +1,12 @@
+//! What arrives at the dashboard and at the client, byte for byte: both ends are raw sockets, the gateway between them is
+//! the real listener and the real way to the dashboard, with a door that lets everybody through.
+
+mod framing;
+mod headers;
+mod reuse;
+mod stopping;
+mod streaming;
+mod support;
+mod tls;
+mod tunnels;
+mod upstream_failures;

@@ -1,0 +1,152 @@
+//! Connections that are used again, and when they must not be.
+
+use std::time::Duration;
+
+use super::support::{Options, World, field, soon, status};
+
+const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+#[tokio::test]
+async fn requests_of_all_clients_share_a_connection_to_the_dashboard() {
+    let world = World::new().await;
+    let (mut alice, mut origin) = world.asked("/1").await;
+    origin.say(HI).await;
+    assert_eq!(alice.answer().await.1, "hi");
+
+    alice.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /2 "), "on the same connection");
+    origin.say(HI).await;
+    assert_eq!(alice.answer().await.1, "hi");
+
+    let mut bob = world.client().await;
+    bob.say("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /3 "), "on the same connection");
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_have_connections_of_their_own() {
+    let world = World::new().await;
+    let (mut alice, mut first) = world.asked("/1").await;
+    let (mut bob, mut second) = world.asked("/2").await;
+    second.say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbob").await;
+    first.say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nalice").await;
+    assert_eq!(alice.answer().await.1, "alice");
+    assert_eq!(bob.answer().await.1, "bob");
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order_one_after_the_other() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client
+        .say("HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await;
+    let mut origin = world.origin.accept().await;
+    assert!(origin.head().await.starts_with("HEAD /1 "));
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /2 "));
+    origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /3 "));
+    origin.say(HI).await;
+
+    let first = client.head().await;
+    assert_eq!((status(&first), field(&first, "content-length")), (200, Some("500")));
+    assert_eq!(status(&client.head().await), 204);
+    assert_eq!(client.answer().await.1, "hi");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_dashboard_closed_is_replaced_without_a_word() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/1").await;
+    origin.say(HI).await;
+    assert_eq!(client.answer().await.1, "hi");
+    drop(origin);
+
+    client.say("POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata").await;
+    let mut origin = world.origin.accept().await;
+    assert!(origin.head().await.starts_with("POST /2 "));
+    assert_eq!(origin.exactly(4).await, "data");
+    origin.say(HI).await;
+    assert_eq!(client.answer().await.1, "hi");
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_is_never_sent_again() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/1").await;
+    origin.say(HI).await;
+    assert_eq!(client.answer().await.1, "hi");
+
+    client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /2 "));
+    drop(origin);
+    assert_eq!(status(&client.answer().await.0), 502);
+    world.nothing_arrived().await;
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_before_the_dashboard_would() {
+    let world = World::with(Options { idle_timeout: Duration::from_millis(200), ..Options::default() }).await;
+    let (mut client, mut origin) = world.asked("/1").await;
+    origin.say(HI).await;
+    assert_eq!(client.answer().await.1, "hi");
+    assert_eq!(origin.rest().await, "", "closed, with nothing more said");
+
+    client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(world.origin.accept().await.head().await.starts_with("GET /2 "));
+}
+
+#[tokio::test]
+async fn a_connection_with_surplus_bytes_is_not_used_again() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/1").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").await;
+    assert_eq!(client.answer().await.1, "hi");
+    client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut fresh = world.origin.accept().await;
+    assert!(fresh.head().await.starts_with("GET /2 "));
+    fresh.say(HI).await;
+    assert_eq!(client.answer().await.1, "hi");
+}
+
+#[tokio::test]
+async fn a_connection_whose_answer_came_before_the_upload_was_through_is_not_used_again() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbeginning").await;
+    let mut origin = world.origin.accept().await;
+    origin.until("beginning").await;
+    origin.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").await;
+    let (head, body) = client.answer().await;
+    assert_eq!((status(&head), body.as_str()), (413, "big"));
+    assert_eq!(origin.rest().await, "", "closed");
+    drop(client);
+    world.nothing_arrived().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_the_dashboard() {
+    let world = World::new().await;
+    let (client, mut origin) = world.asked("/slow").await;
+    drop(client);
+    assert_eq!(origin.rest().await, "", "closed");
+
+    let (mut client, mut origin) = world.asked("/long").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nbeginning").await;
+    client.until("beginning").await;
+    drop(client);
+    assert_eq!(origin.rest().await, "", "closed");
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_connection_alone() {
+    let world = World::new().await;
+    let (mut alice, mut origin) = world.asked("/1").await;
+    let mut mallory = world.client().await;
+    mallory.say("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(mallory.rest().await, "");
+    origin.say(HI).await;
+    assert_eq!(alice.answer().await.1, "hi");
+    assert!(!soon(async { world.served.is_finished() }).await);
+}

@@ -1,0 +1,56 @@
+//! The end: what was begun is finished, and nothing new is.
+
+use super::support::{World, field, soon, status};
+
+#[tokio::test]
+async fn a_request_that_was_begun_is_finished_and_idle_connections_are_closed_at_once() {
+    let world = World::new().await;
+    let mut silent = world.client().await;
+    let (mut idle, mut first) = world.asked("/idle").await;
+    first.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    idle.answer().await;
+    idle.say("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    first.head().await;
+    let (mut busy, mut origin) = (idle, first);
+    let (mut idle, mut second) = world.asked("/idle").await;
+    second.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    idle.answer().await;
+
+    world.shutdown.cancel();
+    assert_eq!(idle.rest().await, "", "closed at once");
+    assert_eq!(silent.rest().await, "", "closed at once");
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast").await;
+    let (head, body) = busy.answer().await;
+    assert_eq!((status(&head), body.as_str()), (200, "last"));
+    assert_eq!(field(&head, "connection"), Some("close"));
+    assert_eq!(busy.rest().await, "");
+    soon(world.served).await.expect("no panic").expect("an orderly end");
+}
+
+#[tokio::test]
+async fn nobody_is_let_in_anymore() {
+    let world = World::new().await;
+    world.shutdown.cancel();
+    soon(world.served).await.expect("no panic").expect("an orderly end");
+    let vestibule::listener::Address::Tcp(address) = world.address else { panic!("a TCP address") };
+    assert!(soon(tokio::net::TcpStream::connect(address)).await.is_err());
+}
+
+#[tokio::test]
+async fn tunnels_and_event_streams_end_with_the_gateway() {
+    let world = World::new().await;
+    let mut socket = world.client().await;
+    socket.say("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    socket.head().await;
+    let (mut events, mut source) = world.asked("/events").await;
+    source.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    events.head().await;
+
+    world.shutdown.cancel();
+    world.tunnels.end_all();
+    assert_eq!((socket.rest().await, events.rest().await), (String::new(), String::new()));
+    soon(world.served).await.expect("no panic").expect("an orderly end");
+}

@@ -1,0 +1,137 @@
+//! Tunnels and event streams, and how they end.
+
+use super::support::{End, World, field, soon, status};
+
+const ASK: &str = "GET /known/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A client and an origin with a WebSocket between them.
+async fn opened(world: &World) -> (End, End) {
+    let mut client = world.client().await;
+    client.say(format!("{ASK}Origin: http://a\r\n\r\n")).await;
+    let mut origin = world.origin.accept().await;
+    let head = origin.head().await;
+    assert_eq!((field(&head, "upgrade"), field(&head, "connection")), (Some("websocket"), Some("upgrade")));
+    assert_eq!(field(&head, "sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
+    origin.say(AGREE).await;
+    let head = client.head().await;
+    assert_eq!((status(&head), field(&head, "upgrade")), (101, Some("websocket")));
+    assert_eq!(field(&head, "sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    (client, origin)
+}
+
+#[tokio::test]
+async fn a_websocket_carries_bytes_both_ways_until_both_ends_are_through() {
+    let world = World::new().await;
+    let (mut client, mut origin) = opened(&world).await;
+    client.say("ping").await;
+    assert_eq!(origin.exactly(4).await, "ping");
+    let pong = "pong".repeat(100_000);
+    let answering = async { origin.say(&pong).await };
+    let ((), answer) = tokio::join!(answering, client.exactly(pong.len()));
+    assert!(answer == pong, "as it was sent");
+    drop(client);
+    assert_eq!(origin.rest().await, "");
+}
+
+#[tokio::test]
+async fn nothing_is_relayed_before_the_dashboard_agrees() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say(format!("{ASK}\r\nGET /smuggled HTTP/1.1\r\n\r\n")).await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    let (head, body) = client.answer().await;
+    assert_eq!((status(&head), body.as_str()), (403, "no"));
+    assert_eq!(origin.rest().await, "", "and the connection is not used again");
+}
+
+#[tokio::test]
+async fn bytes_that_come_with_the_agreement_are_relayed() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say(format!("{ASK}\r\n")).await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say(format!("{AGREE}welcome")).await;
+    client.head().await;
+    assert_eq!(client.exactly(7).await, "welcome");
+}
+
+#[tokio::test]
+async fn a_switch_to_something_else_is_a_bad_gateway() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say(format!("{ASK}\r\n")).await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").await;
+    assert_eq!(status(&client.answer().await.0), 502);
+    assert_eq!(origin.rest().await, "");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_get_no_websocket() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say(format!("{ASK}Origin: https://evil.example\r\n\r\n")).await;
+    assert_eq!(status(&client.answer().await.0), 403);
+    world.nothing_arrived().await;
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_the_session_that_opened_it() {
+    let world = World::new().await;
+    let (mut client, mut origin) = opened(&world).await;
+    let travelers = world.tunnels.travelers();
+    assert_eq!(travelers.len(), 1);
+    world.tunnels.end(&travelers[0]);
+    assert_eq!((client.rest().await, origin.rest().await), (String::new(), String::new()));
+    assert!(world.tunnels.travelers().is_empty());
+}
+
+#[tokio::test]
+async fn a_websocket_that_closed_is_no_longer_listed() {
+    let world = World::new().await;
+    let (client, origin) = opened(&world).await;
+    assert_eq!(world.tunnels.travelers().len(), 1);
+    drop((client, origin));
+    soon(async {
+        while !world.tunnels.travelers().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_stream_is_cut_visibly_with_its_session() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/known/events").await;
+    origin
+        .say(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n\
+             7\r\ndata: 1\r\n",
+        )
+        .await;
+    client.until("data: 1\r\n").await;
+    let travelers = world.tunnels.travelers();
+    assert_eq!(travelers.len(), 1);
+    world.tunnels.end(&travelers[0]);
+    assert_eq!(client.rest().await, "", "without the last chunk");
+    assert_eq!(origin.rest().await, "");
+}
+
+#[tokio::test]
+async fn an_event_stream_that_ended_by_itself_is_no_longer_listed() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/known/events").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Type: TEXT/EVENT-STREAM\r\nContent-Length: 7\r\n\r\ndata: 1").await;
+    assert_eq!(client.answer().await.1, "data: 1");
+    client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /next "));
+    assert!(world.tunnels.travelers().is_empty());
+}

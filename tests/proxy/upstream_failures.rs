@@ -1,0 +1,111 @@
+//! A dashboard that breaks off, says nonsense, or nothing.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use vestibule::config::UpstreamAddress;
+
+use super::support::{Options, World, status};
+
+#[tokio::test]
+async fn nonsense_is_a_bad_gateway_and_never_reaches_the_client() {
+    let nonsense = [
+        "",
+        "nonsense\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n folded: line\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+    ];
+    let world = World::new().await;
+    for answer in nonsense {
+        let (mut client, mut origin) = world.asked("/").await;
+        origin.say(answer).await;
+        // Nothing but the end would come after this.
+        drop(origin);
+        let (head, body) = client.answer().await;
+        assert_eq!((status(&head), body.as_str()), (502, ""), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_misbehaved_is_closed() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/").await;
+    origin.say("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+    assert_eq!(status(&client.answer().await.0), 502);
+    assert_eq!(origin.rest().await, "");
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_bad_gateway() {
+    // A port that was free a moment ago, and that nobody else is given while it is held without listening.
+    let held = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = held.local_addr().expect("bound").port();
+    drop(held);
+    let upstream = Some(UpstreamAddress::Http { host: "127.0.0.1".into(), port });
+    let world = World::with(Options { upstream, ..Options::default() }).await;
+    let mut client = world.client().await;
+    client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(status(&client.answer().await.0), 502);
+}
+
+#[tokio::test]
+async fn silence_is_a_gateway_timeout_and_closes_the_connection() {
+    let world = World::with(Options { answer_timeout: Duration::from_millis(200), ..Options::default() }).await;
+    let (mut client, mut origin) = world.asked("/slow").await;
+    assert_eq!(status(&client.answer().await.0), 504);
+    assert_eq!(origin.rest().await, "");
+
+    client.say("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\ndata").await;
+    let mut origin = world.origin.accept().await;
+    origin.until("data").await;
+    assert_eq!(status(&client.answer().await.0), 504);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_seen_to_break_off() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/length").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+    drop(origin);
+    let head = client.head().await;
+    assert!(head.contains("content-length: 100\r\n"), "{head}");
+    assert_eq!(client.rest().await, "half");
+
+    let (mut client, mut origin) = world.asked("/chunked").await;
+    origin.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+    drop(origin);
+    client.head().await;
+    assert_eq!(client.rest().await, "4\r\nhalf\r\n", "without the last chunk");
+}
+
+#[tokio::test]
+async fn interim_answers_are_not_taken_for_the_final_one() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/").await;
+    origin
+        .say(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n\
+             HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        )
+        .await;
+    let (head, body) = client.answer().await;
+    assert_eq!((status(&head), body.as_str()), (200, "hi"));
+    assert!(!head.to_ascii_lowercase().contains("link"), "{head}");
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_is_not_passed_off_as_whole() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+    let mut origin = world.origin.accept().await;
+    origin.until("half\r\n").await;
+    drop(client);
+    assert_eq!(origin.rest().await, "", "without the last chunk");
+}
