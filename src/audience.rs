@@ -1,0 +1,80 @@
+//! Who will read an answer: a person in a browser, or a program.
+
+use http::header::ACCEPT;
+use http::{HeaderMap, Method};
+
+/// Who will read an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// A person: pages and redirects.
+    Person,
+    /// A program (a script, an API client, a WebSocket): statuses and `application/problem+json`.
+    Program,
+}
+
+impl Audience {
+    /// Whom a request for the dashboard comes from: a navigation says so in `Sec-Fetch-Mode`; without that field, a GET
+    /// or HEAD whose `Accept` names `text/html` is one.
+    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        let is_navigation = match headers.get("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => matches!(*method, Method::GET | Method::HEAD) && accepts(headers, "text/html"),
+        };
+        if is_navigation { Self::Person } else { Self::Program }
+    }
+
+    /// Whom an answer of the gateway's own pages is for: a person, unless JSON is asked for and HTML is not.
+    pub fn of_own_page(headers: &HeaderMap) -> Self {
+        if accepts(headers, "json") && !accepts(headers, "text/html") { Self::Program } else { Self::Person }
+    }
+}
+
+fn accepts(headers: &HeaderMap, what: &str) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| {
+        let value = value.as_bytes();
+        value.len() >= what.len() && value.windows(what.len()).any(|part| part.eq_ignore_ascii_case(what.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Audience::{Person, Program};
+
+    type Fields = &'static [(&'static str, &'static str)];
+
+    fn headers(fields: Fields) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn a_navigation_is_a_person_and_everything_else_a_program() {
+        const BROWSER: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+        let rows: [(Method, Fields, Audience); 8] = [
+            (Method::GET, &[("sec-fetch-mode", "navigate")], Person),
+            (Method::POST, &[("sec-fetch-mode", "navigate")], Person),
+            (Method::GET, &[("sec-fetch-mode", "cors"), ("accept", "text/html")], Program),
+            (Method::GET, &[("sec-fetch-mode", "websocket")], Program),
+            (Method::GET, &[("accept", BROWSER)], Person),
+            (Method::POST, &[("accept", BROWSER)], Program),
+            (Method::GET, &[("accept", "*/*")], Program),
+            (Method::GET, &[], Program),
+        ];
+        for (method, fields, expected) in rows {
+            assert_eq!(Audience::of(&method, &headers(fields)), expected, "{method} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_pages_are_for_people_unless_json_is_asked_for() {
+        let rows: [(Fields, Audience); 4] = [
+            (&[], Person),
+            (&[("accept", "*/*")], Person),
+            (&[("accept", "application/json")], Program),
+            (&[("accept", "text/html, application/json")], Person),
+        ];
+        for (fields, expected) in rows {
+            assert_eq!(Audience::of_own_page(&headers(fields)), expected, "{fields:?}");
+        }
+    }
+}

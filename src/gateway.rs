@@ -1,0 +1,293 @@
+//! What all requests share, and [`Worker::answer`]: the whole journey of one request.
+
+use std::sync::Arc;
+
+use http::header::SET_COOKIE;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::audience::Audience;
+use crate::body::Body;
+use crate::clock::Clock;
+use crate::config::{Config, Site};
+use crate::failure::{Failure, Reader};
+use crate::identity::client::{Arrival, Client, Peer, Scheme};
+use crate::identity::credentials::Credentials;
+use crate::identity::probe::{Freshness, Prober};
+use crate::listener::Door;
+use crate::listener::framing::{self, Host};
+use crate::pages::appearance::Appearance;
+use crate::pages::stop;
+use crate::proxy::tunnels::Tunnels;
+use crate::proxy::{self, Way, headers};
+use crate::second_factor::policy::{Decision, Passage, Standing, decide};
+use crate::second_factor::sealing::Keyring;
+use crate::site::{Rule, Sites, rule};
+use crate::standing::Standings;
+use crate::start::StartError;
+use crate::store::Store;
+use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds};
+use crate::upstream::Pool;
+use crate::visit::{Place, Seen, Visit};
+use crate::{pages, respond, session_cookie};
+
+/// What all requests of this process share.
+pub struct Gateway {
+    /// What the operator wants.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// What is remembered of it.
+    pub standings: Standings,
+    /// What seals secrets at rest.
+    pub keyring: Keyring,
+    /// The protected dashboards, in the order of the configuration.
+    pub dashboards: Vec<Dashboard>,
+    /// What lives on after the head of an answer.
+    pub tunnels: Tunnels,
+    /// What is counted.
+    pub metrics: Metrics,
+    sites: Sites,
+    ids: RequestIds,
+}
+
+/// One protected dashboard.
+pub struct Dashboard {
+    /// What the operator says of it.
+    pub site: Arc<Site>,
+    /// Who asks it who has logged in.
+    pub prober: Prober,
+    /// How the gateway's own pages look at it.
+    pub appearance: Appearance,
+}
+
+impl Gateway {
+    /// The gateway of a configuration, its store and its keys.
+    pub fn new(config: Config, clock: Clock, store: Arc<dyn Store>, keyring: Keyring) -> Self {
+        let dashboard = |site: &Arc<Site>| Dashboard {
+            site: Arc::clone(site),
+            prober: Prober::new(Arc::clone(site), clock.clone()),
+            appearance: Appearance::of(site),
+        };
+        Self {
+            dashboards: config.sites.iter().map(dashboard).collect(),
+            standings: Standings::new(Arc::clone(&store), clock.clone(), config.session),
+            tunnels: Tunnels::default(),
+            metrics: Metrics::default(),
+            sites: Sites::new(&config),
+            ids: RequestIds::default(),
+            config,
+            clock,
+            store,
+            keyring,
+        }
+    }
+}
+
+/// One of the threads that answer requests: the gateway, and connections that no other thread uses.
+pub struct Worker {
+    gateway: Arc<Gateway>,
+    pools: Vec<Pool>,
+}
+
+/// An answer, by who made it.
+enum Answer {
+    /// The gateway.
+    Own(Response<Body>),
+    /// The dashboard: passed on unchanged.
+    Dashboard(Response<Body>),
+}
+
+impl Worker {
+    /// A worker without connections yet.
+    pub fn new(gateway: Arc<Gateway>) -> Result<Self, StartError> {
+        let pool = |dashboard: &Dashboard| {
+            let site = &dashboard.site;
+            Pool::new(&site.upstream).map_err(|source| StartError::Upstream { site: site.name.clone(), source })
+        };
+        let pools = gateway.dashboards.iter().map(pool).collect::<Result<_, _>>()?;
+        Ok(Self { gateway, pools })
+    }
+
+    /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
+    async fn journey(&self, head: &mut Parts, body: Incoming, arrived: &mut Arrived) -> Result<Answer, Failure> {
+        let gateway = &*self.gateway;
+        arrived.host = Some(framing::check(head)?);
+        let host = arrived.host.as_ref().ok_or(Failure::UnknownHost)?;
+        let (index, site) = gateway.sites.for_host(host.name()).ok_or(Failure::UnknownHost)?;
+        arrived.site = Some(index);
+
+        let client = Client::of(arrived.arrival, &head.headers, &gateway.config.server.trusted_proxies);
+        arrived.scheme = client.scheme;
+        if travels_in_the_clear(&client) {
+            return Err(Failure::Insecure);
+        }
+        headers::strip(&mut head.headers, site);
+        let presented = session_cookie::take(&mut head.headers, client.scheme);
+
+        let mut visit = Visit {
+            gateway,
+            dashboard: &gateway.dashboards[index],
+            pool: &self.pools[index],
+            head,
+            host,
+            client: &client,
+            presented,
+            id: arrived.id,
+            now: gateway.clock.now(),
+        };
+        match rule(site, visit.target()) {
+            Rule::Own => {
+                gateway.metrics.count(Outcome::OwnPage);
+                pages::answer(&visit, body).await.map(Answer::Own)
+            }
+            Rule::Logout => {
+                visit.end_presented().await?;
+                visit.open(body).await
+            }
+            Rule::Public => visit.open(body).await,
+            Rule::Protected => visit.protected(body).await,
+        }
+    }
+}
+
+/// What is known of a request before all else, and still when it fails.
+struct Arrived {
+    id: RequestId,
+    arrival: Arrival,
+    scheme: Scheme,
+    audience: Audience,
+    host: Option<Host>,
+    site: Option<usize>,
+}
+
+impl Door for Worker {
+    async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
+        let (mut head, body) = request.into_parts();
+        let id = self.gateway.ids.next();
+        let audience = Audience::of(&head.method, &head.headers);
+        let mut arrived = Arrived { id, arrival, scheme: arrival.scheme, audience, host: None, site: None };
+        let answer = match self.journey(&mut head, body, &mut arrived).await {
+            Ok(answer) => answer,
+            Err(failure) => Answer::Own(self.fail(&failure, &head, &arrived)),
+        };
+        match answer {
+            Answer::Dashboard(response) => response,
+            Answer::Own(mut response) => {
+                respond::harden(response.headers_mut(), arrived.scheme);
+                response
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn fail(&self, failure: &Failure, head: &Parts, arrived: &Arrived) -> Response<Body> {
+        let dashboard = arrived.site.map(|index| &self.gateway.dashboards[index]);
+        let own = dashboard.is_some_and(|d| rule(&d.site, target(head)) == Rule::Own);
+        let audience = if own { Audience::of_own_page(&head.headers) } else { arrived.audience };
+        failure.respond(&Reader {
+            audience,
+            appearance: dashboard.map(|d| &d.appearance),
+            login: dashboard.and_then(|d| d.site.login.as_deref()),
+            id: arrived.id,
+            retry: Some(target(head)).filter(|_| head.method.is_safe()),
+        })
+    }
+}
+
+impl Visit<'_> {
+    /// A path that is open to everybody. What it sets in motion (a login, a logout) makes what was known worthless.
+    async fn open(&mut self, body: Incoming) -> Result<Answer, Failure> {
+        let Decision::Pass(passage) = decide(&Standing::Public) else {
+            return Err(Failure::Internal("public paths are open to everybody"));
+        };
+        let credentials = self.credentials();
+        let response = self.forward(passage, &credentials, body).await?;
+        let sets_cookies = response.headers().contains_key(SET_COOKIE);
+        if !self.head.method.is_safe() && sets_cookies && self.dashboard.site.bind.is_none() {
+            // A login or a logout that the configuration does not name; where sessions are bound, the binding tells.
+            self.end_presented().await?;
+        }
+        Ok(Answer::Dashboard(response))
+    }
+
+    /// A path for those who have a passage.
+    async fn protected(&mut self, body: Incoming) -> Result<Answer, Failure> {
+        let credentials = self.credentials();
+        let visitor = match self.look(&credentials, Place::Dashboard, Freshness::Cached).await? {
+            Seen::Somebody(visitor) => visitor,
+            Seen::Nobody => {
+                self.gateway.metrics.count(Outcome::LogIn);
+                return stop::log_in(self).map(Answer::Own);
+            }
+            Seen::Unsaid(unknown) => {
+                self.gateway.metrics.count(Outcome::Refused);
+                return Err(Failure::IdentityUnknown(unknown));
+            }
+        };
+        match visitor.decide() {
+            Decision::Pass(passage) => {
+                self.gateway.metrics.count(Outcome::Passed);
+                self.forward(passage, &credentials, body).await.map(Answer::Dashboard)
+            }
+            Decision::Challenge => {
+                self.gateway.metrics.count(Outcome::Challenged);
+                stop::challenge(self, &visitor).await.map(Answer::Own)
+            }
+            Decision::Enroll => {
+                self.gateway.metrics.count(Outcome::Enroll);
+                stop::enroll(self, &visitor).await.map(Answer::Own)
+            }
+            Decision::LogIn => stop::log_in(self).map(Answer::Own),
+            Decision::Refuse => Err(Failure::Internal("a known visitor is never refused")),
+        }
+    }
+
+    /// Sends the request on, and forgets who its credentials stand for if the answer may have changed that.
+    async fn forward(
+        &mut self,
+        passage: Passage,
+        credentials: &Credentials,
+        body: Incoming,
+    ) -> Result<Response<Body>, Failure> {
+        let way = Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels };
+        let on_public_path = passage.traveler().is_none();
+        let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
+        let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let changed = on_public_path && !self.head.method.is_safe();
+        if refused || changed || response.headers().contains_key(SET_COOKIE) {
+            self.dashboard.prober.forget(credentials);
+        }
+        Ok(response)
+    }
+
+    /// The request, for the dashboard: its header fields are moved, not copied.
+    fn take_request(&mut self, body: Incoming) -> Request<Incoming> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.head.method.clone();
+        *request.uri_mut() = self.head.uri.clone();
+        *request.version_mut() = self.head.version;
+        *request.headers_mut() = std::mem::take(&mut self.head.headers);
+        *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
+        request
+    }
+}
+
+/// The target of a request: path and query as sent.
+fn target(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// Whether the session cookie would cross a network without TLS.
+fn travels_in_the_clear(client: &Client) -> bool {
+    let on_this_machine = match (client.peer, client.address) {
+        (_, Some(address)) => address.to_canonical().is_loopback(),
+        (Peer::Unix, None) => true,
+        (Peer::Tcp(_), None) => false,
+    };
+    client.scheme == Scheme::Http && !on_this_machine
+}

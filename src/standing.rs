@@ -1,0 +1,297 @@
+//! Account, requirement and session of a visitor: from memory, as long as the store's change feed keeps it honest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::clock::Clock;
+use crate::identity::Identity;
+use crate::second_factor::Timestamp;
+use crate::second_factor::account::{Account, AccountId, AccountKey, Organization, Requirement};
+use crate::second_factor::session::{Limits, SessionId, TokenDigest, VerifiedSession};
+use crate::store::{Change, Cursor, Result, Sighting, Store};
+
+/// How many accounts and how many sessions are remembered at most.
+const REMEMBERED: u64 = 1_000_000;
+
+/// What was not heard of for this long is asked of the store again: the bound on how stale an answer can be when the
+/// change feed can't be read.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// An account and its organization.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The account.
+    pub account: Account,
+    /// Its organization.
+    pub organization: Organization,
+}
+
+/// What the gateway remembers of accounts and sessions.
+///
+/// Whatever another process or thread changes in the store is forgotten here when [`Standings::catch_up`] reads of it;
+/// while that can't be read, nothing remembered is used.
+pub struct Standings {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    limits: Limits,
+    ids: Cache<AccountKey, AccountId>,
+    accounts: Cache<AccountId, Arc<Known>>,
+    sessions: Cache<TokenDigest, Arc<Remembered>>,
+    /// Raised by every change that is heard of: what was read from the store before is not remembered after.
+    generation: AtomicU64,
+    cursor: tokio::sync::Mutex<Option<Cursor>>,
+    /// When the change feed was last read, in milliseconds since 1970.
+    heard: AtomicI64,
+    seen: Mutex<HashMap<SessionId, Timestamp>>,
+}
+
+/// A verified session, and when it was last used since it was read from the store.
+struct Remembered {
+    session: VerifiedSession,
+    last_seen: AtomicI64,
+}
+
+impl Standings {
+    /// Remembers nothing yet; [`Standings::catch_up`] has to be called, and then several times a second.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, limits: Limits) -> Self {
+        Self {
+            store,
+            clock,
+            limits,
+            ids: Cache::new(REMEMBERED),
+            accounts: Cache::new(REMEMBERED),
+            sessions: Cache::new(REMEMBERED),
+            generation: AtomicU64::new(0),
+            cursor: tokio::sync::Mutex::new(None),
+            heard: AtomicI64::new(i64::MIN),
+            seen: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// The account that the dashboard's word on a visitor names, made on first sight.
+    pub async fn of_identity(&self, realm: &str, identity: &Identity, initial: Requirement) -> Result<Arc<Known>> {
+        let key = AccountKey {
+            realm: realm.to_owned(),
+            organization: identity.organization.clone(),
+            user: identity.user.clone(),
+        };
+        if let Some(known) = self.ids.get(&key).and_then(|id| self.remembered(&self.accounts, &id))
+            && !is_news(identity.email.as_ref(), known.account.email.as_ref())
+            && !is_news(identity.name.as_ref(), known.account.name.as_ref())
+        {
+            return Ok(known);
+        }
+        let before = self.generation.load(Ordering::Acquire);
+        let sighting = Sighting {
+            key: key.clone(),
+            email: identity.email.clone(),
+            name: identity.name.clone(),
+            initial,
+            at: self.clock.now(),
+        };
+        let (account, organization) = self.store.sight(sighting).await?;
+        let known = Arc::new(Known { account, organization });
+        self.ids.insert(key, known.account.id);
+        self.remember(&self.accounts, known.account.id, &known, before);
+        Ok(known)
+    }
+
+    /// The account of that number, if there is one.
+    pub async fn of_account(&self, id: AccountId) -> Result<Option<Arc<Known>>> {
+        if let Some(known) = self.remembered(&self.accounts, &id) {
+            return Ok(Some(known));
+        }
+        let before = self.generation.load(Ordering::Acquire);
+        let Some((account, organization)) = self.store.account(id).await? else { return Ok(None) };
+        let known = Arc::new(Known { account, organization });
+        self.remember(&self.accounts, id, &known, before);
+        Ok(Some(known))
+    }
+
+    /// The verified session of that digest, live or not.
+    pub async fn session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>> {
+        if let Some(remembered) = self.remembered(&self.sessions, &digest) {
+            let last_seen = Timestamp::from_millis(remembered.last_seen.load(Ordering::Relaxed));
+            return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
+        }
+        let before = self.generation.load(Ordering::Acquire);
+        let Some(session) = self.store.verified_session(digest).await? else { return Ok(None) };
+        let last_seen = AtomicI64::new(session.last_seen.as_millis());
+        self.remember(&self.sessions, digest, &Arc::new(Remembered { session: session.clone(), last_seen }), before);
+        Ok(Some(session))
+    }
+
+    /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
+    pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
+        if now.since(session.last_seen) < self.limits.idle / 20 {
+            return;
+        }
+        if let Some(remembered) = self.sessions.get(&session.digest) {
+            remembered.last_seen.fetch_max(now.as_millis(), Ordering::Relaxed);
+        }
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(session.id, now);
+    }
+
+    /// Tells the store which sessions were used. What it can't take now is kept for the next time.
+    pub async fn write_seen(&self) -> Result<()> {
+        let seen: Vec<_> =
+            std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect();
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.touch(seen.clone()).await;
+        if written.is_err() {
+            let mut waiting = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for (session, at) in seen {
+                waiting.entry(session).or_insert(at);
+            }
+        }
+        written
+    }
+
+    /// Reads the change feed and forgets what it names. Called several times a second, and after each change of our own,
+    /// so that who made it sees it at once.
+    pub async fn catch_up(&self) -> Result<()> {
+        let mut cursor = self.cursor.lock().await;
+        let asked = self.clock.now();
+        let (changes, now) = match *cursor {
+            Some(from) => self.store.changes_since(from).await?,
+            None => (Vec::new(), self.store.cursor().await?),
+        };
+        if !changes.is_empty() || cursor.is_none() {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+        for change in changes {
+            match change {
+                Change::Account(id) => self.accounts.invalidate(&id),
+                Change::Organization(_) => self.accounts.invalidate_all(),
+                Change::Session(digest) => self.sessions.invalidate(&digest),
+                Change::Everything => {
+                    self.accounts.invalidate_all();
+                    self.sessions.invalidate_all();
+                }
+            }
+        }
+        *cursor = Some(now);
+        self.heard.store(asked.as_millis(), Ordering::Release);
+        Ok(())
+    }
+
+    fn remembered<K, V>(&self, cache: &Cache<K, V>, key: &K) -> Option<V>
+    where
+        K: std::hash::Hash + Eq + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        let heard = Timestamp::from_millis(self.heard.load(Ordering::Acquire));
+        let now = self.clock.now();
+        // A clock that was set back makes `heard` lie in the future: that is no proof of having heard anything.
+        if now.since(heard) > SILENCE || heard > now.plus(SILENCE) {
+            return None;
+        }
+        cache.get(key)
+    }
+
+    /// Remembers what was read when the generation was `before`, unless something has changed since: then it may be
+    /// older than the change.
+    fn remember<K, V>(&self, cache: &Cache<K, V>, key: K, value: &V, before: u64)
+    where
+        K: std::hash::Hash + Eq + Send + Sync + Copy + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        cache.insert(key, value.clone());
+        // Looked at after the insertion: a change heard of in between has either been waited for here, or its own
+        // invalidation comes after the insertion.
+        if self.generation.load(Ordering::Acquire) != before {
+            cache.invalidate(&key);
+        }
+    }
+}
+
+/// Whether the dashboard says something else than what is known. Where it says nothing, what is known stays.
+fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
+    said.is_some() && said != known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::second_factor::event::{Actor, Occasion};
+    use crate::second_factor::policy::Authority;
+    use crate::store::sqlite::SqliteStore;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const LIMITS: Limits = Limits { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12) };
+
+    struct World {
+        store: Arc<dyn Store>,
+        now: Arc<AtomicI64>,
+        standings: Standings,
+        _folder: tempfile::TempDir,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = SqliteStore::open(&folder.path().join("store.db")).expect("a new store");
+            let store: Arc<dyn Store> = Arc::new(store);
+            let now = Arc::new(AtomicI64::new(NOW.as_millis()));
+            let hand = Arc::clone(&now);
+            let clock = Clock::from_fn(move || Timestamp::from_millis(hand.load(Ordering::Relaxed)));
+            let standings = Standings::new(Arc::clone(&store), clock, LIMITS);
+            standings.catch_up().await.expect("the feed is readable");
+            Self { store, now, standings, _folder: folder }
+        }
+
+        async fn requirement(&self) -> Requirement {
+            self.known().await.organization.requirement
+        }
+
+        async fn known(&self) -> Arc<Known> {
+            let identity =
+                Identity { user: "7".into(), email: None, name: None, organization: "acme".into(), admin: false };
+            self.standings.of_identity("site", &identity, Requirement::Optional).await.expect("an account")
+        }
+
+        async fn require(&self) {
+            let by = Authority::Operator(self.known().await.account.organization);
+            let occasion = Occasion { at: NOW, actor: Actor::Operator, address: None, request: None };
+            self.store.set_requirement(by, Requirement::Required, occasion).await.expect("set");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_process_changes_is_seen_once_the_feed_was_read() {
+        let world = World::new().await;
+        assert_eq!(world.requirement().await, Requirement::Optional);
+        world.require().await;
+        assert_eq!(world.requirement().await, Requirement::Optional, "from memory");
+        world.standings.catch_up().await.expect("the feed is readable");
+        assert_eq!(world.requirement().await, Requirement::Required);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_remembered_while_the_feed_was_not_read_for_seconds_or_the_clock_jumped_back() {
+        for jump in [2_001, -2_001] {
+            let world = World::new().await;
+            assert_eq!(world.requirement().await, Requirement::Optional);
+            world.require().await;
+            world.now.fetch_add(jump, Ordering::Relaxed);
+            assert_eq!(world.requirement().await, Requirement::Required, "{jump} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_a_change_is_not_remembered_after_it() {
+        let world = World::new().await;
+        let old = world.known().await;
+        let before = world.standings.generation.load(Ordering::Acquire);
+        world.require().await;
+        world.standings.catch_up().await.expect("the feed is readable");
+        world.standings.remember(&world.standings.accounts, old.account.id, &old, before);
+        assert_eq!(world.requirement().await, Requirement::Required);
+    }
+}

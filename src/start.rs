@@ -1,0 +1,188 @@
+//! From a configuration to a running gateway, and from there to an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, StoreUrl};
+use crate::gateway::{Gateway, Worker};
+use crate::key_file::{self, KeyError};
+use crate::listener::tls::{Tls, TlsError};
+use crate::listener::{self, Address, BindError, Sockets};
+use crate::operations;
+use crate::second_factor::policy::Traveler;
+use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::{Expired, Store, StoreError};
+use crate::telemetry::causes;
+
+/// How often the change feed is read.
+const LISTEN_EVERY: Duration = Duration::from_millis(250);
+/// How often is looked whether live tunnels still stand.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often the store hears which sessions were used, and what has expired goes.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// How many expired rows of each kind go at a time.
+const PRUNED_AT_ONCE: u64 = 500;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// An address can't be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The address of the operations listener can't be listened on.
+    #[error("can't listen on {address} for operations")]
+    Operations {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The way to a dashboard can't be set up: the authorities that vouch for it can't be read.
+    #[error("the upstream of site {site} can't be set up")]
+    Upstream {
+        /// Which site.
+        site: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A gateway that holds its store, its keys and its sockets, and answers nobody yet.
+pub struct Prepared {
+    gateway: Arc<Gateway>,
+    workers: Vec<Arc<Worker>>,
+    sockets: Sockets,
+    tls: Option<Tls>,
+    operations: tokio::net::TcpListener,
+}
+
+/// Opens the store of a configuration.
+pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+    }
+}
+
+/// Opens and reads everything the gateway needs, so that what is wrong is told before anybody is let in.
+pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartError> {
+    let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
+    let sockets = listener::bind(&config.server)?;
+    let address = config.operations.listen;
+    let operations =
+        tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
+    let store = open_store(&config)?;
+    let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
+    let workers = config.server.workers.get();
+    let gateway = Arc::new(Gateway::new(config, clock, store, keyring));
+    gateway.standings.catch_up().await?;
+    let workers = (0..workers).map(|_| Worker::new(Arc::clone(&gateway)).map(Arc::new)).collect::<Result<_, _>>()?;
+    Ok(Prepared { gateway, workers, sockets, tls, operations })
+}
+
+impl Prepared {
+    /// The addresses that visitors come in at, with the ports that the system chose.
+    pub fn addresses(&self) -> &[Address] {
+        self.sockets.addresses()
+    }
+
+    /// The address of the operations listener.
+    pub fn operations_address(&self) -> std::io::Result<SocketAddr> {
+        self.operations.local_addr()
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// Answers until `shutdown` is cancelled; then finishes what is in flight, and returns.
+    pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
+        let over = CancellationToken::new();
+        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.gateway), over.clone()));
+        let operations = tokio::spawn(operations::serve(self.operations, Arc::clone(&self.gateway), over.clone()));
+        let workers = self.workers;
+        let door = move |index: usize| Arc::clone(&workers[index]);
+        let served = listener::serve(self.sockets, self.tls, door, shutdown).await;
+        over.cancel();
+        let _ = tokio::join!(upkeep, operations);
+        if let Err(error) = self.gateway.standings.write_seen().await {
+            tracing::warn!(error = causes(&error), "the last uses of sessions were not written down");
+        }
+        served
+    }
+}
+
+/// What has to be done time and again while the gateway runs.
+async fn upkeep(gateway: Arc<Gateway>, over: CancellationToken) {
+    let mut listen = tokio::time::interval(LISTEN_EVERY);
+    let mut watch = tokio::time::interval(WATCH_EVERY);
+    let mut keep = tokio::time::interval(KEEP_EVERY);
+    loop {
+        let (what, done) = tokio::select! {
+            () = over.cancelled() => return,
+            _ = listen.tick() => ("read what changed", gateway.standings.catch_up().await),
+            _ = watch.tick() => ("look after live connections", watch_tunnels(&gateway).await),
+            _ = keep.tick() => ("write down what was used and drop what expired", keep_store(&gateway).await),
+        };
+        if let Err(error) = done {
+            tracing::error!(error = causes(&error), "can't {what}");
+        }
+    }
+}
+
+async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
+    gateway.standings.write_seen().await?;
+    let now = gateway.clock.now();
+    let limits = gateway.config.session;
+    let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
+    gateway.store.prune(expired, PRUNED_AT_ONCE).await.map(drop)
+}
+
+/// Ends the tunnels of those who would not get through any more.
+async fn watch_tunnels(gateway: &Gateway) -> Result<(), StoreError> {
+    for traveler in gateway.tunnels.travelers() {
+        if !gateway.still_stands(&traveler).await? {
+            gateway.tunnels.end(&traveler);
+        }
+    }
+    Ok(())
+}
+
+impl Gateway {
+    /// Whether somebody who passed some time ago still would.
+    async fn still_stands(&self, traveler: &Traveler) -> Result<bool, StoreError> {
+        use crate::second_factor::account::{Factor, Requirement};
+        let Some(known) = self.standings.of_account(traveler.account).await? else { return Ok(false) };
+        let Some(verified) = traveler.verified else {
+            let dashboard = self.dashboards.iter().find(|d| d.site.realm == known.organization.realm);
+            let stored = known.organization.requirement;
+            let requirement = dashboard.map_or(stored, |d| d.site.organization.requirement(stored));
+            return Ok(requirement == Requirement::Optional && known.account.factor == Factor::NotEnrolled);
+        };
+        let (now, limits) = (self.clock.now(), self.config.session);
+        let sessions = self.store.sessions_of(traveler.account).await?;
+        Ok(sessions.iter().map(|record| &record.session).any(|session| {
+            session.id == verified.session
+                && now < session.verified_at.plus(limits.lifetime)
+                && now < session.last_seen.plus(limits.idle)
+        }))
+    }
+}

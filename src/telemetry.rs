@@ -1,0 +1,144 @@
+//! Logs, metrics and the ids of requests.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Log, LogFormat, LogLevel};
+use crate::entropy;
+
+/// What a request is called in logs, in the audit log and on failure pages: 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Gives out request ids. They begin anywhere, so that those of two runs or two machines don't meet.
+#[derive(Debug)]
+pub struct RequestIds(AtomicU64);
+
+impl Default for RequestIds {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::from_be_bytes(entropy::random())))
+    }
+}
+
+impl RequestIds {
+    /// The next one.
+    pub fn next(&self) -> RequestId {
+        RequestId(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Starts logging to standard error, for the whole process. Later calls change nothing.
+pub fn start_logging(log: Log) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // A second subscriber is refused: the first one stays, which is what the documentation promises.
+    let _ = match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// An error and its causes in one line, for the log: a client never reads this.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+/// What became of a request, or of a code: the label of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    /// Let through.
+    Passed,
+    /// Sent to log in at the dashboard.
+    LogIn,
+    /// Asked for a code.
+    Challenged,
+    /// Asked to enroll.
+    Enroll,
+    /// Refused: nothing could be said of the visitor.
+    Refused,
+    /// One of the gateway's own pages.
+    OwnPage,
+    /// A code was accepted.
+    CodeAccepted,
+    /// A code was refused.
+    CodeRefused,
+    /// A code came too soon after failed ones.
+    CodeTooSoon,
+}
+
+impl Outcome {
+    const ALL: [Self; 9] = [
+        Self::Passed,
+        Self::LogIn,
+        Self::Challenged,
+        Self::Enroll,
+        Self::Refused,
+        Self::OwnPage,
+        Self::CodeAccepted,
+        Self::CodeRefused,
+        Self::CodeTooSoon,
+    ];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    outcome: Outcome,
+}
+
+/// What is counted, in the text format of Prometheus.
+pub struct Metrics {
+    registry: Registry,
+    /// One for each outcome, in their order: counting takes no lock.
+    counters: [Counter; Outcome::ALL.len()],
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("vestibule");
+        let outcomes = Family::<Labels, Counter>::default();
+        let counters = Outcome::ALL.map(|outcome| outcomes.get_or_create(&Labels { outcome }).clone());
+        registry.register("outcomes", "What became of requests and codes", outcomes);
+        Self { registry, counters }
+    }
+}
+
+impl Metrics {
+    /// Counts one.
+    pub fn count(&self, outcome: Outcome) {
+        self.counters[outcome as usize].inc();
+    }
+
+    /// Everything counted so far.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail, and a scrape that lacks a line is no reason to fall over.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

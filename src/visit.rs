@@ -1,0 +1,312 @@
+//! One request, and what can be found out about its visitor: identity, account, requirement, session.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::request::Parts;
+
+use crate::config::Site;
+use crate::entropy;
+use crate::gateway::{Dashboard, Gateway};
+use crate::identity::client::Client;
+use crate::identity::credentials::Credentials;
+use crate::identity::probe::Freshness;
+use crate::identity::{Identity, Unknown, Verdict};
+use crate::listener::framing::Host;
+use crate::second_factor::Timestamp;
+use crate::second_factor::account::Requirement;
+use crate::second_factor::event::{Actor, EventKind, Occasion};
+use crate::second_factor::policy::{Decision, Standing, decide};
+use crate::second_factor::session::{
+    Binding, BindingCheck, Kind, Limits, Mismatch, PendingSession, Presented, SessionToken, VerifiedSession,
+};
+use crate::session_cookie;
+use crate::site;
+use crate::standing::Known;
+use crate::store::StoreError;
+use crate::telemetry::RequestId;
+use crate::upstream::Pool;
+
+/// One request on its way through the gateway.
+pub struct Visit<'a> {
+    /// What is shared by all requests.
+    pub gateway: &'a Gateway,
+    /// The dashboard it is for.
+    pub dashboard: &'a Dashboard,
+    /// This worker's connections to it.
+    pub pool: &'a Pool,
+    /// Its head, without Vestibule's own cookie and what only the gateway may set. What is forwarded is taken from it.
+    pub head: &'a mut Parts,
+    /// The host it is for.
+    pub host: &'a Host,
+    /// The client it comes from.
+    pub client: &'a Client,
+    /// The session that its cookie claims.
+    pub presented: Option<Presented>,
+    /// What it is called in the log.
+    pub id: RequestId,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// What is known of a visitor.
+pub enum Seen {
+    /// The dashboard says that nobody is logged in.
+    Nobody,
+    /// The dashboard did not say who is logged in.
+    Unsaid(Unknown),
+    /// This is who it is.
+    Somebody(Box<Visitor>),
+}
+
+/// A visitor whose first factor is known.
+pub struct Visitor {
+    /// The account and its organization.
+    pub known: Arc<Known>,
+    /// What the organization asks of its users, at this site.
+    pub requirement: Requirement,
+    /// What the dashboard just said; `None` at a site where a navigation can't carry the credential.
+    pub identity: Option<Arc<Identity>>,
+    /// Their verified session.
+    pub session: Option<VerifiedSession>,
+    /// What the request shows of the credential that sessions are bound to.
+    pub binding: BindingCheck,
+    limits: Limits,
+    now: Timestamp,
+}
+
+impl Visitor {
+    /// What is to be done with a request of theirs for a protected path.
+    pub fn decide(&self) -> Decision {
+        let account = &self.known.account;
+        let prove = |s| VerifiedSession::prove(s, account.id, self.binding, self.limits, self.now).ok();
+        let proof = self.session.as_ref().and_then(prove);
+        decide(&Standing::Known { requirement: self.requirement, account, proof })
+    }
+
+    /// Whether the dashboard marks them as an administrator: by its answer to this request or, where the request can't
+    /// carry a credential to ask with, by the site's list of names alone.
+    pub fn is_marked_admin(&self, site: &Site) -> bool {
+        let account = &self.known.account;
+        match &self.identity {
+            Some(identity) => identity.admin,
+            None => site.identity.admin.names(&account.key.user, account.email.as_deref()),
+        }
+    }
+
+    /// Who they are, for the audit log.
+    pub fn actor(&self) -> Actor {
+        Actor::Account(self.known.account.id)
+    }
+}
+
+/// A pending session, and the cookie to set if it was opened just now.
+pub struct Waiting {
+    /// The session.
+    pub session: PendingSession,
+    /// Its cookie, if the browser does not have it yet.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// For which part of the site a visitor is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The dashboard's: what carries no credential is nobody's.
+    Dashboard,
+    /// The gateway's own pages: at a site whose login lives in a header, a navigation stands for the session it names.
+    OwnPages,
+}
+
+impl Visit<'_> {
+    /// The target of the request: path and query as sent.
+    pub fn target(&self) -> &str {
+        self.head.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    /// Where the visitor wanted to go: the target, or for a form of ours the page that it stands on.
+    pub fn destination(&self) -> String {
+        let page = self.own_page();
+        let form = if self.head.method.is_safe() { None } else { page.split_once('/') };
+        match form {
+            Some(("settings", rest)) if rest.starts_with("security/") => self.own("settings/security"),
+            Some((page, _)) => self.own(page),
+            None => self.target().to_owned(),
+        }
+    }
+
+    /// Where the query's `next` leads: only ever a path on this site.
+    pub fn next(&self) -> String {
+        let mut asked = form_urlencoded::parse(self.query().as_bytes()).filter(|(name, _)| name == "next");
+        let first = asked.next().filter(|_| asked.next().is_none());
+        self.safe_next(first.as_ref().map(|(_, next)| next.as_ref()))
+    }
+
+    /// That address if it is a path on this site, else the front page.
+    pub fn safe_next(&self, asked: Option<&str>) -> String {
+        asked.map_or("/", |asked| site::safe_next(&self.dashboard.site, asked)).to_owned()
+    }
+
+    /// The query of the request; empty without one.
+    pub fn query(&self) -> &str {
+        self.head.uri.query().unwrap_or_default()
+    }
+
+    /// Which of the gateway's own pages is asked for: its path below the prefix; empty if it is none of them.
+    pub fn own_page(&self) -> &str {
+        let below = self.head.uri.path().strip_prefix(&*self.dashboard.site.prefix);
+        below.and_then(|below| below.strip_prefix('/')).unwrap_or_default()
+    }
+
+    /// The address of one of the gateway's own pages.
+    pub fn own(&self, page: &str) -> String {
+        format!("{}/{page}", self.dashboard.site.prefix)
+    }
+
+    /// What the request carries of the dashboard's credentials.
+    pub fn credentials(&self) -> Credentials {
+        Credentials::of(&self.dashboard.site, self.head, self.client, self.host.name())
+    }
+
+    /// Who, when and from where, for the audit log.
+    pub fn occasion(&self, actor: Actor) -> Occasion {
+        Occasion { at: self.now, actor, address: self.client.address, request: Some(self.id.to_string()) }
+    }
+
+    /// Finds out who the visitor is. A session that the dashboard's word contradicts is ended on the way.
+    pub async fn look(
+        &self,
+        credentials: &Credentials,
+        place: Place,
+        freshness: Freshness,
+    ) -> Result<Seen, StoreError> {
+        match self.dashboard.prober.identify(credentials, self.head, self.client, self.pool, freshness).await {
+            Verdict::Identified(identity) => {
+                let binding = credentials.binding_check(&self.gateway.keyring);
+                self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
+            }
+            Verdict::Anonymous => {
+                self.end_presented().await?;
+                Ok(Seen::Nobody)
+            }
+            Verdict::NotCarried => match place {
+                Place::Dashboard => Ok(Seen::Nobody),
+                Place::OwnPages => self.by_session().await,
+            },
+            Verdict::Unknown(unknown) => Ok(Seen::Unsaid(unknown)),
+        }
+    }
+
+    async fn somebody(&self, identity: Arc<Identity>, binding: BindingCheck) -> Result<Visitor, StoreError> {
+        let site = &self.dashboard.site;
+        let known = self.gateway.standings.of_identity(&site.realm, &identity, site.organization.initial()).await?;
+        let session = self.session_of(&known, binding).await?;
+        Ok(self.visitor(known, Some(identity), session, binding))
+    }
+
+    /// Who stands behind the session that a request without credentials names.
+    async fn by_session(&self) -> Result<Seen, StoreError> {
+        let Some(presented) = self.presented else { return Ok(Seen::Nobody) };
+        let account = match presented.kind {
+            Kind::Verified => self.gateway.standings.session(presented.digest).await?.map(|s| s.account),
+            Kind::Pending => self.live_pending(presented).await?.map(|s| s.account),
+        };
+        let Some(account) = account else { return Ok(Seen::Nobody) };
+        let Some(known) = self.gateway.standings.of_account(account).await? else { return Ok(Seen::Nobody) };
+        let binding = BindingCheck::NotCarried;
+        let session = self.session_of(&known, binding).await?;
+        Ok(match (presented.kind, &session) {
+            (Kind::Verified, None) => Seen::Nobody,
+            _ => Seen::Somebody(Box::new(self.visitor(known, None, session, binding))),
+        })
+    }
+
+    fn visitor(
+        &self,
+        known: Arc<Known>,
+        identity: Option<Arc<Identity>>,
+        session: Option<VerifiedSession>,
+        binding: BindingCheck,
+    ) -> Visitor {
+        let requirement = self.dashboard.site.organization.requirement(known.organization.requirement);
+        Visitor { known, requirement, identity, session, binding, limits: self.gateway.config.session, now: self.now }
+    }
+
+    /// The presented session, if it is proof for this account. One that is not is ended.
+    async fn session_of(&self, known: &Known, binding: BindingCheck) -> Result<Option<VerifiedSession>, StoreError> {
+        let Some(presented) = self.presented.filter(|p| p.kind == Kind::Verified) else { return Ok(None) };
+        let Some(session) = self.gateway.standings.session(presented.digest).await? else { return Ok(None) };
+        let mismatch = session.prove(known.account.id, binding, self.gateway.config.session, self.now).err();
+        match mismatch {
+            None => {
+                self.gateway.standings.touch(&session, self.now);
+                Ok(Some(session))
+            }
+            Some(mismatch) => {
+                let logged = match mismatch {
+                    Mismatch::SomebodyElse | Mismatch::AnotherLogin => Some(EventKind::LoggedOut),
+                    Mismatch::Expired => None,
+                };
+                self.end(presented, logged, Actor::Account(session.account)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the session that the request's cookie names: the dashboard's login that it belonged to is over.
+    pub async fn end_presented(&self) -> Result<(), StoreError> {
+        let Some(presented) = self.presented else { return Ok(()) };
+        let account = match presented.kind {
+            Kind::Verified => self.gateway.standings.session(presented.digest).await?.map(|s| s.account),
+            Kind::Pending => self.gateway.store.pending_session(presented.digest).await?.map(|s| s.account),
+        };
+        match account {
+            Some(account) => self.end(presented, Some(EventKind::LoggedOut), Actor::Account(account)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn end(&self, presented: Presented, logged: Option<EventKind>, actor: Actor) -> Result<(), StoreError> {
+        self.gateway.store.end_session(presented.digest, logged, self.occasion(actor)).await?;
+        self.gateway.standings.catch_up().await
+    }
+
+    async fn live_pending(&self, presented: Presented) -> Result<Option<PendingSession>, StoreError> {
+        if presented.kind != Kind::Pending {
+            return Ok(None);
+        }
+        let session = self.gateway.store.pending_session(presented.digest).await?;
+        Ok(session.filter(|s| s.is_live(self.now)))
+    }
+
+    /// The visitor's pending session, if the request names one that is live and theirs.
+    pub async fn pending(&self, visitor: &Visitor) -> Result<Option<PendingSession>, StoreError> {
+        let Some(presented) = self.presented else { return Ok(None) };
+        let session = self.live_pending(presented).await?;
+        let theirs = |s: &PendingSession| s.account == visitor.known.account.id && visitor.binding.accepts(s.binding);
+        Ok(session.filter(theirs))
+    }
+
+    /// The visitor's pending session, opened if there is none.
+    pub async fn wait(&self, visitor: &Visitor) -> Result<Waiting, StoreError> {
+        if let Some(session) = self.pending(visitor).await? {
+            return Ok(Waiting { session, cookie: None });
+        }
+        let token = SessionToken::new(Kind::Pending, entropy::random());
+        let session = PendingSession {
+            digest: token.digest(),
+            account: visitor.known.account.id,
+            binding: carried(visitor.binding),
+            opened: self.now,
+        };
+        self.gateway.store.open_pending(session.clone()).await?;
+        Ok(Waiting { session, cookie: Some(session_cookie::set(&token, self.client.scheme)) })
+    }
+}
+
+/// The credential that a session opened by this request is bound to.
+pub fn carried(check: BindingCheck) -> Option<Binding> {
+    match check {
+        BindingCheck::Carried(binding) => binding,
+        BindingCheck::Unbound | BindingCheck::NotCarried => None,
+    }
+}
