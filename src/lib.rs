@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod body;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod entropy;
 pub mod failure;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `vestibule`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vestibule::commands::run()
+}

@@ -1,0 +1,116 @@
+//! `vestibule check`: everything that is wrong with the configuration, and with `--online` whether the dashboards
+//! answer as it says.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use http::header::{COOKIE, HOST};
+use http::request::Parts;
+use http::{HeaderValue, Request};
+use serde_json::json;
+
+use super::{Common, Failed, output, wait};
+use crate::clock::Clock;
+use crate::config::{self, Config, Credential, Hosts, Site};
+use crate::identity::client::{Arrival, Client, Peer, Scheme};
+use crate::identity::credentials::Credentials;
+use crate::identity::probe::{Freshness, Prober};
+use crate::identity::{Unknown, Verdict};
+use crate::upstream::Pool;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Also ask each dashboard who a visitor is that has not logged in
+    #[arg(long)]
+    online: bool,
+}
+
+impl Check {
+    pub(super) fn run(&self, common: &Common) -> Result<ExitCode, Failed> {
+        let path = config::find(common.config.as_deref())?;
+        let config = match config::load(&path) {
+            Ok(config) => config,
+            Err(problems) if common.json => {
+                output::json(&json!({ "ok": false, "problems": problems.to_json() }));
+                return Ok(ExitCode::FAILURE);
+            }
+            Err(problems) => {
+                output::drawn(&problems.to_string());
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let findings = if self.online { ask_all(&config)? } else { Vec::new() };
+        if common.json {
+            output::json(&json!({ "ok": findings.is_empty(), "problems": [], "online": findings }));
+        } else if findings.is_empty() {
+            let online = if self.online { ", and every dashboard answers as it says" } else { "" };
+            output::line(&format!("{}: no problem{online}", path.display()));
+        } else {
+            for finding in &findings {
+                output::complain(finding);
+            }
+        }
+        Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// What every dashboard says that should not be.
+fn ask_all(config: &Config) -> Result<Vec<String>, Failed> {
+    let mut findings = Vec::new();
+    wait(async {
+        for site in &config.sites {
+            let pool = Pool::new(&site.upstream)?;
+            let verdict = ask_as_nobody(site, &pool).await?;
+            findings.extend(finding(site, &verdict));
+        }
+        Ok(ExitCode::SUCCESS)
+    })?;
+    Ok(findings)
+}
+
+/// Asks who somebody is whose credential no dashboard can know.
+async fn ask_as_nobody(site: &std::sync::Arc<Site>, pool: &Pool) -> Result<Verdict, Failed> {
+    let head = head_of_nobody(site)?;
+    let local = Peer::Tcp(std::net::Ipv4Addr::LOCALHOST.into());
+    let arrival = Arrival { peer: local, scheme: Scheme::Https };
+    let client = Client::of(arrival, &head.headers, &config::TrustedProxies::default());
+    let host = head.headers.get(HOST).map(|host| host.to_str().unwrap_or_default().to_owned()).unwrap_or_default();
+    let credentials = Credentials::of(site, &head, &client, &host);
+    let prober = Prober::new(std::sync::Arc::clone(site), Clock::system());
+    Ok(prober.identify(&credentials, &head, &client, pool, Freshness::Fresh).await)
+}
+
+fn head_of_nobody(site: &Site) -> Result<Parts, Failed> {
+    let host = match &site.hosts {
+        Hosts::Named(names) => names.first().map_or("localhost", String::as_str),
+        Hosts::Any => "localhost",
+    };
+    let nobody = HeaderValue::from_static("vestibule-check=nobody");
+    let mut head = Request::get(&*site.identity.url).header(HOST, host).body(())?.into_parts().0;
+    for credential in &site.credentials {
+        match credential {
+            Credential::Cookie => head.headers.insert(COOKIE, nobody.clone()),
+            Credential::Header(name) => head.headers.insert(name, nobody.clone()),
+            Credential::Query(_) => None,
+        };
+    }
+    Ok(head)
+}
+
+fn finding(site: &Site, verdict: &Verdict) -> Option<String> {
+    let (name, url) = (&site.name, &site.identity.url);
+    let said = match verdict {
+        Verdict::Anonymous => return None,
+        Verdict::NotCarried => "can't be asked without a credential: try it with a login".to_owned(),
+        Verdict::Identified(identity) => format!(
+            "names the user {:?} to a visitor who has not logged in: everybody would be taken for that user",
+            identity.user
+        ),
+        Verdict::Unknown(Unknown::Unreachable) => "can't be reached".to_owned(),
+        Verdict::Unknown(Unknown::TimedOut) => "did not answer in time".to_owned(),
+        Verdict::Unknown(Unknown::Unusable) => "does not say clearly that a visitor has not logged in: tell by \
+            `anonymous` of [site.identity] what its answer looks like then (the log line above has the status)"
+            .to_owned(),
+    };
+    Some(format!("site {name}: {url} of the dashboard {said}"))
+}

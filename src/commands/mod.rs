@@ -1,0 +1,108 @@
+//! The command line: arguments in, exit code out.
+
+mod accounts;
+mod audit;
+mod check;
+mod organizations;
+mod output;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config};
+use crate::second_factor::Timestamp;
+use crate::second_factor::event::{Actor, Occasion};
+use crate::start::open_store;
+use crate::store::Store;
+use crate::telemetry::causes;
+
+/// The second factor for dashboards that only have a password.
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// The configuration file [default: vestibule.toml, then /etc/vestibule/vestibule.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print for programs: one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve,
+    /// Say everything that is wrong with the configuration
+    Check(check::Check),
+    /// Accounts: who has a second factor, and the reset of a lost key
+    #[command(subcommand)]
+    Accounts(accounts::Accounts),
+    /// Organizations: whether they require a second factor
+    #[command(subcommand)]
+    Organizations(organizations::Organizations),
+    /// What happened, the newest first
+    Audit(audit::Audit),
+}
+
+/// Why a command failed: one line for people.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with. Wrong usage ends it with exit code 2.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(failed) => {
+            output::complain(&causes(failed.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> Result<ExitCode, Failed> {
+    let common = arguments.common;
+    match arguments.command {
+        Command::Serve => serve::run(&common),
+        Command::Check(check) => check.run(&common),
+        Command::Accounts(accounts) => wait(accounts.run(&common)),
+        Command::Organizations(organizations) => wait(organizations.run(&common)),
+        Command::Audit(audit) => wait(audit.run(&common)),
+    }
+}
+
+/// Runs what has to wait for the store.
+fn wait(command: impl Future<Output = Result<ExitCode, Failed>>) -> Result<ExitCode, Failed> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+impl Common {
+    fn load(&self) -> Result<Config, Failed> {
+        let path = config::find(self.config.as_deref())?;
+        Ok(config::load(&path)?)
+    }
+
+    /// The configuration, and its store.
+    fn open(&self) -> Result<(Config, Arc<dyn Store>), Failed> {
+        let config = self.load()?;
+        let store = open_store(&config)?;
+        Ok((config, store))
+    }
+}
+
+/// The operator does something, now.
+fn occasion(now: Timestamp) -> Occasion {
+    Occasion { at: now, actor: Actor::Operator, address: None, request: None }
+}
