@@ -23,7 +23,7 @@ use crate::proxy::tunnels::Tunnels;
 use crate::proxy::{self, Way, headers};
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 use crate::second_factor::sealing::Keyring;
-use crate::site::{Rule, Sites, rule};
+use crate::site::{Rule, Sites, rule, target};
 use crate::standing::Standings;
 use crate::start::StartError;
 use crate::store::Store;
@@ -275,11 +275,6 @@ impl Visit<'_> {
         *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
         request
     }
-}
-
-/// The target of a request: path and query as sent.
-fn target(head: &Parts) -> &str {
-    head.uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 /// Whether the session cookie would cross a network without TLS.

@@ -14,7 +14,7 @@ use crate::identity::probe::Freshness;
 use crate::identity::{Identity, Unknown, Verdict};
 use crate::listener::framing::Host;
 use crate::second_factor::Timestamp;
-use crate::second_factor::account::Requirement;
+use crate::second_factor::account::{Account, AccountId, Requirement};
 use crate::second_factor::event::{Actor, EventKind, Occasion};
 use crate::second_factor::policy::{Decision, Standing, decide};
 use crate::second_factor::session::{
@@ -120,7 +120,7 @@ pub enum Place {
 impl Visit<'_> {
     /// The target of the request: path and query as sent.
     pub fn target(&self) -> &str {
-        self.head.uri.path_and_query().map_or("/", |target| target.as_str())
+        site::target(self.head)
     }
 
     /// Where the visitor wanted to go: the target, or for a form of ours the page that it stands on.
@@ -246,7 +246,7 @@ impl Visit<'_> {
                     Mismatch::SomebodyElse | Mismatch::AnotherLogin => Some(EventKind::LoggedOut),
                     Mismatch::Expired => None,
                 };
-                self.end(presented, logged, Actor::Account(session.account)).await?;
+                self.end(presented, logged, session.account).await?;
                 Ok(None)
             }
         }
@@ -260,13 +260,31 @@ impl Visit<'_> {
             Kind::Pending => self.gateway.store.pending_session(presented.digest).await?.map(|s| s.account),
         };
         match account {
-            Some(account) => self.end(presented, Some(EventKind::LoggedOut), Actor::Account(account)).await,
+            Some(account) => self.end(presented, Some(EventKind::LoggedOut), account).await,
             None => Ok(()),
         }
     }
 
-    async fn end(&self, presented: Presented, logged: Option<EventKind>, actor: Actor) -> Result<(), StoreError> {
-        self.gateway.store.end_session(presented.digest, logged, self.occasion(actor)).await?;
+    /// Tells the log what was done to an account, and has this process forget what that made out of date.
+    pub async fn done(&self, kind: EventKind, account: &Account) -> Result<(), StoreError> {
+        self.tell(kind, account);
+        self.gateway.standings.catch_up().await
+    }
+
+    /// Tells the log what happened to an account. What users are called may hold anything, so it is quoted.
+    pub fn tell(&self, kind: EventKind, account: &Account) {
+        let (user, organization) = (&account.key.user, &account.key.organization);
+        let address = self.client.address.map(tracing::field::display);
+        tracing::info!(event = kind.as_str(), account = account.id.0, ?user, ?organization, address, request = %self.id);
+    }
+
+    /// Ends a session of that account. `logged` is what the logs say of it; `None` where it simply ran out.
+    async fn end(&self, presented: Presented, logged: Option<EventKind>, account: AccountId) -> Result<(), StoreError> {
+        let occasion = self.occasion(Actor::Account(account));
+        let ended = self.gateway.store.end_session(presented.digest, logged, occasion).await?;
+        if let Some(kind) = logged.filter(|_| ended && presented.kind == Kind::Verified) {
+            tracing::info!(event = kind.as_str(), account = account.0, request = %self.id);
+        }
         self.gateway.standings.catch_up().await
     }
 

@@ -48,11 +48,12 @@ pub(super) async fn try_code(
     let secret = open_secret(visit, visitor, Purpose::TotpSecret, &key.secret)?;
     let step = Code::parse(typed).and_then(|code| secret.matching_step(&code, visit.now, Some(key.last_step)));
     let occasion = visit.occasion(visitor.actor());
+    let event = event(&effect);
     let kind = match step {
         // A locked factor takes the same way as a wrong code, and as long.
         Some(step) if !locked && step > key.last_step => {
             match store.accept_step(account.id, MatchedStep { key: key.id, step }, effect, occasion).await? {
-                Acceptance::Accepted(session) => return accepted(visit, session).await,
+                Acceptance::Accepted(session) => return accepted(visit, visitor, event, session).await,
                 Acceptance::AlreadyUsed => EventKind::CodeReused,
                 Acceptance::Gone => return Ok(Tried::Gone),
             }
@@ -78,7 +79,9 @@ pub(super) async fn try_recovery_code(
     if let Some(code) = RecoveryCode::parse(typed) {
         let digest = code.digest(&visit.gateway.keyring, &account.key);
         match store.spend_recovery_code(account.id, digest, effect, visit.occasion(visitor.actor())).await? {
-            Acceptance::Accepted(session) => return accepted(visit, session).await,
+            Acceptance::Accepted(session) => {
+                return accepted(visit, visitor, EventKind::RecoveryCodeUsed, session).await;
+            }
             Acceptance::AlreadyUsed => {}
             Acceptance::Gone => return Ok(Tried::Gone),
         }
@@ -115,16 +118,30 @@ pub(super) fn open_secret(
     Secret::from_bytes(&plain).ok_or(Failure::Internal("a sealed secret has another length"))
 }
 
-async fn accepted(visit: &Visit<'_>, session: Option<VerifiedSession>) -> Result<Tried, Failure> {
+/// What the audit log says of a code that brought this about.
+const fn event(effect: &Effect) -> EventKind {
+    match effect {
+        Effect::SignIn(_) | Effect::StepUp { .. } | Effect::StartReplacement(_) => EventKind::Verified,
+        Effect::Disable => EventKind::Disabled,
+        Effect::RegenerateRecoveryCodes(_) => EventKind::RecoveryCodesRegenerated,
+    }
+}
+
+async fn accepted(
+    visit: &Visit<'_>,
+    visitor: &Visitor,
+    event: EventKind,
+    session: Option<VerifiedSession>,
+) -> Result<Tried, Failure> {
     visit.gateway.metrics.count(Outcome::CodeAccepted);
-    visit.gateway.standings.catch_up().await?;
+    visit.done(event, &visitor.known.account).await?;
     Ok(Tried::Accepted(session))
 }
 
 async fn refused(visit: &Visit<'_>, visitor: &Visitor, kind: EventKind, failures: Failures) -> Result<Tried, Failure> {
     visit.gateway.metrics.count(Outcome::CodeRefused);
     let account = &visitor.known.account;
-    tracing::info!(request = %visit.id, account = account.id.0, user = ?account.key.user, organization = ?account.key.organization, event = kind.as_str(), "code refused");
+    visit.tell(kind, account);
     let event = Event { kind, subject: Some(account.id) };
     visit.gateway.store.record(account.organization, event, visit.occasion(visitor.actor())).await?;
     Ok(Tried::Refused(failures))

@@ -16,6 +16,7 @@ use crate::identity::probe::Freshness;
 use crate::respond;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::enrollment::{PendingEnrollment, label, otpauth_uri, without_colon};
+use crate::second_factor::event::EventKind;
 use crate::second_factor::policy::Decision;
 use crate::second_factor::sealing::Purpose;
 use crate::second_factor::session::{Binding, TokenDigest};
@@ -71,7 +72,7 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
             let occasion = visit.occasion(visitor.actor());
             match visit.gateway.store.confirm_enrollment(confirmation, occasion).await? {
                 Acceptance::Accepted(_) => {
-                    visit.gateway.standings.catch_up().await?;
+                    visit.done(event(&visitor), &visitor.known.account).await?;
                     let mut response = codes_page(visit, &visitor, &shown, after(&visitor), &next);
                     respond::set_cookie(&mut response, Some(session_cookie::set(&token, visit.client.scheme)));
                     Ok(response)
@@ -98,6 +99,13 @@ pub(super) fn codes_page(
     let frame = frame(visit, visitor);
     let view = RecoveryCodes { frame: &frame, codes, after, made: moment(visit.now), next };
     respond::page(StatusCode::OK, recovery_codes(&view))
+}
+
+fn event(visitor: &Visitor) -> EventKind {
+    match after(visitor) {
+        CodesAfter::Replacement => EventKind::Replaced,
+        CodesAfter::Enrollment | CodesAfter::Regeneration => EventKind::Enrolled,
+    }
 }
 
 fn after(visitor: &Visitor) -> CodesAfter {

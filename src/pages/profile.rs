@@ -111,14 +111,14 @@ pub(super) async fn end_session(visit: &Visit<'_>, form: &Form) -> Handled {
     let (visitor, _) = passenger(visit, Freshness::Cached).await?;
     let session = form.one("session").and_then(|number| number.parse().ok()).map(SessionId);
     let session = session.ok_or(Failure::BadForm("session is no number"))?;
-    let account = visitor.known.account.id;
-    let ended = visit.gateway.store.end_own_session(account, session, visit.occasion(visitor.actor())).await?;
-    visit.gateway.standings.catch_up().await?;
+    let account = &visitor.known.account;
+    let ended = visit.gateway.store.end_own_session(account.id, session, visit.occasion(visitor.actor())).await?;
     if !ended {
         let mut response = page(visit, &visitor, Some(ProfileNotice::SessionGone)).await?;
         *response.status_mut() = StatusCode::NOT_FOUND;
         return Ok(response);
     }
+    visit.done(EventKind::SessionEnded, account).await?;
     if visitor.session.as_ref().is_some_and(|own| own.id == session) {
         let mut response = respond::see_other("/");
         respond::set_cookie(&mut response, Some(session_cookie::clear(visit.client.scheme)));

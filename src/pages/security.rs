@@ -72,7 +72,7 @@ pub(super) async fn reset(visit: &Visit<'_>, form: &Form) -> Handled {
     };
     let occasion = visit.occasion(office.visitor.actor());
     let done = visit.gateway.store.reset_account(Authority::Admin(acting), account.id, occasion).await?;
-    visit.gateway.standings.catch_up().await?;
+    visit.done(EventKind::Reset, &account).await?;
     let mut response = match done {
         Some(_) => respond::see_other(&told(&address(visit, &part), EventKind::Reset)),
         None => page(visit, &office, &part, already(&account)).await?,

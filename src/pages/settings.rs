@@ -40,12 +40,12 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     };
     let occasion = visit.occasion(office.visitor.actor());
     let changed = visit.gateway.store.set_requirement(Authority::Admin(acting), requirement, occasion).await?;
-    visit.gateway.standings.catch_up().await?;
     let mut response = if changed {
         let kind = match requirement {
             Requirement::Required => EventKind::RequirementTurnedOn,
             Requirement::Optional => EventKind::RequirementTurnedOff,
         };
+        visit.done(kind, &office.visitor.known.account).await?;
         respond::see_other(&told(&visit.own("settings"), kind))
     } else {
         page(visit, &office, Some(SettingsNotice::Unchanged), StatusCode::OK).await?

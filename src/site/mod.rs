@@ -8,6 +8,8 @@ pub(crate) mod sample;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::request::Parts;
+
 use crate::config::{Config, Hosts, PathPattern, Site};
 
 pub use next::safe_next;
@@ -53,6 +55,11 @@ pub enum Rule {
     Logout,
     /// For those with a passage.
     Protected,
+}
+
+/// The target of a request: path and query as they were sent.
+pub fn target(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 /// The rule for a request target, the path and query as they were sent.
