@@ -1,6 +1,7 @@
 //! The configuration: that mistakes are found, all at once; what the values mean; and that the files we ship say what the
 //! code does.
 
+mod documents;
 mod meaning;
 mod mistakes;
 mod reference;
