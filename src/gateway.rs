@@ -25,7 +25,6 @@ use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 use crate::second_factor::sealing::Keyring;
 use crate::site::{Rule, Sites, rule, target};
 use crate::standing::Standings;
-use crate::start::StartError;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds};
 use crate::upstream::Pool;
@@ -102,14 +101,10 @@ enum Answer {
 }
 
 impl Worker {
-    /// A worker without connections yet.
-    pub fn new(gateway: Arc<Gateway>) -> Result<Self, StartError> {
-        let pool = |dashboard: &Dashboard| {
-            let site = &dashboard.site;
-            Pool::new(&site.upstream).map_err(|source| StartError::Upstream { site: site.name.clone(), source })
-        };
-        let pools = gateway.dashboards.iter().map(pool).collect::<Result<_, _>>()?;
-        Ok(Self { gateway, pools })
+    /// A worker without connections yet, which will have some of its own to where those of `pools` lead: one for each
+    /// dashboard, in their order.
+    pub fn new(gateway: Arc<Gateway>, pools: &[Pool]) -> Self {
+        Self { gateway, pools: pools.iter().map(Pool::sibling).collect() }
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
@@ -146,7 +141,10 @@ impl Worker {
             }
             Rule::Logout => {
                 visit.end_presented().await?;
-                visit.open(body).await
+                let credentials = visit.credentials();
+                let answer = visit.open(body).await;
+                visit.dashboard.prober.forget(&credentials);
+                answer
             }
             Rule::Public => visit.open(body).await,
             Rule::Protected => visit.protected(body).await,
@@ -174,13 +172,19 @@ impl Door for Worker {
             Ok(answer) => answer,
             Err(failure) => Answer::Own(self.fail(&failure, &head, &arrived)),
         };
-        match answer {
-            Answer::Dashboard(response) => response,
+        let (by, response) = match answer {
+            Answer::Dashboard(response) => ("dashboard", response),
             Answer::Own(mut response) => {
                 respond::harden(response.headers_mut(), arrived.scheme);
-                response
+                ("gateway", response)
             }
-        }
+        };
+        // The query is left out: dashboards take tokens there.
+        tracing::debug!(
+            request = %id, method = %head.method, path = ?head.uri.path(), status = response.status().as_u16(), by,
+            "answered"
+        );
+        response
     }
 }
 
@@ -229,7 +233,13 @@ impl Visit<'_> {
                 return Err(Failure::IdentityUnknown(unknown));
             }
         };
-        match visitor.decide() {
+        let decision = visitor.decide();
+        tracing::trace!(
+            request = %self.id, account = visitor.known.account.id.0, factor = ?visitor.known.account.factor,
+            requirement = visitor.requirement.as_str(), session = visitor.session.as_ref().map(|s| s.id.0), ?decision,
+            "decided"
+        );
+        match decision {
             Decision::Pass(passage) => {
                 self.gateway.metrics.count(Outcome::Passed);
                 self.forward(passage, &credentials, body).await.map(Answer::Dashboard)

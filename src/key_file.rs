@@ -47,7 +47,7 @@ pub enum KeyError {
     },
     /// It is missing, and the store holds secrets that were sealed with it.
     #[error(
-        "the key file {path} is missing, and the store was sealed with it: put it back, or reset every account's key with a new store"
+        "the key file {path} is missing, and the store was sealed with it: put it back from a backup; without it no second factor in this store can be checked, and only a new store can take its place"
     )]
     Missing {
         /// Which file.

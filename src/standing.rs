@@ -41,6 +41,8 @@ pub struct Standings {
     ids: Cache<AccountKey, AccountId>,
     accounts: Cache<AccountId, Arc<Known>>,
     sessions: Cache<TokenDigest, Arc<Remembered>>,
+    /// The last digest that a session was seen under: a hint, which the session itself confirms.
+    digests: Cache<SessionId, TokenDigest>,
     /// Raised by every change that is heard of: what was read from the store before is not remembered after.
     generation: AtomicU64,
     cursor: tokio::sync::Mutex<Option<Cursor>>,
@@ -65,6 +67,7 @@ impl Standings {
             ids: Cache::new(REMEMBERED),
             accounts: Cache::new(REMEMBERED),
             sessions: Cache::new(REMEMBERED),
+            digests: Cache::new(REMEMBERED),
             generation: AtomicU64::new(0),
             cursor: tokio::sync::Mutex::new(None),
             heard: AtomicI64::new(i64::MIN),
@@ -123,6 +126,22 @@ impl Standings {
         let last_seen = AtomicI64::new(session.last_seen.as_millis());
         self.remember(&self.sessions, digest, &Arc::new(Remembered { session: session.clone(), last_seen }), before);
         Ok(Some(session))
+    }
+
+    /// The verified session of that number and account, whatever its digest is by now.
+    pub async fn session_of(&self, account: AccountId, id: SessionId) -> Result<Option<VerifiedSession>> {
+        if let Some(digest) = self.digests.get(&id)
+            && let Some(session) = self.session(digest).await?
+            && session.id == id
+        {
+            return Ok(Some(session));
+        }
+        let records = self.store.sessions_of(account).await?;
+        let found = records.into_iter().map(|record| record.session).find(|session| session.id == id);
+        if let Some(session) = &found {
+            self.digests.insert(id, session.digest);
+        }
+        Ok(found)
     }
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].

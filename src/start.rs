@@ -8,15 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
-use crate::gateway::{Gateway, Worker};
+use crate::gateway::{Dashboard, Gateway, Worker};
 use crate::key_file::{self, KeyError};
 use crate::listener::tls::{Tls, TlsError};
 use crate::listener::{self, Address, BindError, Sockets};
 use crate::operations;
+use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::policy::Traveler;
+use crate::second_factor::session::{BindingCheck, VerifiedSession};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Expired, Store, StoreError};
 use crate::telemetry::causes;
+use crate::upstream::Pool;
 
 /// How often the change feed is read.
 const LISTEN_EVERY: Duration = Duration::from_millis(250);
@@ -93,8 +96,14 @@ pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartErro
     let workers = config.server.workers.get();
     let gateway = Arc::new(Gateway::new(config, clock, store, keyring));
     gateway.standings.catch_up().await?;
-    let workers = (0..workers).map(|_| Worker::new(Arc::clone(&gateway)).map(Arc::new)).collect::<Result<_, _>>()?;
+    let pools = gateway.dashboards.iter().map(pool).collect::<Result<Vec<_>, _>>()?;
+    let workers = (0..workers).map(|_| Arc::new(Worker::new(Arc::clone(&gateway), &pools))).collect();
     Ok(Prepared { gateway, workers, sockets, tls, operations })
+}
+
+fn pool(dashboard: &Dashboard) -> Result<Pool, StartError> {
+    let site = &dashboard.site;
+    Pool::new(&site.upstream).map_err(|source| StartError::Upstream { site: site.name.clone(), source })
 }
 
 impl Prepared {
@@ -118,16 +127,24 @@ impl Prepared {
         let over = CancellationToken::new();
         let upkeep = tokio::spawn(upkeep(Arc::clone(&self.gateway), over.clone()));
         let operations = tokio::spawn(operations::serve(self.operations, Arc::clone(&self.gateway), over.clone()));
+        let farewell = tokio::spawn(end_tunnels(Arc::clone(&self.gateway), shutdown.clone()));
         let workers = self.workers;
         let door = move |index: usize| Arc::clone(&workers[index]);
         let served = listener::serve(self.sockets, self.tls, door, shutdown).await;
         over.cancel();
+        farewell.abort();
         let _ = tokio::join!(upkeep, operations);
         if let Err(error) = self.gateway.standings.write_seen().await {
             tracing::warn!(error = causes(&error), "the last uses of sessions were not written down");
         }
         served
     }
+}
+
+/// What would never end by itself must not keep the gateway from stopping.
+async fn end_tunnels(gateway: Arc<Gateway>, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    gateway.tunnels.end_all();
 }
 
 /// What has to be done time and again while the gateway runs.
@@ -169,7 +186,6 @@ async fn watch_tunnels(gateway: &Gateway) -> Result<(), StoreError> {
 impl Gateway {
     /// Whether somebody who passed some time ago still would.
     async fn still_stands(&self, traveler: &Traveler) -> Result<bool, StoreError> {
-        use crate::second_factor::account::{Factor, Requirement};
         let Some(known) = self.standings.of_account(traveler.account).await? else { return Ok(false) };
         let Some(verified) = traveler.verified else {
             let dashboard = self.dashboards.iter().find(|d| d.site.realm == known.organization.realm);
@@ -177,12 +193,9 @@ impl Gateway {
             let requirement = dashboard.map_or(stored, |d| d.site.organization.requirement(stored));
             return Ok(requirement == Requirement::Optional && known.account.factor == Factor::NotEnrolled);
         };
+        let session = self.standings.session_of(traveler.account, verified.session).await?;
         let (now, limits) = (self.clock.now(), self.config.session);
-        let sessions = self.store.sessions_of(traveler.account).await?;
-        Ok(sessions.iter().map(|record| &record.session).any(|session| {
-            session.id == verified.session
-                && now < session.verified_at.plus(limits.lifetime)
-                && now < session.last_seen.plus(limits.idle)
-        }))
+        let live = |s: VerifiedSession| s.prove(traveler.account, BindingCheck::Unbound, limits, now).is_ok();
+        Ok(session.is_some_and(live))
     }
 }

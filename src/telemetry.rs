@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
@@ -69,60 +69,56 @@ pub fn causes(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// What became of a request, or of a code: the label of a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Outcome {
-    /// Let through.
-    Passed,
-    /// Sent to log in at the dashboard.
-    LogIn,
-    /// Asked for a code.
-    Challenged,
-    /// Asked to enroll.
-    Enroll,
-    /// Refused: nothing could be said of the visitor.
-    Refused,
-    /// One of the gateway's own pages.
-    OwnPage,
-    /// A code was accepted.
-    CodeAccepted,
-    /// A code was refused.
-    CodeRefused,
-    /// A code came too soon after failed ones.
-    CodeTooSoon,
+macro_rules! outcomes {
+    ($($(#[$doc:meta])* $outcome:ident = $word:literal,)*) => {
+        /// What became of a request, or of a code: the label of a counter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Outcome { $($(#[$doc])* $outcome,)* }
+
+        /// The words for them in the metrics, in their order.
+        const WORDS: &[&str] = &[$($word,)*];
+    };
 }
 
-impl Outcome {
-    const ALL: [Self; 9] = [
-        Self::Passed,
-        Self::LogIn,
-        Self::Challenged,
-        Self::Enroll,
-        Self::Refused,
-        Self::OwnPage,
-        Self::CodeAccepted,
-        Self::CodeRefused,
-        Self::CodeTooSoon,
-    ];
+outcomes! {
+    /// Let through.
+    Passed = "passed",
+    /// Sent to log in at the dashboard.
+    LogIn = "log_in",
+    /// Asked for a code.
+    Challenged = "challenged",
+    /// Asked to enroll.
+    Enroll = "enroll",
+    /// Refused: nothing could be said of the visitor.
+    Refused = "refused",
+    /// One of the gateway's own pages.
+    OwnPage = "own_page",
+    /// A code was accepted.
+    CodeAccepted = "code_accepted",
+    /// A code was refused.
+    CodeRefused = "code_refused",
+    /// A code came too soon after failed ones.
+    CodeTooSoon = "code_too_soon",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 /// What is counted, in the text format of Prometheus.
 pub struct Metrics {
     registry: Registry,
     /// One for each outcome, in their order: counting takes no lock.
-    counters: [Counter; Outcome::ALL.len()],
+    counters: Vec<Counter>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("vestibule");
         let outcomes = Family::<Labels, Counter>::default();
-        let counters = Outcome::ALL.map(|outcome| outcomes.get_or_create(&Labels { outcome }).clone());
+        let counter = |outcome: &&'static str| outcomes.get_or_create(&Labels { outcome }).clone();
+        let counters = WORDS.iter().map(counter).collect();
         registry.register("outcomes", "What became of requests and codes", outcomes);
         Self { registry, counters }
     }

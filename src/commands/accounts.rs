@@ -214,7 +214,7 @@ fn factor(record: &AccountRecord) -> String {
     match record.account.factor {
         Factor::NotEnrolled => "off".to_owned(),
         Factor::Reset { at } => format!("reset {}", output::time(at)),
-        Factor::Enrolled { since, .. } if record.locked => format!("locked, since {}", output::time(since)),
+        Factor::Enrolled { since, .. } if record.locked => format!("locked (on since {})", output::time(since)),
         Factor::Enrolled { since, .. } => format!("on since {}", output::time(since)),
     }
 }

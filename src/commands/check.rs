@@ -16,6 +16,7 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::Credentials;
 use crate::identity::probe::{Freshness, Prober};
 use crate::identity::{Unknown, Verdict};
+use crate::telemetry::start_logging;
 use crate::upstream::Pool;
 
 #[derive(Debug, Args)]
@@ -39,6 +40,7 @@ impl Check {
                 return Ok(ExitCode::FAILURE);
             }
         };
+        start_logging(config.log);
         let findings = if self.online { ask_all(&config)? } else { Vec::new() };
         if common.json {
             output::json(&json!({ "ok": findings.is_empty(), "problems": [], "online": findings }));

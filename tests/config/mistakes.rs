@@ -221,6 +221,7 @@ const BAD_VALUES: &[BadValue] = &[
         "another prefix",
     ),
     ("[[site]]", "logout = [\"/*\"]", "site.logout", "every path", "\"/static/*\""),
+    ("[[site]]", "login = \"/hidden?next={next}\"", "site.login", "not open to everybody", "`public`"),
     ("[[site]]", "login = \"https://sso.example/\"", "site.login", "does not begin", "from the root"),
     ("[[site]]", "login = \"//evil.example/\"", "site.login", "empty segment", "plain"),
     ("[[site]]", "login = \"/_2fa/verify\"", "site.login", "own pages", "a page of the dashboard"),

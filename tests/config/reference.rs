@@ -137,6 +137,9 @@ fn in_context(line: &str, text: String) -> String {
     if line.starts_with("# upstream_name") || line.starts_with("# upstream_authorities") {
         return text.replace("\"http://127", "\"https://127");
     }
+    if line.starts_with("# login") {
+        return text.replace("\npublic = []", "\npublic = [\"/login\"]");
+    }
     if line.starts_with("# css") {
         return text
             .replace("\nuser = \"/id\"", "\nuser = { css = \"#user\" }")

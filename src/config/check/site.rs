@@ -17,6 +17,7 @@ use crate::config::problem::Wrong;
 use crate::config::{Bind, Credential, Hosts, OrganizationPolicy, PathPattern, Site, Upstream, UpstreamAddress};
 use crate::config::{default, file};
 use crate::second_factor::account::Requirement;
+use crate::site::{Rule, rule};
 
 const LONGEST_CONNECT: Duration = Duration::from_mins(1);
 const LONGEST_ANSWER: Duration = Duration::from_hours(1);
@@ -50,7 +51,7 @@ impl Check<'_> {
         let organization = self.organization(&site.organization);
         let look = self.look(site, issuer);
         let name = name?;
-        Ok(Site {
+        let meant = Site {
             realm: realm?.unwrap_or_else(|| name.clone()),
             name,
             hosts: hosts?,
@@ -66,7 +67,19 @@ impl Check<'_> {
             identity: identity?,
             organization: organization?,
             look: look?,
-        })
+        };
+        self.login_is_open(site, &meant)?;
+        Ok(meant)
+    }
+
+    /// A login page that only those can open who have logged in would send everybody else there for ever.
+    fn login_is_open(&mut self, written: &file::Site, site: &Site) -> Checked<()> {
+        let (Some(written), Some(login)) = (&written.login, &site.login) else { return Ok(()) };
+        if rule(site, &login.replace("{next}", "/")) != Rule::Protected {
+            return Ok(());
+        }
+        let wrong = Wrong::new("the login page is not open to everybody", "its path among those of `public`");
+        Err(self.report(written.span(), "site.login", wrong))
     }
 
     fn hosts(&mut self, table: Range<usize>, site: &file::Site) -> Checked<Hosts> {
