@@ -58,13 +58,14 @@ pub fn clear(scheme: Scheme) -> HeaderValue {
     header("", scheme, "; Max-Age=0")
 }
 
-/// Whether a dashboard's `Set-Cookie` value would have a browser send a cookie by one of our names.
+/// Whether a dashboard's `Set-Cookie` value would have a browser send a cookie by one of our names, or one that somebody
+/// could take for it.
 pub fn would_set_ours(set_cookie: &HeaderValue) -> bool {
-    let pair = set_cookie.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    // A cookie without a name, `=vestibule=x`, is sent as `vestibule=x`.
-    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
-    let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-    is_ours(name)
+    // A cookie without a name is sent as its value alone: `=vestibule=x` as `vestibule=x`.
+    let cookie = set_cookie.as_bytes();
+    let start = cookie.iter().position(|byte| !matches!(byte, b'=' | b' ' | b'\t')).unwrap_or(cookie.len());
+    let name = cookie[start..].split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default().trim_ascii();
+    [SECURE_NAME, PLAIN_NAME].iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
 }
 
 fn header(value: &str, scheme: Scheme, end: &str) -> HeaderValue {
@@ -357,8 +358,10 @@ mod tests {
             " = __Host-vestibule=x",
             "vestibule",
             "vestibule;",
+            "Vestibule=x",
+            "==vestibule=x",
         ];
-        let others = ["a=vestibule", "vestibule2=x", "Vestibule=x", "x; vestibule=1", "==vestibule=x", ""];
+        let others = ["a=vestibule", "vestibule2=x", "x; vestibule=1", ""];
         for text in ours {
             assert!(would_set_ours(&HeaderValue::from_static(text)), "{text:?}");
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Common, Failed, occasion, output};
 use crate::clock::Clock;
+use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Factor, OrganizationId};
 use crate::second_factor::policy::Authority;
 use crate::store::{AccountQuery, AccountRecord, Store};
@@ -126,7 +127,7 @@ async fn show(common: &Common, store: &dyn Store, which: &Which) -> Result<ExitC
             .iter()
             .map(|s| {
                 json!({
-                    "verified_at": output::time(s.session.verified_at), "last_used": output::time(s.session.last_seen),
+                    "verified_at": s.session.verified_at.rfc3339(), "last_used": s.session.last_seen.rfc3339(),
                     "address": s.address.map(|a| a.to_string()), "browser": s.browser,
                 })
             })
@@ -213,15 +214,15 @@ async fn find(store: &dyn Store, which: &Which) -> Result<AccountRecord, Failed>
 fn factor(record: &AccountRecord) -> String {
     match record.account.factor {
         Factor::NotEnrolled => "off".to_owned(),
-        Factor::Reset { at } => format!("reset {}", output::time(at)),
-        Factor::Enrolled { since, .. } if record.locked => format!("locked (on since {})", output::time(since)),
-        Factor::Enrolled { since, .. } => format!("on since {}", output::time(since)),
+        Factor::Reset { at } => format!("reset {}", at.rfc3339()),
+        Factor::Enrolled { since, .. } if record.locked => format!("locked (on since {})", since.rfc3339()),
+        Factor::Enrolled { since, .. } => format!("on since {}", since.rfc3339()),
     }
 }
 
 fn last_used(account: &Account) -> Option<String> {
     match account.factor {
-        Factor::Enrolled { last_used, .. } => last_used.map(output::time),
+        Factor::Enrolled { last_used, .. } => last_used.map(Timestamp::rfc3339),
         Factor::NotEnrolled | Factor::Reset { .. } => None,
     }
 }
@@ -254,7 +255,7 @@ fn document(record: &AccountRecord) -> Value {
         "name": account.name,
         "email": account.email,
         "second_factor": state,
-        "since": since.map(output::time),
+        "since": since.map(Timestamp::rfc3339),
         "last_used": last_used(account),
         "locked": record.locked,
         "recovery_codes_left": record.recovery_codes_left,

@@ -63,7 +63,7 @@ fn actor(entry: &AuditEntry) -> String {
 
 fn row(entry: &AuditEntry) -> Vec<String> {
     vec![
-        output::time(entry.at),
+        entry.at.rfc3339(),
         entry.kind.as_str().to_owned(),
         actor(entry),
         entry.subject_name.clone().unwrap_or_default(),
@@ -80,7 +80,7 @@ fn document(entry: &AuditEntry) -> Value {
     };
     json!({
         "number": entry.number,
-        "time": output::time(entry.at),
+        "time": entry.at.rfc3339(),
         "event": entry.kind.as_str(),
         "actor": by,
         "account": entry.subject.map(|id| id.0),

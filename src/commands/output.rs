@@ -3,9 +3,6 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "speaking to the terminal is what commands do")]
 
 use serde_json::Value;
-use vestibule_templates::Moment;
-
-use crate::second_factor::Timestamp;
 
 /// Prints a JSON document.
 pub(super) fn json(value: &Value) {
@@ -42,11 +39,6 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) {
     for row in rows {
         print(row.iter().map(String::as_str).collect());
     }
-}
-
-/// A time as RFC 3339 writes it, in UTC.
-pub(super) fn time(at: Timestamp) -> String {
-    Moment::from_unix(at.as_millis().div_euclid(1000)).rfc3339()
 }
 
 /// What came from outside must not move the cursor or color the terminal.

@@ -179,6 +179,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_was_answered_early_may_send_the_rest_in_vain_for_a_moment() {
+        let mut client = client_of(Bytes(2), None).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
+        assert!(hung_up(&mut client).await.1.ends_with("\r\n\r\nxx"));
+        client.write_all(&vec![b'x'; 500_000]).await.expect("not thrown back, which could take the answer away");
+
+        let mut slow = client_of(Bytes(2), None).await;
+        slow.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
+        hung_up(&mut slow).await;
+        tokio::time::sleep(LEAVE + Duration::from_secs(1)).await;
+        assert!(slow.write_all(b"x").await.is_err(), "nobody is there anymore");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_handshake_that_does_not_come_is_not_waited_for() {
         let directory = tempfile::tempdir().expect("a directory");
         let certified = rcgen::generate_simple_self_signed(["a".to_owned()]).expect("a certificate");

@@ -35,7 +35,7 @@ pub const CONNECTIONS: usize = 10_000;
 /// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.
 ///
 /// Each worker is a thread with a runtime of its own. `make_door` is called on it, within the runtime, with the worker's
-/// number; what it spawns there ends with the worker. Fails only if a worker can't be started; nothing was answered then.
+/// number; what it spawns there ends with the worker. Fails only if a worker can't be started; those that were started stop.
 pub async fn serve<D: Door>(
     sockets: Sockets,
     tls: Option<Tls>,

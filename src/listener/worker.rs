@@ -133,3 +133,73 @@ async fn tick() {
         second.tick().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use hyper::body::Incoming;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::{Mutex, mpsc};
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::body::Body;
+    use crate::identity::client::Arrival;
+
+    struct Hello;
+
+    impl Door for Hello {
+        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+            Response::new(Body::own("hello"))
+        }
+    }
+
+    /// Connections as a test has them come, and how often one was asked for.
+    struct Street {
+        coming: Mutex<mpsc::Receiver<DuplexStream>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Source for Street {
+        type Stream = DuplexStream;
+
+        async fn next(&self) -> io::Result<(DuplexStream, Peer)> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            match self.coming.lock().await.recv().await {
+                Some(stream) => Ok((stream, Peer::Unix)),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_comes_in_while_every_seat_is_taken() {
+        let worker = Worker::new(Arc::new(Hello), None, &CancellationToken::new(), 1);
+        let (street, coming) = mpsc::channel(1);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let source = Street { coming: Mutex::new(coming), asked: Arc::clone(&asked) };
+        tokio::spawn(async move { worker.accept(source).await });
+
+        let (mut alice, server) = duplex(1024);
+        street.send(server).await.expect("the worker accepts");
+        alice.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"hello") {
+            alice.read_buf(&mut answer).await.expect("an answer");
+        }
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "the next one waits outside");
+
+        drop(alice);
+        let next = async {
+            while asked.load(Ordering::Relaxed) < 2 {
+                yield_now().await;
+            }
+        };
+        timeout(LAST_REQUESTS, next).await.expect("the seat is free again");
+    }
+}

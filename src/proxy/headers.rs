@@ -8,15 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::{ProxyError, introduction};
 use crate::config::Site;
-use crate::identity::client::Client;
+use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 use crate::second_factor::policy::Traveler;
-
-/// The clients' addresses, from the first to the last before us.
-pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// `http` or `https`: how the client reached the first server.
-pub const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// What the client said in `Host`.
-pub const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+use crate::session_cookie::would_set_ours;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -174,25 +168,16 @@ pub(super) fn make_incoming(headers: &mut HeaderMap) -> bool {
 }
 
 fn withhold_own_cookie(headers: &mut HeaderMap) -> bool {
-    if !headers.get_all(SET_COOKIE).iter().any(sets_own_cookie) {
+    if !headers.get_all(SET_COOKIE).iter().any(would_set_ours) {
         return false;
     }
     let others: Vec<HeaderValue> =
-        headers.get_all(SET_COOKIE).iter().filter(|value| !sets_own_cookie(value)).cloned().collect();
+        headers.get_all(SET_COOKIE).iter().filter(|value| !would_set_ours(value)).cloned().collect();
     headers.remove(SET_COOKIE);
     for value in others {
         headers.append(SET_COOKIE, value);
     }
     true
-}
-
-/// Browsers send a cookie without a name back as its value alone, so that one called `=vestibule=…` would look like ours.
-fn sets_own_cookie(value: &HeaderValue) -> bool {
-    let cookie = value.as_bytes();
-    let start = cookie.iter().position(|byte| !matches!(byte, b'=' | b' ' | b'\t')).unwrap_or(cookie.len());
-    let cookie = &cookie[start..];
-    let name = cookie.split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default().trim_ascii();
-    [&b"__host-vestibule"[..], b"vestibule"].iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
 #[cfg(test)]

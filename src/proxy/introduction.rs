@@ -4,8 +4,7 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ProxyError;
-use super::headers::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
-use crate::identity::client::{Client, Peer};
+use crate::identity::client::Client;
 use crate::second_factor::Timestamp;
 use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::VerifiedBy;
@@ -22,7 +21,8 @@ pub(super) fn introduce(
     client: &Client,
 ) -> Result<(), ProxyError> {
     set_traveler(headers, traveler)?;
-    set_forwarded(headers, client);
+    let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
+    client.forward(headers, &host);
     Ok(())
 }
 
@@ -58,50 +58,9 @@ const fn factor(by: VerifiedBy) -> &'static str {
     }
 }
 
-fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
-    match forwarded_for(headers, client) {
-        Some(chain) => drop(headers.insert(FORWARDED_FOR, chain)),
-        None => drop(headers.remove(FORWARDED_FOR)),
-    }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.scheme.as_str()));
-    let forwarded_host = client.trusted && headers.get_all(FORWARDED_HOST).iter().count() == 1;
-    if !forwarded_host {
-        let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
-        headers.insert(FORWARDED_HOST, host);
-    }
-}
-
-/// What a trusted peer says, and the peer; of any other, the peer alone. A process on this machine has no address.
-fn forwarded_for(headers: &HeaderMap, client: &Client) -> Option<HeaderValue> {
-    let said = headers.get_all(FORWARDED_FOR).iter().filter(|_| client.trusted).map(HeaderValue::as_bytes);
-    let peer = match client.peer {
-        Peer::Tcp(address) => Some(address.to_canonical().to_string()),
-        Peer::Unix => None,
-    };
-    let chain: Vec<&[u8]> = said.chain(peer.as_ref().map(String::as_bytes)).collect();
-    if chain.is_empty() { None } else { HeaderValue::from_bytes(&chain.join(&b", "[..])).ok() }
-}
-
 /// RFC 3339 in UTC, to the second.
 fn rfc3339(time: Timestamp) -> HeaderValue {
-    let secs = time.as_secs();
-    let (year, month, day) = civil(secs / 86_400);
-    let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// The date that many days after 1970-01-01, in the Gregorian calendar (Howard Hinnant's `civil_from_days`).
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
+    HeaderValue::try_from(time.rfc3339()).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
@@ -110,7 +69,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::identity::client::Scheme;
+    use crate::identity::client::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Peer, Scheme};
     use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
     use crate::second_factor::policy::Verified;
     use crate::second_factor::session::SessionId;
@@ -207,20 +166,5 @@ mod tests {
         let doubtful = [(FORWARDED_HOST, "a"), (FORWARDED_HOST, "b")];
         let host = "insights.acme.example:8443";
         assert_eq!(forwarded(&client(PEER, true), &doubtful), three(Some("192.0.2.7"), "https", host));
-    }
-
-    #[test]
-    fn times_are_written_as_rfc_3339_says() {
-        let rows = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_709_251_200, "2024-03-01T00:00:00Z"),
-            (4_107_542_399, "2100-02-28T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ];
-        for (secs, text) in rows {
-            assert_eq!(rfc3339(Timestamp::from_secs(secs)), text);
-        }
     }
 }

@@ -36,9 +36,12 @@ pub enum ProxyError {
     /// The dashboard gave none.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
-    /// The client broke off in the middle of its request, or let it stand still.
-    #[error("the client did not send its request as a whole")]
+    /// The client broke off in the middle of its request, or what it sent is no body of HTTP.
+    #[error("the client broke off")]
     Client(#[source] hyper::Error),
+    /// The client let its request stand still.
+    #[error("the client did not send its request in time")]
+    Stalled,
     /// A page of another origin asks for a WebSocket.
     #[error("a page of another origin asks for a WebSocket")]
     ForeignOrigin,
@@ -68,13 +71,17 @@ pub async fn forward(
     let (answer, lease) = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
     let (mut head, incoming) = answer.into_parts();
-    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switch = switch.ok_or(UpstreamError::Malformed("a switch of protocols that nobody asked for"))?;
-        let answer = Response::from_parts(head, incoming);
-        return Ok(websocket::switch(switch, answer, lease, open(way.tunnels, traveler))?);
+    let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
+    if switched && !headers::asks_for_websocket(&head.headers) {
+        return Err(UpstreamError::Malformed("a switch to another protocol than was asked for").into());
     }
     if headers::make_incoming(&mut head.headers) {
         tracing::warn!(site = %way.site.name, "withheld a cookie of the upstream that has the name of the gateway's own");
+    }
+    if switched {
+        let client = switch.ok_or(UpstreamError::Malformed("a switch of protocols that nobody asked for"))?;
+        let answer = Response::from_parts(head, incoming);
+        return Ok(websocket::switch(client, answer, lease, open(way.tunnels, traveler)));
     }
     let mut download = Download::new(incoming, lease);
     if is_event_stream(&head.headers) {
@@ -124,10 +131,10 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// Tells a client that broke off from a dashboard that did.
 fn whose_fault(error: UpstreamError) -> ProxyError {
-    match error {
-        UpstreamError::Broken(error) if error.source().is_some_and(<dyn std::error::Error>::is::<BodyError>) => {
-            ProxyError::Client(error)
-        }
-        other => ProxyError::Upstream(other),
+    let UpstreamError::Broken(error) = error else { return ProxyError::Upstream(error) };
+    match error.source().and_then(|cause| cause.downcast_ref()) {
+        Some(BodyError::Stalled) => ProxyError::Stalled,
+        Some(BodyError::Broken(_) | BodyError::Ended) => ProxyError::Client(error),
+        None => ProxyError::Upstream(UpstreamError::Broken(error)),
     }
 }

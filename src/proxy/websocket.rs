@@ -6,12 +6,12 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::headers::{self, FORWARDED_HOST};
+use super::headers;
 use super::tunnels::Open;
 use super::{ProxyError, relay};
 use crate::body::Body;
-use crate::identity::client::{Client, Scheme};
-use crate::upstream::{Lease, UpstreamError};
+use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
+use crate::upstream::Lease;
 
 /// The client's side of a switch, if its request asks for one that may be passed on.
 ///
@@ -51,15 +51,7 @@ fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
 
 /// Agrees to the switch as the dashboard did, and relays what both sides say from then on, until one of them, the session
 /// or the gateway ends it.
-pub(super) fn switch(
-    client: OnUpgrade,
-    mut answer: Response<Incoming>,
-    lease: Lease,
-    open: Open,
-) -> Result<Response<Body>, UpstreamError> {
-    if !headers::asks_for_websocket(answer.headers()) {
-        return Err(UpstreamError::Malformed("a switch to another protocol than was asked for"));
-    }
+pub(super) fn switch(client: OnUpgrade, mut answer: Response<Incoming>, lease: Lease, open: Open) -> Response<Body> {
     let upstream = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         tokio::select! {
@@ -71,9 +63,8 @@ pub(super) fn switch(
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     std::mem::swap(response.headers_mut(), answer.headers_mut());
-    headers::make_incoming(response.headers_mut());
     headers::set_switch(response.headers_mut());
-    Ok(response)
+    response
 }
 
 async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) {

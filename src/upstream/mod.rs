@@ -15,7 +15,7 @@ use hyper::client::conn::TrySendError;
 use crate::body::{Body, Progress, STANDSTILL};
 use crate::config;
 use connect::Connector;
-use pool::{Link, Shared};
+use pool::{CONNECTIONS, Link, Shared};
 
 /// The connections of one worker to one dashboard. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Pool {
     /// have the [`sibling`](Self::sibling) of another's.
     pub fn new(upstream: &config::Upstream) -> std::io::Result<Self> {
         let connector = Arc::new(Connector::new(upstream)?);
-        Ok(Self(Shared::new(connector, upstream.idle_timeout, upstream.answer_timeout)))
+        Ok(Self(Shared::new(connector, CONNECTIONS, upstream.idle_timeout, upstream.answer_timeout)))
     }
 
     /// A pool for the same dashboard with connections of its own.

@@ -15,7 +15,7 @@ use crate::body::Body;
 
 /// How many connections a worker has to one dashboard at most; tunnels are not counted. Whoever comes then waits for one
 /// to become free.
-const CONNECTIONS: usize = 2048;
+pub(super) const CONNECTIONS: usize = 2048;
 
 /// How long a connection that nobody reads from anymore may take to become free.
 const LAST_BYTES: Duration = Duration::from_secs(30);
@@ -23,6 +23,7 @@ const LAST_BYTES: Duration = Duration::from_secs(30);
 /// What the clones of a pool have in common.
 pub(super) struct Shared {
     connector: Arc<Connector>,
+    most: usize,
     idle_timeout: Duration,
     pub(super) answer_timeout: Duration,
     state: Mutex<State>,
@@ -83,9 +84,15 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub(super) fn new(connector: Arc<Connector>, idle_timeout: Duration, answer_timeout: Duration) -> Arc<Self> {
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        most: usize,
+        idle_timeout: Duration,
+        answer_timeout: Duration,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             connector,
+            most,
             idle_timeout,
             answer_timeout,
             state: Mutex::default(),
@@ -94,7 +101,7 @@ impl Shared {
     }
 
     pub(super) fn sibling(&self) -> Arc<Self> {
-        Self::new(Arc::clone(&self.connector), self.idle_timeout, self.answer_timeout)
+        Self::new(Arc::clone(&self.connector), self.most, self.idle_timeout, self.answer_timeout)
     }
 
     /// A connection, and whether it was used before.
@@ -131,7 +138,7 @@ impl Shared {
 
     fn seat(&self) -> Result<Seat, oneshot::Receiver<Turn>> {
         let mut state = self.lock();
-        if state.open < CONNECTIONS {
+        if state.open < self.most {
             state.open += 1;
             return Ok(Seat(Weak::clone(&self.this)));
         }
@@ -173,7 +180,7 @@ impl Shared {
 
     fn offer_seat(&self) {
         let mut state = self.lock();
-        if state.open < CONNECTIONS && !state.waiting.is_empty() {
+        if state.open < self.most && !state.waiting.is_empty() {
             state.open += 1;
             drop(state);
             // Nobody left to take it: it is given back here.
@@ -215,6 +222,136 @@ async fn sweep(pool: Weak<Shared>, idle_timeout: Duration) {
         drop(pool.remove_stale());
         if !pool.lock().sweeping {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use http::{Request, StatusCode};
+    use hyper::client::conn::http1::handshake;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::net::TcpListener;
+
+    use super::super::Pool;
+    use super::*;
+    use crate::config::{Upstream, UpstreamAddress};
+
+    /// A pool of one connection, to a dashboard that has no content for whoever asks.
+    async fn pool_of_one(patience: Duration) -> Arc<Shared> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while connection.read_buf(&mut head).await.is_ok_and(|count| count > 0) {
+                        if head.ends_with(b"\r\n\r\n") {
+                            head.clear();
+                            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("written");
+                        }
+                    }
+                });
+            }
+        });
+        let upstream = Upstream {
+            address: UpstreamAddress::Http { host: "127.0.0.1".into(), port },
+            host: None,
+            connect_timeout: patience,
+            answer_timeout: patience,
+            idle_timeout: patience,
+        };
+        let connector = Connector::new(&upstream).expect("an address");
+        Shared::new(Arc::new(connector), 1, patience, patience)
+    }
+
+    const PATIENT: Duration = Duration::from_secs(20);
+
+    /// Lets it begin, up to where it has to wait.
+    async fn waiting<F: Future>(future: F) -> Pin<Box<F>> {
+        let mut future = Box::pin(future);
+        let begun = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+        assert!(begun, "has to wait");
+        future
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_gets_the_connection_that_becomes_free() {
+        let pool = pool_of_one(PATIENT).await;
+        let (mut link, reused) = pool.connection().await.expect("connected");
+        assert!(!reused);
+        link.sender.ready().await.expect("ready");
+        let second = waiting(pool.connection()).await;
+        pool.take_back(link);
+        let (link, reused) = second.await.expect("had in time");
+        assert!(reused);
+        drop(link);
+        assert!(!pool.connection().await.expect("connected").1);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_may_connect_when_a_connection_is_closed() {
+        let pool = pool_of_one(PATIENT).await;
+        let (link, _) = pool.connection().await.expect("connected");
+        let gone = waiting(pool.connection()).await;
+        let second = waiting(pool.connection()).await;
+        drop(gone);
+        drop(link);
+        assert!(!second.await.expect("connected").1);
+        assert!(!pool.connection().await.expect("its place is free again").1);
+    }
+
+    fn request() -> Request<Body> {
+        Request::get("/").header("host", "a").body(Body::empty()).expect("a request")
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_free_again_once_its_answer_came() {
+        let pool = Pool(pool_of_one(PATIENT).await);
+        for _ in 0..3 {
+            assert_eq!(pool.send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_back_unsent_is_sent_on_another_connection() {
+        let pool = pool_of_one(PATIENT).await;
+        let (stream, _far_end) = duplex(1024);
+        let (sender, mut stale) = handshake(TokioIo::new(stream)).await.expect("an HTTP connection");
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut stale).poll(cx))).await.is_pending());
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        pool.take_back(Link { sender, task, _seat: None });
+
+        let pool = Pool(pool);
+        let sending = waiting(pool.send(request())).await;
+        drop(stale);
+        assert_eq!(sending.await.expect("an answer").status(), StatusCode::NO_CONTENT);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let pool = pool_of_one(Duration::from_millis(100)).await;
+        let _held = pool.connection().await.expect("connected");
+        assert!(matches!(pool.connection().await, Err(UpstreamError::TimedOut { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_dashboard_that_can_not_be_reached_takes_no_place() {
+        let nowhere = Upstream {
+            address: UpstreamAddress::Unix("/nonexistent/dashboard.sock".into()),
+            host: None,
+            connect_timeout: PATIENT,
+            answer_timeout: PATIENT,
+            idle_timeout: PATIENT,
+        };
+        let unreachable = Shared::new(Arc::new(Connector::new(&nowhere).expect("a path")), 1, PATIENT, PATIENT);
+        for _ in 0..2 {
+            assert!(matches!(unreachable.connection().await, Err(UpstreamError::Unreachable(_))));
         }
     }
 }

@@ -53,12 +53,17 @@ async fn on_a_public_path_nobody_is_named() {
 #[tokio::test]
 async fn other_upgrades_are_not_passed_on() {
     let world = World::new().await;
-    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n";
-    let lines = arrives(&world, request).await;
-    assert!(
-        !lines.iter().any(|line| ["connection", "upgrade", "http2-"].iter().any(|name| line.starts_with(name))),
-        "{lines:?}"
-    );
+    let requests = [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+    ];
+    for request in requests {
+        let lines = arrives(&world, request).await;
+        let kept = |line: &String| ["connection", "upgrade", "http2-"].iter().any(|name| line.starts_with(name));
+        assert!(!lines.iter().any(kept), "{lines:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The end: what was begun is finished, and nothing new is.
 
-use super::support::{World, field, soon, status};
+use super::support::{Options, World, field, soon, status};
 
 #[tokio::test]
 async fn a_request_that_was_begun_is_finished_and_idle_connections_are_closed_at_once() {
@@ -24,6 +24,21 @@ async fn a_request_that_was_begun_is_finished_and_idle_connections_are_closed_at
     assert_eq!((status(&head), body.as_str()), (200, "last"));
     assert_eq!(field(&head, "connection"), Some("close"));
     assert_eq!(busy.rest().await, "");
+    soon(world.served).await.expect("no panic").expect("an orderly end");
+}
+
+#[tokio::test]
+async fn several_workers_share_the_visitors_and_stop_together() {
+    let world = World::with(Options { workers: 3, ..Options::default() }).await;
+    let mut pairs = Vec::new();
+    for _ in 0..30 {
+        pairs.push(world.asked("/").await);
+    }
+    world.shutdown.cancel();
+    for (client, origin) in &mut pairs {
+        origin.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast").await;
+        assert_eq!(client.answer().await.1, "last");
+    }
     soon(world.served).await.expect("no panic").expect("an orderly end");
 }
 

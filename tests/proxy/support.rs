@@ -137,6 +137,7 @@ pub(crate) struct Options {
     pub(crate) tls: Option<config::Tls>,
     pub(crate) answer_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) workers: usize,
 }
 
 impl Default for Options {
@@ -147,6 +148,8 @@ impl Default for Options {
             tls: None,
             answer_timeout: TOO_LONG,
             idle_timeout: TOO_LONG,
+            // One, so that connections to the origin are found again.
+            workers: 1,
         }
     }
 }
@@ -167,7 +170,7 @@ impl World {
             answer_timeout: options.answer_timeout,
             idle_timeout: options.idle_timeout,
         }));
-        let sockets = bind(options.listen);
+        let sockets = bind(options.listen, options.workers);
         let address = sockets.addresses()[0].clone();
         let tls = options.tls.map(|files| Tls::load(&files).expect("a certificate with its key"));
         let tunnels = Arc::new(Tunnels::default());
@@ -206,9 +209,8 @@ impl World {
     }
 }
 
-fn bind(listen: Listen) -> Sockets {
-    // One worker, so that connections to the origin are found again.
-    let workers = NonZeroUsize::MIN;
+fn bind(listen: Listen, workers: usize) -> Sockets {
+    let workers = NonZeroUsize::new(workers).expect("at least one");
     let server = Server { listen: vec![listen], trusted_proxies: TrustedProxies::default(), tls: None, workers };
     listener::bind(&server).expect("a socket")
 }
@@ -252,7 +254,8 @@ fn status_of(error: &ProxyError) -> StatusCode {
     match error {
         ProxyError::Upstream(UpstreamError::TimedOut { .. }) => StatusCode::GATEWAY_TIMEOUT,
         ProxyError::Upstream(_) | ProxyError::Unspeakable => StatusCode::BAD_GATEWAY,
-        ProxyError::Client(_) => StatusCode::REQUEST_TIMEOUT,
+        ProxyError::Client(_) => StatusCode::BAD_REQUEST,
+        ProxyError::Stalled => StatusCode::REQUEST_TIMEOUT,
         ProxyError::ForeignOrigin => StatusCode::FORBIDDEN,
         ProxyError::Loop => StatusCode::LOOP_DETECTED,
     }

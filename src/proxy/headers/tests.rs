@@ -310,3 +310,45 @@ fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
     left.sort_unstable();
     assert_eq!(left, ["content-type", "set-cookie", "trailer", "x-vestibule-user"]);
 }
+
+#[test]
+fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may_say() {
+    use crate::identity::client::{Peer, Scheme};
+    let mut headers = map(&[
+        ("host", "a"),
+        ("x-vestibule-user", "root"),
+        ("x_vestibule_user", "root"),
+        ("remote_user", "root"),
+        ("x-forwarded-for", "203.0.113.1"),
+        ("connection", "x-vestibule-factor"),
+    ]);
+    let client = Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false };
+    make_outgoing(&mut headers, None, &client, &site()).expect("made");
+    let mut left: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    left.sort_unstable();
+    let expected = [
+        "host: a",
+        "x-forwarded-host: a",
+        "x-forwarded-proto: http",
+        "x-vestibule-factor: none",
+        "x-vestibule-organization: ",
+        "x-vestibule-user: ",
+        "x-vestibule-verified-at: ",
+    ];
+    assert_eq!(left, expected);
+}
+
+#[test]
+fn the_dashboard_is_told_the_host_that_the_operator_names() {
+    use crate::identity::client::{Peer, Scheme};
+    let mut site = site();
+    site.upstream.host = Some(HeaderValue::from_static("dashboard.internal"));
+    let mut headers = map(&[("host", "a.example")]);
+    let client = Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false };
+    make_outgoing(&mut headers, None, &client, &site).expect("made");
+    assert_eq!(
+        (&headers[HOST], &headers[FORWARDED_HOST]),
+        (&HeaderValue::from_static("dashboard.internal"), &HeaderValue::from_static("a.example"))
+    );
+}
