@@ -119,13 +119,23 @@ impl Standings {
     pub async fn session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>> {
         if let Some(remembered) = self.remembered(&self.sessions, &digest) {
             let last_seen = Timestamp::from_millis(remembered.last_seen.load(Ordering::Relaxed));
-            return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
+            // One that looks unused from here may have been used at another gateway, which tells the store alone.
+            if self.clock.now() < last_seen.plus(self.limits.idle) {
+                return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
+            }
         }
         let before = self.generation.load(Ordering::Acquire);
-        let Some(session) = self.store.verified_session(digest).await? else { return Ok(None) };
+        let Some(mut session) = self.store.verified_session(digest).await? else { return Ok(None) };
+        session.last_seen = session.last_seen.max(self.seen_since(session.id));
         let last_seen = AtomicI64::new(session.last_seen.as_millis());
         self.remember(&self.sessions, digest, &Arc::new(Remembered { session: session.clone(), last_seen }), before);
         Ok(Some(session))
+    }
+
+    /// When a session was used that the store has not heard of yet; the beginning of time if it has heard of all.
+    fn seen_since(&self, session: SessionId) -> Timestamp {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&session).copied().unwrap_or(Timestamp::from_millis(i64::MIN))
     }
 
     /// The verified session of that number and account, whatever its digest is by now.
