@@ -6,7 +6,7 @@ use vestibule_templates::{self as templates, Audit, audit};
 use super::Handled;
 use super::form::query_one;
 use super::office::enter;
-use super::view::{ROWS, event_kind, frame, moment, page_asked, paging};
+use super::view::{ROWS, event_kind, frame, moment, offset, page_asked, paging};
 use crate::respond;
 use crate::second_factor::event::Actor;
 use crate::store::{AuditEntry, AuditQuery};
@@ -17,13 +17,15 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     let office = enter(visit).await?;
     let page = page_asked(query_one(visit.query(), "page").as_deref());
     let organization = &office.visitor.known.organization;
-    let query =
-        AuditQuery { organization: Some(organization.id), subject: None, offset: (page - 1) * ROWS, limit: ROWS };
-    let log = visit.gateway.store.audit(query).await?;
+    let query = AuditQuery { organization: Some(organization.id), subject: None, offset: offset(page), limit: ROWS };
+    let mut log = visit.gateway.store.audit(query.clone()).await?;
+    let paging = paging(page, log.total);
+    if paging.page != page {
+        log = visit.gateway.store.audit(AuditQuery { offset: offset(paging.page), ..query }).await?;
+    }
     let addresses: Vec<_> = log.rows.iter().map(|entry| entry.address.map(|a| a.to_string())).collect();
     let entries: Vec<_> = log.rows.iter().zip(&addresses).map(|(e, address)| row(e, address.as_deref())).collect();
     let frame = frame(visit, &office.visitor);
-    let paging = paging(page, log.total);
     let view = Audit { frame: &frame, organization: &organization.name, entries: &entries, paging };
     Ok(respond::page(StatusCode::OK, audit(&view)))
 }

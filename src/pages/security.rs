@@ -9,7 +9,7 @@ use super::code::Reply;
 use super::form::{Form, query_one};
 use super::notice::{done, told};
 use super::office::{Leave, Office, enter};
-use super::view::{ROWS, frame, moment, page_asked, paging};
+use super::view::{ROWS, frame, moment, offset, page_asked, paging};
 use super::{Halt, Handled};
 use crate::failure::Failure;
 use crate::respond;
@@ -115,15 +115,20 @@ fn address(visit: &Visit<'_>, part: &Part) -> String {
 
 async fn page(visit: &Visit<'_>, office: &Office, part: &Part, shown: Shown<'_>) -> Handled {
     let organization = &office.visitor.known.organization;
-    let query = AccountQuery {
+    let mut query = AccountQuery {
         organization: Some(organization.id),
         enrolled_only: true,
         search: Some(part.search.clone()).filter(|search| !search.is_empty()),
         now: visit.now,
-        offset: (part.page - 1) * ROWS,
+        offset: offset(part.page),
         limit: ROWS,
     };
-    let list = visit.gateway.store.accounts(query).await?;
+    let mut list = visit.gateway.store.accounts(query.clone()).await?;
+    let paging = paging(part.page, list.total);
+    if paging.page != part.page {
+        query.offset = offset(paging.page);
+        list = visit.gateway.store.accounts(query).await?;
+    }
     let rows: Vec<_> = list.rows.iter().filter_map(|record| row(record, office.admin.account())).collect();
     let demand = office.demand(visit);
     let frame = frame(visit, &office.visitor);
@@ -132,7 +137,7 @@ async fn page(visit: &Visit<'_>, office: &Office, part: &Part, shown: Shown<'_>)
         organization: &organization.name,
         search: &part.search,
         rows: &rows,
-        paging: paging(part.page, list.total),
+        paging,
         dialog: shown.dialog.map(|(account, reply)| dialog(account, demand, reply)),
         notice: shown.notice,
     };

@@ -57,8 +57,14 @@ pub(super) fn page_asked(asked: Option<&str>) -> u64 {
     asked.and_then(|page| page.parse().ok()).filter(|page| (1..=1_000_000).contains(page)).unwrap_or(1)
 }
 
-pub(super) fn paging(page: u64, total: u64) -> Paging {
-    Paging { page, pages: total.div_ceil(ROWS).max(1), total }
+/// Where a page of a list is, brought into range: rows may have gone since the address was written.
+pub(super) const fn paging(page: u64, total: u64) -> Paging {
+    Paging::of(total, ROWS, page)
+}
+
+/// How many rows come before a page.
+pub(super) const fn offset(page: u64) -> u64 {
+    (page - 1) * ROWS
 }
 
 pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
