@@ -1,8 +1,9 @@
-//! The files in `config/`: every one loads, and the reference says of every key what the code does.
+//! The files that operators copy: every one loads, and the reference says of every key what the code does.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use vestibule::config::file::tables;
 use vestibule::config::{Config, load, parse};
@@ -26,13 +27,20 @@ fn debug(config: &Config) -> String {
 
 #[test]
 fn every_file_we_ship_loads() {
-    let files: Vec<_> = fs::read_dir(shipped()).expect("the folder").map(|file| file.expect("a file").path()).collect();
-    assert!(files.len() >= 2, "minimal and reference at least");
-    for file in files {
+    let configurations: Vec<_> =
+        ["config", "examples/django", "examples/dashboards"].into_iter().flat_map(toml_files).collect();
+    assert!(configurations.len() >= 6, "minimal, reference, and one for each dashboard");
+    for file in configurations {
         if let Err(problems) = load(&file) {
             panic!("{problems}");
         }
     }
+}
+
+fn toml_files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "toml")).collect()
 }
 
 #[test]
