@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::header::SET_COOKIE;
+use http::header::{SET_COOKIE, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::audience::Audience;
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
-use crate::identity::credentials::Credentials;
+use crate::identity::credentials::{self, Credentials};
 use crate::identity::probe::{Freshness, Prober};
 use crate::listener::Door;
 use crate::listener::framing::{self, Host};
@@ -23,7 +23,7 @@ use crate::proxy::tunnels::Tunnels;
 use crate::proxy::{self, Way, headers};
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 use crate::second_factor::sealing::Keyring;
-use crate::site::{Rule, Sites, rule, target};
+use crate::site::{Rule, Sites, query, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
 use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds};
@@ -121,6 +121,7 @@ impl Worker {
             return Err(Failure::Insecure);
         }
         headers::strip(&mut head.headers, site);
+        query::strip(&mut head.uri, &site.strip_query);
         let presented = session_cookie::take(&mut head.headers, client.scheme);
 
         let mut visit = Visit {
@@ -147,7 +148,9 @@ impl Worker {
                 answer
             }
             Rule::Public => visit.open(body).await,
-            Rule::Protected => visit.protected(body).await,
+            Rule::UntilLogin if is_plain_reading(visit.head) => visit.until_login(body).await,
+            Rule::BySession => visit.protected(Place::OwnPages, body).await,
+            Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, body).await,
         }
     }
 }
@@ -219,10 +222,35 @@ impl Visit<'_> {
         Ok(Answer::Dashboard(response))
     }
 
-    /// A path for those who have a passage.
-    async fn protected(&mut self, body: Incoming) -> Result<Answer, Failure> {
+    /// A page that asks those to log in who have not, and shows others what is inside: nobody gets it as the dashboard
+    /// shows it to nobody.
+    async fn until_login(&mut self, body: Incoming) -> Result<Answer, Failure> {
         let credentials = self.credentials();
-        let visitor = match self.look(&credentials, Place::Dashboard, Freshness::Cached).await? {
+        let seen = self.look(&credentials, Place::OwnPages, Freshness::Cached).await?;
+        let is_nobody = match &seen {
+            Seen::Nobody => true,
+            // Only the session says who that is: the dashboard can't.
+            Seen::Somebody(visitor) => visitor.identity.is_none() && matches!(visitor.decide(), Decision::Pass(_)),
+            Seen::Unsaid(_) => false,
+        };
+        if is_nobody {
+            // Whoever has logged in since the dashboard was asked would be somebody.
+            credentials::withhold(self.head, &self.dashboard.site);
+            return self.open(body).await;
+        }
+        self.by_standing(seen, &credentials, body).await
+    }
+
+    /// A path for those who have a passage.
+    async fn protected(&mut self, place: Place, body: Incoming) -> Result<Answer, Failure> {
+        let credentials = self.credentials();
+        let seen = self.look(&credentials, place, Freshness::Cached).await?;
+        self.by_standing(seen, &credentials, body).await
+    }
+
+    /// Lets through whoever has a passage, and shows everybody else the way to one.
+    async fn by_standing(&mut self, seen: Seen, credentials: &Credentials, body: Incoming) -> Result<Answer, Failure> {
+        let visitor = match seen {
             Seen::Somebody(visitor) => visitor,
             Seen::Nobody => {
                 self.gateway.metrics.count(Outcome::LogIn);
@@ -242,7 +270,7 @@ impl Visit<'_> {
         match decision {
             Decision::Pass(passage) => {
                 self.gateway.metrics.count(Outcome::Passed);
-                self.forward(passage, &credentials, body).await.map(Answer::Dashboard)
+                self.forward(passage, credentials, body).await.map(Answer::Dashboard)
             }
             Decision::Challenge => {
                 self.gateway.metrics.count(Outcome::Challenged);
@@ -285,6 +313,11 @@ impl Visit<'_> {
         *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
         request
     }
+}
+
+/// Whether a request only reads: it neither sends anything nor becomes a WebSocket.
+fn is_plain_reading(head: &Parts) -> bool {
+    matches!(head.method, Method::GET | Method::HEAD) && !head.headers.contains_key(UPGRADE)
 }
 
 /// Whether the session cookie would cross a network without TLS.

@@ -113,7 +113,8 @@ pub struct Waiting {
 pub enum Place {
     /// The dashboard's: what carries no credential is nobody's.
     Dashboard,
-    /// The gateway's own pages: at a site whose login lives in a header, a navigation stands for the session it names.
+    /// The gateway's own pages, and paths that no credential is carried to: at a site whose login lives in a header, a
+    /// request without it stands for the session it names.
     OwnPages,
 }
 

@@ -167,6 +167,8 @@ pub struct Site {
     pub upstream: Upstream,
     /// Paths that are open to everybody.
     pub public: Vec<PathPattern>,
+    /// Paths that are open to whoever has not logged in; others need a passage.
+    pub public_until_login: Vec<PathPattern>,
     /// Where an anonymous visitor is sent: a path on the site, in which `{next}` stands for where they wanted to go.
     pub login: Option<String>,
     /// Paths that end the dashboard's login.
@@ -177,8 +179,12 @@ pub struct Site {
     pub prefix: String,
     /// Header fields of clients that never reach the dashboard, beside those that never do anyway.
     pub strip: Vec<HeaderName>,
+    /// Parameters of the query that never reach it.
+    pub strip_query: Vec<String>,
     /// By what the dashboard recognizes its users; at least one.
     pub credentials: Vec<Credential>,
+    /// Paths that no request can carry a credential to, and that a verified session alone opens.
+    pub by_session: Vec<PathPattern>,
     /// The credential that stays the same for a whole login, to which sessions are bound.
     pub bind: Option<Bind>,
     /// Who has logged in.

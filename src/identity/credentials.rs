@@ -8,13 +8,13 @@ use aws_lc_rs::digest::{Context, SHA256};
 use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
-use percent_encoding::percent_decode;
 
 use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST, Peer};
 use crate::config::{Bind, Credential, Site};
 use crate::second_factor::sealing::Keyring;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
+use crate::site::query::{self, could_name};
 
 /// A request's credentials, without the secrets in them: small, and good after the request is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +91,7 @@ pub(super) fn carried_fields<'a>(
 
 /// The parts of a request's query that its probe carries, as they were sent.
 ///
-/// Frameworks read names differently (escapes, `token[]`, `;` between parameters, `.` for `_`, letter case), so whatever
-/// one of them could take for the parameter goes along, and goes along whole: each of them reads the same in the probe.
+/// Whatever could be read as the parameter goes along, and goes along whole: every framework reads the same in the probe.
 pub(super) fn carried_query<'a>(site: &'a Site, head: &'a Parts) -> impl Iterator<Item = &'a str> {
     let query = head.uri.query().filter(|_| site.credentials.iter().any(|c| matches!(c, Credential::Query(_))));
     query.into_iter().flat_map(|query| query.split('&')).filter(|part| {
@@ -103,27 +102,26 @@ pub(super) fn carried_query<'a>(site: &'a Site, head: &'a Parts) -> impl Iterato
     })
 }
 
+/// Takes every credential out of a request: the dashboard can't but answer it as nobody's.
+pub fn withhold(head: &mut Parts, site: &Site) {
+    let is_one = |name: &&HeaderName| [COOKIE, AUTHORIZATION].contains(*name) || is_credential(site, name);
+    let fields: Vec<_> = head.headers.keys().filter(is_one).cloned().collect();
+    for field in fields {
+        head.headers.remove(field);
+    }
+    let parameters = site.credentials.iter().filter_map(|credential| match credential {
+        Credential::Query(parameter) => Some(parameter.clone()),
+        Credential::Cookie | Credential::Header(_) => None,
+    });
+    query::strip(&mut head.uri, &parameters.collect::<Vec<_>>());
+}
+
 fn is_credential(site: &Site, name: &HeaderName) -> bool {
     site.credentials.iter().any(|credential| match credential {
         Credential::Cookie => *name == COOKIE,
         Credential::Header(field) => name == field,
         Credential::Query(_) => false,
     })
-}
-
-fn could_name(part: &str, parameter: &str) -> bool {
-    part.split(';').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        let read = percent_decode(name.as_bytes()).take_while(|&byte| byte != b'[').map(folded);
-        read.skip_while(|&byte| byte == b'_').eq(parameter.bytes().map(folded).skip_while(|&byte| byte == b'_'))
-    })
-}
-
-const fn folded(byte: u8) -> u8 {
-    match byte {
-        b' ' | b'+' | b'.' | b'\t' => b'_',
-        _ => byte.to_ascii_lowercase(),
-    }
 }
 
 fn carries(site: &Site, head: &Parts) -> Carries {
@@ -316,6 +314,16 @@ mod tests {
             let head = head(target, &[]);
             assert_eq!(carried_query(&site, &head).collect::<Vec<_>>(), *expected, "{target}");
         }
+    }
+
+    #[test]
+    fn what_is_withheld_leaves_nothing_that_the_dashboard_could_know_somebody_by() {
+        let site = site(&["header:x-api-key", "query:access_token"], None);
+        let fields = [("cookie", "a=1"), ("authorization", "Basic x"), ("x-api-key", "k"), ("accept", "*/*")];
+        let mut head = head("/in?access_token=t&x=1", &fields);
+        withhold(&mut head, &site);
+        assert_eq!(head.uri, "/in?x=1");
+        assert_eq!(head.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
     }
 
     fn carried(site: &Site, head: &Parts, client: &Client) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod next;
 mod path;
+pub(crate) mod query;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -53,6 +54,10 @@ pub enum Rule {
     Public,
     /// Open to everybody, and ends the login.
     Logout,
+    /// For those who have not logged in, and those with a passage.
+    UntilLogin,
+    /// For those with a passage. A request without credentials is that of the session which it names.
+    BySession,
     /// For those with a passage.
     Protected,
 }
@@ -75,6 +80,10 @@ pub fn rule(site: &Site, target: &str) -> Rule {
         Rule::Logout
     } else if site.public.iter().any(|pattern| matches(pattern, path, target)) {
         Rule::Public
+    } else if site.public_until_login.iter().any(|pattern| matches(pattern, path, target)) {
+        Rule::UntilLogin
+    } else if site.by_session.iter().any(|pattern| matches(pattern, path, target)) {
+        Rule::BySession
     } else {
         return Rule::Protected;
     };
@@ -99,6 +108,8 @@ mod tests {
 
     fn insights() -> Site {
         Site {
+            public_until_login: vec![PathPattern::Path("/front".into()), PathPattern::Path("/login".into())],
+            by_session: vec![PathPattern::Path("/live".into()), PathPattern::Path("/login".into())],
             public: vec![
                 PathPattern::Path("/login".into()),
                 PathPattern::Path("/".into()),
@@ -125,8 +136,16 @@ mod tests {
 
     #[test]
     fn paths_are_open_only_as_the_operator_wrote_them() {
-        use Rule::{Logout, Protected, Public};
+        use Rule::{BySession, Logout, Protected, Public, UntilLogin};
         check(&[
+            ("/front", UntilLogin),
+            ("/front?shared=/..", UntilLogin),
+            ("/front/", Protected),
+            ("/%66ront", Protected),
+            ("/live", BySession),
+            ("/live?topic=/..", BySession),
+            ("/live/", Protected),
+            ("/live;x", Protected),
             ("/", Public),
             ("/?anything=/at/all", Public),
             ("/login", Public),

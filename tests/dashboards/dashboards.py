@@ -46,8 +46,8 @@ class Gradio(Dashboard):
 
     def start(self):
         python = CACHE / "gradio-6.31/bin/python"
-        offline = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": 1}
-        self.run("gradio", python, "-B", HERE / "gradio/app.py", self.port, **offline)
+        settings = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": 1, "GRADIO_TEMP_DIR": self.folder.name}
+        self.run("gradio", python, "-B", HERE / "gradio/app.py", self.port, **settings)
 
     def log_in(self, visitor, person):
         assert visitor.send("/login", username=person, password=f"{person}-pass").status == 200

@@ -7,8 +7,8 @@ import unittest
 ALL = ["test_gradio", "test_rabbitmq", "test_node_red"]
 
 # Whatever ends the tests ends what they have started.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-signal.signal(signal.SIGHUP, lambda *_: sys.exit(1))
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler)
 
 suite = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:] or ALL)
 result = unittest.TextTestRunner(verbosity=2).run(suite)

@@ -4,10 +4,21 @@ import unittest
 
 from dashboards import Gradio
 from journeys import Journeys
+from visitor import Visitor
 
 
 class TestGradio(Journeys, unittest.TestCase):
     Dashboard = Gradio
+
+    def test_the_front_page_has_what_is_inside_for_those_alone_who_gave_a_code(self):
+        gateway = self.in_front("required")
+        carol = self.logged_in(gateway, "carol")
+        stopped = carol.open("/")
+        self.assertEqual((stopped.status, stopped.location), (303, "/_2fa/enroll"))
+        self.assertEqual(carol.open("/?deep_link=x").location, "/_2fa/enroll?next=/%3Fdeep_link%3Dx")
+        self.assertNotIn(self.dashboard.inside, Visitor(gateway).open("/").text)
+        carol.enroll()
+        self.assertIn(self.dashboard.inside, carol.open("/").text)
 
     def test_events_arrive_while_the_app_is_still_at_work(self):
         alice = self.verified(self.in_front("required"), "alice")

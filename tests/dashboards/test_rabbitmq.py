@@ -22,6 +22,11 @@ class TestRabbitMQ(Journeys, unittest.TestCase):
         carol = self.logged_in(gateway, "carol")
         page = self.assert_stopped(carol, "enrollment_required")
         self.assertIn(">carol<", carol.open(page).text)
+        # The page itself leads there: it can't get past its login, and whoever loads it again is asked for the code.
+        self.assertEqual(carol.open("/").location, page)
+        carol.enroll(page)
+        self.assertEqual(carol.open("/").status, 200)
+        self.assert_inside(carol)
         stranger = Visitor(gateway)
         self.assertEqual(stranger.open(page).location, "/")
 
@@ -50,6 +55,19 @@ class TestRabbitMQ(Journeys, unittest.TestCase):
         self.assertEqual(alice.ask("/_2fa/settings/security").status, 200)
         self.assertEqual(alice.open("/_2fa/settings/security").status, 403)
         self.assertEqual(alice.open("/_2fa/profile").status, 200)
+
+    def test_a_password_in_the_address_gets_nobody_further(self):
+        carol = self.verified(self.in_front("required"), "carol")
+        password = basic("alice").removeprefix("Basic ")
+        for address in [f"/api/definitions?auth={password}", f"/api/definitions?x=1&%61uth={password}"]:
+            self.assertEqual(carol.ask(address).status, 401, address)
+            self.assertEqual(carol.ask(address, "POST", {"users": []}).status, 401, address)
+            self.assert_inside(carol)
+
+    def test_the_page_uploads_definitions_though_it_puts_its_password_into_the_address(self):
+        alice = self.verified(self.in_front("required"), "alice")
+        address = f"/api/definitions?auth={basic('alice').removeprefix('Basic ')}"
+        self.assertEqual(alice.ask(address, "POST", {"users": []}).status, 204)
 
     def test_queues_are_made_and_deleted_through_the_gateway(self):
         carol = self.verified(self.in_front("required"), "carol")

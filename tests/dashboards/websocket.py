@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import socket
+import time
 
 PATIENCE = 60
 TEXT, CLOSE = 1, 8
@@ -49,6 +50,12 @@ class WebSocket:
                 return
             if kind == TEXT:
                 yield json.loads(data)
+
+    def assert_ends(self):
+        """Fails if the other side goes on talking."""
+        deadline = time.monotonic() + PATIENCE
+        for message in self.messages():
+            assert time.monotonic() < deadline, f"still there: {message}"
 
     def close(self):
         self.stream.close()

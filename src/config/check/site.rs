@@ -17,6 +17,7 @@ use crate::config::problem::Wrong;
 use crate::config::{Bind, Credential, Hosts, OrganizationPolicy, PathPattern, Site, Upstream, UpstreamAddress};
 use crate::config::{default, file};
 use crate::second_factor::account::Requirement;
+use crate::site::query::could_name;
 use crate::site::{Rule, rule};
 
 const LONGEST_CONNECT: Duration = Duration::from_mins(1);
@@ -40,13 +41,16 @@ impl Check<'_> {
         let prefix = prefix.map(|prefix| prefix.unwrap_or_else(|| default::PREFIX.to_owned()));
         let own = prefix.as_deref().unwrap_or(default::PREFIX);
         let public = self.patterns("site.public", site.public.as_deref(), own);
+        let until_login = self.patterns("site.public_until_login", site.public_until_login.as_deref(), own);
         let logout = self.patterns("site.logout", site.logout.as_deref(), own);
         let login = self.optional("site.login", site.login.as_ref(), |text| not_own(own, path::target_with_next(text)));
         let after_logout =
             self.optional("site.after_logout", site.after_logout.as_ref(), |text| not_own(own, path::target(text)));
         let credentials = self.credentials(span.clone(), site);
+        let by_session = self.by_session(site, own, credentials.as_deref().unwrap_or_default());
         let bind = self.bind(site, credentials.as_deref().ok());
         let strip = self.strip(site, credentials.as_deref().unwrap_or_default());
+        let strip_query = self.strip_query(site, credentials.as_deref().unwrap_or_default());
         let identity = self.identity(span, site);
         let organization = self.organization(&site.organization);
         let look = self.look(site, issuer);
@@ -57,12 +61,15 @@ impl Check<'_> {
             hosts: hosts?,
             upstream: upstream?,
             public: public?,
+            public_until_login: until_login?,
             login: login?,
             logout: logout?,
             after_logout: after_logout?,
             prefix: prefix?,
             strip: strip?,
+            strip_query: strip_query?,
             credentials: credentials?,
+            by_session: by_session?,
             bind: bind?,
             identity: identity?,
             organization: organization?,
@@ -78,7 +85,10 @@ impl Check<'_> {
         if rule(site, &login.replace("{next}", "/")) != Rule::Protected {
             return Ok(());
         }
-        let wrong = Wrong::new("the login page is not open to everybody", "its path among those of `public`");
+        let wrong = Wrong::new(
+            "the login page is not open to everybody",
+            "its path among those of `public` or `public_until_login`",
+        );
         Err(self.report(written.span(), "site.login", wrong))
     }
 
@@ -163,6 +173,18 @@ impl Check<'_> {
         Ok(credentials)
     }
 
+    fn by_session(&mut self, site: &file::Site, prefix: &str, credentials: &[Credential]) -> Checked<Vec<PathPattern>> {
+        let (key, written) = ("site.by_session", site.by_session.as_deref());
+        if let Some(first) = written.and_then(<[_]>::first).filter(|_| credentials.contains(&Credential::Cookie)) {
+            let wrong = Wrong::new(
+                "every request carries the dashboard's cookies: they tell whose it is",
+                "leave it out, or credentials without \"cookie\"",
+            );
+            self.report(first.span(), key, wrong);
+        }
+        self.patterns(key, written, prefix)
+    }
+
     /// Without the credentials, whether one is among them is not asked.
     fn bind(&mut self, site: &file::Site, credentials: Option<&[Credential]>) -> Checked<Option<Bind>> {
         self.optional("site.bind", site.bind.as_ref(), |text| {
@@ -196,6 +218,19 @@ impl Check<'_> {
             }
             if NEVER_STRIPPED.contains(&name.as_str()) {
                 return Err(Wrong::new(format!("a request needs {text:?}"), "a field that it can do without"));
+            }
+            Ok(name)
+        })
+    }
+
+    fn strip_query(&mut self, site: &file::Site, credentials: &[Credential]) -> Checked<Vec<String>> {
+        self.list("site.strip_query", site.strip_query.as_deref().unwrap_or_default(), |text| {
+            let name = parameter(text, "the name alone, as \"access_token\"")?;
+            let is_credential =
+                |credential: &Credential| matches!(credential, Credential::Query(query) if could_name(&name, query));
+            if credentials.iter().any(is_credential) {
+                let what = format!("{text:?} is a credential: without it the dashboard recognizes nobody");
+                return Err(Wrong::new(what, "another parameter, or take it out of credentials"));
             }
             Ok(name)
         })
@@ -272,12 +307,7 @@ fn credential(text: &str) -> Form<Credential> {
         return credential_header(name).map(Credential::Header);
     }
     if let Some(name) = text.strip_prefix("query:") {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~[]".contains(&byte);
-        if name.is_empty() || !name.bytes().all(plain) {
-            let right = "the name alone, as \"query:access_token\"";
-            return Err(Wrong::new(format!("{name:?} is no name of a parameter"), right));
-        }
-        return Ok(Credential::Query(name.to_owned()));
+        return parameter(name, "the name alone, as \"query:access_token\"").map(Credential::Query);
     }
     match text {
         "cookie" => Ok(Credential::Cookie),
@@ -287,6 +317,15 @@ fn credential(text: &str) -> Form<Credential> {
             Err(Wrong::new(format!("{text:?} is no credential"), right))
         }
     }
+}
+
+/// The name of a parameter in a query.
+fn parameter(name: &str, right: &str) -> Form<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~[]".contains(&byte);
+    if name.is_empty() || !name.bytes().all(plain) {
+        return Err(Wrong::new(format!("{name:?} is no name of a parameter"), right));
+    }
+    Ok(name.to_owned())
 }
 
 fn credential_header(text: &str) -> Form<HeaderName> {

@@ -1,48 +1,8 @@
-use std::time::Duration;
-
 use super::*;
-use crate::config;
-use crate::second_factor::account::Requirement;
+use crate::site::sample;
 
 fn site() -> Site {
-    Site {
-        name: "insights".into(),
-        realm: "insights".into(),
-        hosts: config::Hosts::Any,
-        upstream: config::Upstream {
-            address: config::UpstreamAddress::Http { host: "127.0.0.1".into(), port: 1 },
-            host: None,
-            connect_timeout: Duration::from_secs(1),
-            answer_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(1),
-        },
-        public: vec![],
-        login: None,
-        logout: vec![],
-        after_logout: None,
-        prefix: "/_2fa".into(),
-        strip: vec![HeaderName::from_static("remote-user")],
-        credentials: vec![config::Credential::Cookie],
-        bind: None,
-        identity: config::Identity {
-            url: "/me".into(),
-            user: config::Value::Pointer("/id".into()),
-            email: None,
-            name: None,
-            organization: config::Value::Fixed("acme".into()),
-            admin: config::AdminRule::Nobody,
-            anonymous: config::AnonymousEvidence {
-                statuses: vec![401],
-                redirects: vec![],
-                without_user: false,
-                css: None,
-            },
-            cache: Duration::ZERO,
-            timeout: Duration::from_secs(1),
-        },
-        organization: config::OrganizationPolicy::StartsWith(Requirement::Optional),
-        look: config::Look { title: "Insights".into(), logo: None, accent: None },
-    }
+    Site { strip: vec![HeaderName::from_static("remote-user")], ..sample::site() }
 }
 
 fn map(fields: &[(&str, &str)]) -> HeaderMap {

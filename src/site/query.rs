@@ -1,0 +1,71 @@
+//! Parameters in a query: recognized however the dashboard may read them, and taken out where it may not see them.
+
+use http::Uri;
+use percent_encoding::percent_decode;
+
+/// Whether this part of a query, of those between `&`, could be read as the parameter.
+///
+/// Frameworks read names differently (escapes, `token[]`, `;` between parameters, `.` for `_`, letter case): what one of
+/// them takes for the parameter is one.
+pub(crate) fn could_name(part: &str, parameter: &str) -> bool {
+    part.split(';').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let read = percent_decode(name.as_bytes()).take_while(|&byte| byte != b'[').map(folded);
+        read.skip_while(|&byte| byte == b'_').eq(parameter.bytes().map(folded).skip_while(|&byte| byte == b'_'))
+    })
+}
+
+const fn folded(byte: u8) -> u8 {
+    match byte {
+        b' ' | b'+' | b'.' | b'\t' => b'_',
+        _ => byte.to_ascii_lowercase(),
+    }
+}
+
+/// Takes the parameters out of a request's query. The rest stays as it was, byte for byte.
+pub(crate) fn strip(uri: &mut Uri, parameters: &[String]) {
+    let Some(query) = uri.query().filter(|_| !parameters.is_empty()) else { return };
+    let stays = |part: &&str| !parameters.iter().any(|parameter| could_name(part, parameter));
+    let rest: Vec<_> = query.split('&').filter(stays).collect();
+    if rest.len() == query.split('&').count() {
+        return;
+    }
+    let target = match rest.as_slice() {
+        [] => uri.path().to_owned(),
+        rest => format!("{}?{}", uri.path(), rest.join("&")),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(target.try_into().expect("a shorter query of the same characters"));
+    *uri = Uri::from_parts(parts).expect("the same parts as before");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_the_parameter_goes_and_the_rest_stays_as_it_was() {
+        let parameters = ["auth".to_owned(), "token".to_owned()];
+        let rows = [
+            ("/a", "/a"),
+            ("/a?", "/a?"),
+            ("/a?x=1&&y=%61uth&z", "/a?x=1&&y=%61uth&z"),
+            ("/a?author=1&xauth=2", "/a?author=1&xauth=2"),
+            ("/a?auth=1", "/a"),
+            ("/a?auth", "/a"),
+            ("/a?x=1&auth=1&y=+%20", "/a?x=1&y=+%20"),
+            ("/a?x=1&AUTH=1&%61uth=2&auth[]=3&token=4", "/a?x=1"),
+            ("/a?x=1;auth=2&y=3", "/a?y=3"),
+            ("/a%2Fb?token=1&download=x", "/a%2Fb?download=x"),
+            ("http://insights.example/a?auth=1&x", "http://insights.example/a?x"),
+        ];
+        for (target, expected) in rows {
+            let mut uri: Uri = target.parse().expect("a target");
+            strip(&mut uri, &parameters);
+            assert_eq!(uri.to_string(), expected, "{target}");
+            let mut uri: Uri = target.parse().expect("a target");
+            strip(&mut uri, &[]);
+            assert_eq!(uri.to_string(), target);
+        }
+    }
+}
