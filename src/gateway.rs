@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
-use crate::identity::credentials::{self, Credentials};
+use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::{Freshness, Prober};
 use crate::listener::Door;
 use crate::listener::framing::{self, Host};
@@ -207,13 +207,12 @@ impl Worker {
 }
 
 impl Visit<'_> {
-    /// A path that is open to everybody. What it sets in motion (a login, a logout) makes what was known worthless.
+    /// A path that is open to everybody, and may set a login or a logout in motion.
     async fn open(&mut self, body: Incoming) -> Result<Answer, Failure> {
         let Decision::Pass(passage) = decide(&Standing::Public) else {
             return Err(Failure::Internal("public paths are open to everybody"));
         };
-        let credentials = self.credentials();
-        let response = self.forward(passage, &credentials, body).await?;
+        let response = self.forward_to_the_end(passage, body).await?;
         let sets_cookies = response.headers().contains_key(SET_COOKIE);
         if !self.head.method.is_safe() && sets_cookies && self.dashboard.site.bind.is_none() {
             // A login or a logout that the configuration does not name; where sessions are bound, the binding tells.
@@ -293,14 +292,35 @@ impl Visit<'_> {
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
         let way = Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels };
-        let on_public_path = passage.traveler().is_none();
         let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
-        let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        let changed = on_public_path && !self.head.method.is_safe();
-        if refused || changed || response.headers().contains_key(SET_COOKIE) {
+        if may_end_a_login(&response) {
             self.dashboard.prober.forget(credentials);
         }
         Ok(response)
+    }
+
+    /// Sends a request on that may be a login, and forgets what that makes worthless: of everybody, since who has logged
+    /// in can be named in other ways than this request names them (with one more cookie, from another browser).
+    ///
+    /// A client that goes away changes nothing of that: the dashboard logs it in all the same, if only later.
+    async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
+        let credentials = self.credentials();
+        let changes_something = !self.head.method.is_safe();
+        let request = self.take_request(body);
+        let (site, prober) = (Arc::clone(&self.dashboard.site), self.dashboard.prober.clone());
+        let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
+        let exchange = tokio::spawn(async move {
+            let way = Way { site: &site, pool: &pool, tunnels: &tunnels };
+            let answer = proxy::forward(passage, request, &client, way).await;
+            let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
+            if is_login && credentials.carries() == Carries::Carried {
+                prober.forget_all();
+            } else if answer.as_ref().is_ok_and(may_end_a_login) {
+                prober.forget(&credentials);
+            }
+            answer
+        });
+        Ok(exchange.await.map_err(|_| Failure::Internal("a request to a public path ended in a panic"))??)
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.
@@ -318,6 +338,17 @@ impl Visit<'_> {
 /// Whether a request only reads: it neither sends anything nor becomes a WebSocket.
 fn is_plain_reading(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && !head.headers.contains_key(UPGRADE)
+}
+
+/// Whether the dashboard may think differently of these credentials from now on.
+fn may_end_a_login(response: &Response<Body>) -> bool {
+    let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    refused || response.headers().contains_key(SET_COOKIE)
+}
+
+/// As the last step of a login by link or by another server does, which comes as a GET.
+fn leads_elsewhere(response: &Response<Body>) -> bool {
+    response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
 }
 
 /// Whether the session cookie would cross a network without TLS.

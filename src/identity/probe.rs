@@ -93,6 +93,11 @@ impl Prober {
     pub fn forget(&self, credentials: &Credentials) {
         self.answers.forget(credentials.key());
     }
+
+    /// The same for all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    pub fn forget_all(&self) {
+        self.answers.forget_all();
+    }
 }
 
 fn without_asking(credentials: &Credentials) -> Option<Verdict> {
