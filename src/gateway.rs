@@ -138,7 +138,7 @@ impl Worker {
         match rule(site, visit.target()) {
             Rule::Own => {
                 gateway.metrics.count(Outcome::OwnPage);
-                pages::answer(&visit, body).await.map(Answer::Own)
+                pages::answer(&mut visit, body).await.map(Answer::Own)
             }
             Rule::Logout => {
                 visit.end_presented().await?;

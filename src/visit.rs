@@ -45,7 +45,7 @@ pub struct Visit<'a> {
     pub presented: Option<Presented>,
     /// What it is called in the log.
     pub id: RequestId,
-    /// When it came.
+    /// When it came; of a form, when all of it had.
     pub now: Timestamp,
 }
 
