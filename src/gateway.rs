@@ -26,7 +26,7 @@ use crate::second_factor::sealing::Keyring;
 use crate::site::{Rule, Sites, query, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
-use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds};
+use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
 use crate::{pages, respond, session_cookie};
@@ -140,13 +140,7 @@ impl Worker {
                 gateway.metrics.count(Outcome::OwnPage);
                 pages::answer(&mut visit, body).await.map(Answer::Own)
             }
-            Rule::Logout => {
-                visit.end_presented().await?;
-                let credentials = visit.credentials();
-                let answer = visit.open(body).await;
-                visit.dashboard.prober.forget(&credentials);
-                answer
-            }
+            Rule::Logout => visit.log_out(body).await,
             Rule::Public => visit.open(body).await,
             Rule::UntilLogin if is_plain_reading(visit.head) => visit.until_login(body).await,
             Rule::BySession => visit.protected(Place::OwnPages, body).await,
@@ -219,6 +213,18 @@ impl Visit<'_> {
             self.end_presented().await?;
         }
         Ok(Answer::Dashboard(response))
+    }
+
+    /// A path that ends the dashboard's login: the session ends with it. Should the store fail, the dashboard's login ends
+    /// all the same, and with it all that the session was good for.
+    async fn log_out(&mut self, body: Incoming) -> Result<Answer, Failure> {
+        if let Err(error) = self.end_presented().await {
+            tracing::error!(request = %self.id, error = causes(&error), "can't end the session of a login that ends");
+        }
+        let credentials = self.credentials();
+        let answer = self.open(body).await;
+        self.dashboard.prober.forget(&credentials);
+        answer
     }
 
     /// A page that asks those to log in who have not, and shows others what is inside: nobody gets it as the dashboard
