@@ -21,6 +21,9 @@ const REMEMBERED: u64 = 1_000_000;
 /// change feed can't be read.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// Uses closer together than this count as one: so much early, at most, a session can end as idle.
+const FINEST: Duration = Duration::from_secs(15);
+
 /// An account and its organization.
 #[derive(Debug, Clone)]
 pub struct Known {
@@ -156,7 +159,7 @@ impl Standings {
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
     pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
-        if now.since(session.last_seen) < self.limits.idle / 20 {
+        if now.since(session.last_seen) < FINEST.min(self.limits.idle / 20) {
             return;
         }
         if let Some(remembered) = self.sessions.get(&session.digest) {

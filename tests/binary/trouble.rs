@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use crate::installation::{Ended, Installation};
 use crate::support::optional;
@@ -68,8 +69,11 @@ async fn a_store_that_can_not_be_written_to_is_refused() {
         // their reach.
         set_mode(installation.folder(), 0o755);
         let copy = installation.file("vestibule");
-        std::fs::copy(env!("CARGO_BIN_EXE_vestibule"), &copy).expect("the binary can be copied");
-        command = std::process::Command::new(copy);
+        // By another process: while this one has it open for writing, a test beside could give that to its own child,
+        // and what somebody has open for writing can't be run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_vestibule")).arg(&copy).status();
+        assert!(copied.expect("there is cp").success());
+        command = Command::new(copy);
         command.arg("serve").current_dir(installation.folder()).uid(65534).gid(65534);
     }
     Ended::of(&mut command).is_refused(&["vestibule.db", "read-only", "must be writable"]);

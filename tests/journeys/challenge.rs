@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::page::Page;
 use crate::support::visitor::Visitor;
 use crate::support::world::World;
-use crate::support::{Sight, required};
+use crate::support::{Sight, at_once, required};
 
 /// Bob, who has logged in again and is asked for a code.
 async fn challenged(world: &World) -> Visitor {
@@ -62,23 +63,62 @@ async fn a_code_is_refused_the_second_time_in_whichever_browser() {
     bob.submits("/_2fa/profile/recovery-codes", &[("code", &code)]).await.shows(Sight::ProfileRefusesCode);
 }
 
-#[tokio::test]
-async fn of_many_browsers_that_send_the_same_code_at_once_one_is_let_in() {
-    let world = World::open(required()).await;
-    let bob = challenged(&world).await;
-    let code = bob.authenticator().fresh_code();
+/// Many browsers of the same person, each asked for a code.
+async fn browsers(bob: &Visitor, count: usize) -> Vec<Visitor> {
     let mut browsers = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..count {
         let mut browser = bob.elsewhere();
         browser.logs_in().await;
         browser.opens("/reports").await.shows(Sight::Challenge);
         browsers.push(browser);
     }
-    let code = code.as_str();
-    let tries = browsers.iter_mut().map(|browser| async move { browser.gives(code).await });
-    let pages = crate::support::at_once(tries).await;
-    let inside = pages.iter().filter(|page| page.is_of_the_dashboard()).count();
-    assert_eq!(inside, 1);
+    browsers
+}
+
+/// They all give this code, begun together.
+async fn give_at_once(browsers: &mut [Visitor], code: &str) -> Vec<Page> {
+    at_once(browsers.iter_mut().map(|browser| async move { browser.gives(code).await })).await
+}
+
+#[tokio::test]
+async fn of_many_browsers_that_send_the_same_code_at_once_one_is_let_in() {
+    let world = World::open(required().with("workers = 1", "workers = 2")).await;
+    let bob = challenged(&world).await;
+    let code = bob.authenticator().fresh_code();
+    let pages = give_at_once(&mut browsers(&bob, 4).await, &code).await;
+    assert_eq!(pages.iter().filter(|page| page.is_of_the_dashboard()).count(), 1);
+}
+
+#[tokio::test]
+async fn of_many_guesses_at_once_no_more_are_looked_at_than_one_after_the_other() {
+    let world = World::open(required().with("workers = 1", "workers = 2")).await;
+    let bob = challenged(&world).await;
+    let mut browsers = browsers(&bob, 12).await;
+    let pages = give_at_once(&mut browsers, &bob.authenticator().wrong_code()).await;
+    let looked_at = pages.iter().filter(|page| !page.words().contains("Too many tries")).count();
+    assert_eq!(looked_at, 5);
+    give_at_once(&mut browsers, &bob.authenticator().code(0)).await.iter().for_each(|page| page.shows(Sight::TooSoon));
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_store_count_together() {
+    let world = World::open(required()).await;
+    let mut here = challenged(&world).await;
+    let beside = world.open_beside(required()).await;
+    let mut there = here.in_front_of(beside.gateway());
+    there.opens("/reports").await.shows(Sight::Challenge);
+    let code = here.authenticator().fresh_code();
+    here.gives(&code).await.shows(Sight::Dashboard);
+    there.logs_in().await;
+    there.opens("/reports").await.shows(Sight::Challenge);
+    there.gives(&code).await.shows(Sight::CodeRefused);
+
+    let wrong = here.authenticator().wrong_code();
+    for _ in 0..3 {
+        here.posts("/_2fa/profile/recovery-codes", &[("code", &wrong)]).await.shows(Sight::ProfileRefusesCode);
+    }
+    assert_eq!(there.gives(&wrong).await.wait(), Some(Duration::from_secs(5)));
+    here.posts("/_2fa/profile/recovery-codes", &[("code", &wrong)]).await.shows(Sight::TooSoon);
 }
 
 #[tokio::test]

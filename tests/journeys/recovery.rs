@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::visitor::Visitor;
 use crate::support::world::World;
-use crate::support::{Sight, required};
+use crate::support::{Sight, at_once, required};
 
 /// Somebody at a new browser, asked for a code.
 async fn anew(visitor: &Visitor) -> Visitor {
@@ -34,7 +34,7 @@ async fn a_recovery_code_lets_in_once() {
 
 #[tokio::test]
 async fn of_many_browsers_with_the_same_recovery_code_one_is_let_in() {
-    let world = World::open(required()).await;
+    let world = World::open(required().with("workers = 1", "workers = 2")).await;
     let enrolled = world.enrolled("bob").await;
     let code = enrolled.recovery_codes[0].clone();
     let mut browsers = Vec::new();
@@ -45,7 +45,7 @@ async fn of_many_browsers_with_the_same_recovery_code_one_is_let_in() {
     }
     let code = code.as_str();
     let tries = browsers.iter_mut().map(|browser| async move { browser.recovers_with(code).await });
-    let inside = crate::support::at_once(tries).await.iter().filter(|page| page.is_of_the_dashboard()).count();
+    let inside = at_once(tries).await.iter().filter(|page| page.is_of_the_dashboard()).count();
     assert_eq!(inside, 1);
 }
 

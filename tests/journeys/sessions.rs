@@ -176,7 +176,7 @@ async fn it_is_not_idle_while_it_is_used_at_another_gateway() {
     bob.opens("/reports").await.shows(Sight::Dashboard);
     world.passes(Duration::from_mins(45));
     there.opens("/reports").await.shows(Sight::Dashboard);
-    world.uses_are_written().await;
+    beside.tells_the_store().await;
     world.passes(Duration::from_mins(45));
     world.hears().await;
     bob.opens("/reports").await.shows(Sight::Dashboard);

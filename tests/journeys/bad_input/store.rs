@@ -25,8 +25,10 @@ async fn nobody_passes_while_the_store_is_gone() {
         visitor.posts("/_2fa/verify", &[("code", "000000")]).await.shows(Sight::StoreGone);
     }
     assert_eq!(world.dashboard().news(), [""; 0]);
-    // The login page needs no store.
+    // The login page needs no store, and whoever wants to log out can do that at least.
     stranger.opens("/login").await.shows(Sight::DashboardLogin);
+    stranger.logs_out().await;
+    assert_eq!(world.dashboard().news(), ["/login", "/logout"]);
 
     drop(lost);
     unasked.opens("/reports").await.shows(Sight::Dashboard);

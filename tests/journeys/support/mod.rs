@@ -4,14 +4,16 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod dashboard;
+mod hardening;
 pub(crate) mod http;
 pub(crate) mod page;
 pub(crate) mod program;
+mod sight;
 pub(crate) mod time;
 pub(crate) mod visitor;
 pub(crate) mod world;
 
-pub(crate) use page::Sight;
+pub(crate) use sight::Sight;
 pub(crate) use world::{optional, required};
 
 /// Waits for all of them, begun together.

@@ -1,4 +1,4 @@
-//! What somebody sees: the pages by name, and what can be read on them.
+//! A page that somebody sees, and what can be read on it.
 
 use std::time::Duration;
 
@@ -6,102 +6,7 @@ use scraper::{ElementRef, Html, Selector};
 
 use super::dashboard::MARK;
 use super::http::Answer;
-
-/// What a page is. Each stands for a status and for words that no other page has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
-    Dashboard,
-    DashboardLogin,
-    DashboardForbids,
-    Challenge,
-    ChallengeRanOut,
-    CodeRefused,
-    TooSoon,
-    Enrollment,
-    FirstCodeRefused,
-    EnrollmentRanOut,
-    RecoveryCodes,
-    Recovery,
-    RecoveryCodeRefused,
-    Profile,
-    ProfileRefusesCode,
-    SwitchLocked,
-    NoSuchSession,
-    Settings,
-    SettingsAskForCode,
-    SettingsRefuseCode,
-    SettingsLocked,
-    Security,
-    ResetQuestion,
-    ResetAsksForCode,
-    ResetRefusesCode,
-    NotOneself,
-    Audit,
-    LimitedAccess,
-    SignedOut,
-    LogInFirst,
-    NotFound,
-    NotThatWay,
-    BadRequest,
-    UnknownHost,
-    FormFromElsewhere,
-    WrongKindOfForm,
-    TooLarge,
-    HeadTooLarge,
-    NobodySaysWho,
-    NobodySaysWhoInTime,
-    DashboardGone,
-    StoreGone,
-}
-
-impl Sight {
-    const fn marks(self) -> (u16, &'static [&'static str]) {
-        match self {
-            Self::Dashboard => (200, &["<h1>Inside Acme Insights</h1>"]),
-            Self::DashboardLogin => (200, &["<h1>Log in at Acme Insights</h1>"]),
-            Self::DashboardForbids => (403, &["<h1>Forbidden</h1>"]),
-            Self::Challenge => (200, &["<h1>Enter your code</h1>"]),
-            Self::ChallengeRanOut => (403, &["<h1>Enter your code</h1>", "That took a little too long"]),
-            Self::CodeRefused => (403, &["<h1>Enter your code</h1>", "That code was not accepted"]),
-            Self::TooSoon => (429, &["Too many tries"]),
-            Self::Enrollment => (200, &["id=\"secret\"", "action=\"/_2fa/enroll\""]),
-            Self::FirstCodeRefused => (403, &["id=\"secret\"", "That code was not accepted"]),
-            Self::EnrollmentRanOut => (403, &["id=\"secret\"", "This is a new key"]),
-            Self::RecoveryCodes => (200, &["<h1>Save your recovery codes</h1>"]),
-            Self::Recovery => (200, &["<h1>Use a recovery code</h1>"]),
-            Self::RecoveryCodeRefused => (403, &["<h1>Use a recovery code</h1>", "was not accepted"]),
-            Self::Profile => (200, &["<h1>My profile</h1>"]),
-            Self::ProfileRefusesCode => (403, &["<h1>My profile</h1>", "That code was not accepted"]),
-            Self::SwitchLocked => (403, &["<h1>My profile</h1>", "2-factor authentication stays on"]),
-            Self::NoSuchSession => (404, &["<h1>My profile</h1>", "That session had ended already"]),
-            Self::Settings => (200, &["<h1>Settings of "]),
-            Self::SettingsAskForCode => (403, &["<h1>Settings of ", "name=\"code\""]),
-            Self::SettingsRefuseCode => (403, &["<h1>Settings of ", "That code was not accepted"]),
-            Self::SettingsLocked => (403, &["<h1>Settings of ", "This setting is locked"]),
-            Self::Security => (200, &["<h1>2-factor authentication</h1>"]),
-            Self::ResetQuestion => (200, &["role=\"alertdialog\"", "Reset 2-factor authentication of"]),
-            Self::ResetAsksForCode => (403, &["role=\"alertdialog\"", "name=\"code\""]),
-            Self::ResetRefusesCode => (403, &["role=\"alertdialog\"", "That code was not accepted"]),
-            Self::NotOneself => (403, &["You can't reset your own here"]),
-            Self::Audit => (200, &["<h1>Audit log</h1>"]),
-            Self::LimitedAccess => (403, &["role=\"alertdialog\"", "Limited access"]),
-            Self::SignedOut => (200, &["<h1>You are logged out</h1>"]),
-            Self::LogInFirst => (401, &["<h1>Please log in first</h1>"]),
-            Self::NotFound => (404, &["<h1>There is no such page</h1>"]),
-            Self::NotThatWay => (405, &["<h1>That does not work here</h1>"]),
-            Self::BadRequest => (400, &["<h1>That request makes no sense here</h1>"]),
-            Self::UnknownHost => (421, &["<h1>No site at this address</h1>"]),
-            Self::FormFromElsewhere => (403, &["<h1>That form was not accepted</h1>"]),
-            Self::WrongKindOfForm => (415, &["<h1>That form could not be read</h1>"]),
-            Self::TooLarge => (413, &["<h1>That is too much at once</h1>"]),
-            Self::HeadTooLarge => (431, &[]),
-            Self::NobodySaysWho => (502, &["<h1>We can't tell who you are</h1>"]),
-            Self::NobodySaysWhoInTime => (503, &["<h1>We can't tell who you are</h1>"]),
-            Self::DashboardGone => (502, &["<h1>The dashboard can't be reached</h1>"]),
-            Self::StoreGone => (503, &["<h1>We can't check your login right now</h1>"]),
-        }
-    }
-}
+use super::sight::Sight;
 
 /// A page in a browser.
 #[derive(Clone)]

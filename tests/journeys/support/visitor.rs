@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 
 use super::authenticator::Authenticator;
-use super::dashboard::{MARK, password_of};
+use super::dashboard::password_of;
+use super::hardening::{SESSION, TLS_SESSION, is_hardened};
 use super::http::{Answer, Live, Request};
-use super::page::{Page, Sight};
+use super::page::Page;
 use super::program::Reply;
+use super::sight::Sight;
 use super::world::Place;
-
-/// The gateway's cookie over plain HTTP.
-const SESSION: &str = "vestibule";
 
 /// How often a browser lets itself be sent on.
 const REDIRECTS: usize = 8;
@@ -116,6 +115,7 @@ impl Visitor {
 
     pub(crate) fn loses_session(&mut self) {
         self.loses_cookie(SESSION);
+        self.loses_cookie(TLS_SESSION);
     }
 
     // At the dashboard.
@@ -316,7 +316,7 @@ impl Visitor {
     async fn is_refused(&mut self, handshake: Request) -> Reply {
         // Without `Connection: close`, which would take the place of `Connection: Upgrade`.
         let (answer, mut live) = handshake.open(self.place.gateway).await;
-        check_every(&answer);
+        is_hardened(&answer, self.tls);
         self.keeps_cookies(&answer);
         let length = answer.field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         let body = live.reads(length).await;
@@ -388,9 +388,7 @@ impl Visitor {
 
     async fn send(&mut self, request: Request) -> Answer {
         let answer = request.send(self.place.gateway).await;
-        check_every(&answer);
-        let strict = answer.field("strict-transport-security").is_some();
-        assert_eq!(strict, self.tls && answer.field(MARK).is_none(), "over TLS, and never without");
+        is_hardened(&answer, self.tls);
         self.keeps_cookies(&answer);
         answer
     }
@@ -408,31 +406,4 @@ impl Visitor {
     fn origin(&self) -> String {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.host)
     }
-}
-
-/// What holds for every answer, whatever it was asked for.
-fn check_every(answer: &Answer) {
-    for (name, value, attributes) in answer.cookies().filter(|(name, _, _)| name.ends_with(SESSION)) {
-        let end = if value.is_empty() { "; Max-Age=0" } else { "" };
-        let secure = if name == "__Host-vestibule" { " Secure;" } else { "" };
-        assert_eq!(attributes.trim_start(), format!("Path=/;{secure} HttpOnly; SameSite=Lax{end}"), "{name}");
-        assert!(answer.field(MARK).is_none(), "the dashboard sets no {name}");
-    }
-    // Heads that are too large are answered before there is anybody to write a page.
-    if answer.field(MARK).is_some() || answer.status == 431 {
-        return;
-    }
-    let policy = answer.field("content-security-policy").unwrap_or_default();
-    for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
-        assert!(policy.contains(part), "no {part} in {policy:?}");
-    }
-    assert!(!policy.contains("unsafe"), "{policy}");
-    let text = answer.text();
-    for inline in ["<script>", "<style>", " style=", " onclick="] {
-        assert!(!text.contains(inline), "{inline} on a page");
-    }
-    assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.field("referrer-policy"), Some("same-origin"));
-    let cached = answer.field("cache-control").unwrap_or_default();
-    assert!(cached == "no-store" || cached.contains("immutable"), "{cached}");
 }

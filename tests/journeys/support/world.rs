@@ -187,15 +187,9 @@ impl World {
         number.to_string()
     }
 
-    /// Waits until the store knows when sessions were last used.
-    pub(crate) async fn uses_are_written(&self) {
-        let now = self.time().clock().now().as_millis();
-        super::until("the store knows of the last use", async || {
-            let connection = rusqlite::Connection::open(self.file("vestibule.db")).expect("the store is there");
-            let query = "SELECT max(last_seen) FROM sessions";
-            connection.query_row(query, [], |row| row.get(0)).is_ok_and(|last: i64| last == now)
-        })
-        .await;
+    /// Has the gateway tell the store which sessions were used, as it does by itself every ten seconds.
+    pub(crate) async fn tells_the_store(&self) {
+        self.gateway.standings.write_seen().await.expect("the store is there");
     }
 
     /// Has the gateway read what changed, as it does by itself several times a second.
