@@ -78,6 +78,15 @@ async fn whatever_is_no_code_is_a_failed_try() {
 }
 
 #[tokio::test]
+async fn a_code_is_good_for_no_longer_because_its_form_comes_slowly() {
+    let world = World::open(required()).await;
+    let bob = challenged(&world).await;
+    let code = bob.authenticator().code(0);
+    let meanwhile = || world.passes(std::time::Duration::from_secs(90));
+    assert_eq!(bob.posts_slowly("/_2fa/verify", &[("code", &code)], meanwhile).await, 403);
+}
+
+#[tokio::test]
 async fn a_code_that_is_missing_repeated_or_in_another_field_is_a_failed_try() {
     let world = World::open(required()).await;
     let mut bob = challenged(&world).await;

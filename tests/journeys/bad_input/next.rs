@@ -18,6 +18,16 @@ async fn next_never_leads_off_the_site() {
 }
 
 #[tokio::test]
+async fn nor_does_the_way_to_the_dashboards_own_login() {
+    let world = World::open(required()).await;
+    let mut stranger = world.visitor("bob");
+    for (target, next) in [("/reports?year=1", "/reports%3Fyear%3D1"), ("//evil.example/", "/")] {
+        let sent = stranger.is_sent(target).await;
+        assert_eq!(sent, Some(format!("/login?next={next}")), "{target}");
+    }
+}
+
+#[tokio::test]
 async fn raw_and_repeated_ones_do_not_either() {
     let world = World::open(required()).await;
     let mut bob = world.enrolled("bob").await;

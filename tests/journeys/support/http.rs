@@ -84,6 +84,36 @@ impl Request {
     }
 }
 
+/// A request whose body is held back.
+pub(crate) struct HeldBack {
+    stream: TcpStream,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// Sends its head, and waits until the gateway has read that and asks for the body.
+    pub(crate) async fn hold_back(self, to: SocketAddr) -> HeldBack {
+        let request = self.with("Connection", "close").with("Expect", "100-continue");
+        let bytes = request.bytes();
+        let mut stream = TcpStream::connect(to).await.expect("the gateway listens");
+        stream.write_all(&bytes[..bytes.len() - request.body.len()]).await.expect("the gateway reads");
+        let mut said = [0; 25];
+        within("100 Continue", stream.read_exact(&mut said)).await.expect("the gateway asks for the body");
+        assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+        HeldBack { stream, body: request.body }
+    }
+}
+
+impl HeldBack {
+    /// Sends the body, and reads the answer to its end.
+    pub(crate) async fn comes(mut self) -> Answer {
+        self.stream.write_all(&self.body).await.expect("the gateway reads");
+        let mut read = Vec::new();
+        within("the end of an answer", self.stream.read_to_end(&mut read)).await.expect("the gateway answers");
+        Answer::parse(&read)
+    }
+}
+
 /// Sends these very bytes, and reads until the other side closes.
 pub(crate) async fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(to).await.expect("the gateway listens");

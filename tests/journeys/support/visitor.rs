@@ -369,6 +369,13 @@ impl Visitor {
             .form(fields)
     }
 
+    /// Sends a form whose fields are held back until `meanwhile` is over, and says with which status it is answered.
+    pub(crate) async fn posts_slowly(&self, address: &str, fields: &[(&str, &str)], meanwhile: impl FnOnce()) -> u16 {
+        let held_back = self.form_request(address, fields).hold_back(self.place.gateway).await;
+        meanwhile();
+        held_back.comes().await.status
+    }
+
     async fn follow(&mut self, address: &str, request: Request) -> Page {
         let mut at = address.to_owned();
         let mut answer = self.send(request).await;
