@@ -40,17 +40,17 @@ pub struct Gateway {
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// What is remembered of it.
-    pub standings: Standings,
+    pub standings: Arc<Standings>,
     /// What seals secrets at rest.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The protected dashboards, in the order of the configuration.
-    pub dashboards: Vec<Dashboard>,
+    pub dashboards: Vec<Arc<Dashboard>>,
     /// What lives on after the head of an answer.
-    pub tunnels: Tunnels,
+    pub tunnels: Arc<Tunnels>,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     sites: Sites,
-    ids: RequestIds,
+    ids: Arc<RequestIds>,
 }
 
 /// One protected dashboard.
@@ -66,22 +66,47 @@ pub struct Dashboard {
 impl Gateway {
     /// The gateway of a configuration, its store and its keys.
     pub fn new(config: Config, clock: Clock, store: Arc<dyn Store>, keyring: Keyring) -> Self {
-        let dashboard = |site: &Arc<Site>| Dashboard {
-            site: Arc::clone(site),
-            prober: Prober::new(Arc::clone(site), clock.clone()),
-            appearance: Appearance::of(site),
-        };
         Self {
-            dashboards: config.sites.iter().map(dashboard).collect(),
-            standings: Standings::new(Arc::clone(&store), clock.clone(), config.session),
-            tunnels: Tunnels::default(),
-            metrics: Metrics::default(),
+            dashboards: config.sites.iter().map(|site| Arc::new(Dashboard::new(site, &clock))).collect(),
+            standings: Arc::new(Standings::new(Arc::clone(&store), clock.clone(), config.session)),
+            tunnels: Arc::default(),
+            metrics: Arc::default(),
             sites: Sites::new(&config),
-            ids: RequestIds::default(),
+            ids: Arc::default(),
             config,
             clock,
             store,
-            keyring,
+            keyring: Arc::new(keyring),
+        }
+    }
+
+    /// The same gateway by another configuration: what it keeps, remembers, counts and has open is one with this one's.
+    /// A dashboard of which the operator says nothing new stays the same one.
+    #[must_use]
+    pub fn by(&self, config: Config) -> Self {
+        let same = |site: &Arc<Site>| self.dashboards.iter().find(|d| d.site == *site).map(Arc::clone);
+        let dashboard = |site| same(site).unwrap_or_else(|| Arc::new(Dashboard::new(site, &self.clock)));
+        Self {
+            dashboards: config.sites.iter().map(dashboard).collect(),
+            standings: Arc::clone(&self.standings),
+            tunnels: Arc::clone(&self.tunnels),
+            metrics: Arc::clone(&self.metrics),
+            sites: Sites::new(&config),
+            ids: Arc::clone(&self.ids),
+            config,
+            clock: self.clock.clone(),
+            store: Arc::clone(&self.store),
+            keyring: Arc::clone(&self.keyring),
+        }
+    }
+}
+
+impl Dashboard {
+    fn new(site: &Arc<Site>, clock: &Clock) -> Self {
+        Self {
+            site: Arc::clone(site),
+            prober: Prober::new(Arc::clone(site), clock.clone()),
+            appearance: Appearance::of(site),
         }
     }
 }
@@ -90,6 +115,14 @@ impl Gateway {
 pub struct Worker {
     gateway: Arc<Gateway>,
     pools: Vec<Pool>,
+}
+
+/// Which connections a worker goes on with at a dashboard.
+pub enum Connections {
+    /// Those it had at the dashboard with this place in the old configuration.
+    Kept(usize),
+    /// Some of its own, to where those of this pool lead.
+    New(Pool),
 }
 
 /// An answer, by who made it.
@@ -105,6 +138,22 @@ impl Worker {
     /// dashboard, in their order.
     pub fn new(gateway: Arc<Gateway>, pools: &[Pool]) -> Self {
         Self { gateway, pools: pools.iter().map(Pool::sibling).collect() }
+    }
+
+    /// The gateway it answers for.
+    pub const fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// The same worker for another gateway, with connections as said: one of `connections` for each of its dashboards,
+    /// in their order.
+    #[must_use]
+    pub fn by(&self, gateway: Arc<Gateway>, connections: &[Connections]) -> Self {
+        let pool = |connections: &Connections| match connections {
+            Connections::Kept(index) => self.pools[*index].clone(),
+            Connections::New(pool) => pool.sibling(),
+        };
+        Self { gateway, pools: connections.iter().map(pool).collect() }
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.

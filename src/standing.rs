@@ -40,7 +40,8 @@ pub struct Known {
 pub struct Standings {
     store: Arc<dyn Store>,
     clock: Clock,
-    limits: Limits,
+    /// How long a session may be unused, in milliseconds.
+    idle: AtomicU64,
     ids: Cache<AccountKey, AccountId>,
     accounts: Cache<AccountId, Arc<Known>>,
     sessions: Cache<TokenDigest, Arc<Remembered>>,
@@ -66,7 +67,7 @@ impl Standings {
         Self {
             store,
             clock,
-            limits,
+            idle: AtomicU64::new(millis(limits.idle)),
             ids: Cache::new(REMEMBERED),
             accounts: Cache::new(REMEMBERED),
             sessions: Cache::new(REMEMBERED),
@@ -76,6 +77,15 @@ impl Standings {
             heard: AtomicI64::new(i64::MIN),
             seen: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// From now on, sessions live by these limits.
+    pub fn limit(&self, limits: Limits) {
+        self.idle.store(millis(limits.idle), Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle.load(Ordering::Relaxed))
     }
 
     /// The account that the dashboard's word on a visitor names, made on first sight.
@@ -123,7 +133,7 @@ impl Standings {
         if let Some(remembered) = self.remembered(&self.sessions, &digest) {
             let last_seen = Timestamp::from_millis(remembered.last_seen.load(Ordering::Relaxed));
             // One that looks unused from here may have been used at another gateway, which tells the store alone.
-            if self.clock.now() < last_seen.plus(self.limits.idle) {
+            if self.clock.now() < last_seen.plus(self.idle()) {
                 return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
             }
         }
@@ -159,7 +169,7 @@ impl Standings {
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
     pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
-        if now.since(session.last_seen) < FINEST.min(self.limits.idle / 20) {
+        if now.since(session.last_seen) < FINEST.min(self.idle() / 20) {
             return;
         }
         if let Some(remembered) = self.sessions.get(&session.digest) {
@@ -241,6 +251,10 @@ impl Standings {
             cache.invalidate(&key);
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether the dashboard says something else than what is known. Where it says nothing, what is known stays.

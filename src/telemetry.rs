@@ -1,6 +1,7 @@
 //! Logs, metrics and the ids of requests.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +10,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry as Subscriber, fmt as lines, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::entropy;
@@ -40,21 +44,42 @@ impl RequestIds {
     }
 }
 
+/// How much is logged, once logging has started.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Subscriber>> = OnceLock::new();
+
 /// Starts logging to standard error, for the whole process. Later calls change nothing.
 pub fn start_logging(log: Log) {
-    let level = match log.level {
+    let (level, handle) = reload::Layer::new(filter(log.level));
+    let subscriber = tracing_subscriber::registry().with(level);
+    let lines = lines::layer().with_writer(std::io::stderr);
+    // A second subscriber is refused: the first one stays, which is what the documentation promises.
+    let started = match log.format {
+        LogFormat::Text => {
+            subscriber.with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()
+        }
+        LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).try_init(),
+    };
+    if started.is_ok() {
+        let _ = LEVEL.set(handle);
+    }
+}
+
+/// Logs this much from now on, if logging was started.
+pub fn log_at(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails only where there is no subscriber anymore, and nothing is logged.
+        let _ = handle.reload(filter(level));
+    }
+}
+
+const fn filter(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
-    // A second subscriber is refused: the first one stays, which is what the documentation promises.
-    let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+    }
 }
 
 /// An error and its causes in one line, for the log: a client never reads this.

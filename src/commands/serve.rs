@@ -1,23 +1,32 @@
 //! `vestibule serve`: runs the gateway until it is told to stop.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Common, Failed, wait};
 use crate::clock::Clock;
+use crate::config;
+use crate::reload::Running;
 use crate::start::prepare;
 use crate::telemetry::start_logging;
 
-/// Starts the gateway; SIGTERM and SIGINT end it once what is in flight is done.
+/// Starts the gateway; SIGHUP has it read its configuration again, SIGTERM and SIGINT end it once what is in flight is
+/// done.
 pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
-    let config = common.load()?;
+    let file = config::find(common.config.as_deref())?;
+    let config = config::load(&file)?;
     start_logging(config.log);
     wait(async {
+        // Caught before anything else is done: uncaught, it would end the process.
+        let hang_up = signal(SignalKind::hangup())?;
         let prepared = prepare(config, Clock::system()).await?;
         let shutdown = CancellationToken::new();
         tokio::spawn(stop_on_signal(shutdown.clone())?);
+        tokio::spawn(reload_on_signal(hang_up, Arc::clone(prepared.running()), file));
         for address in prepared.addresses() {
             tracing::info!(%address, "listening");
         }
@@ -28,6 +37,16 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Takes in what the configuration says by then, at each SIGHUP.
+async fn reload_on_signal(mut hang_up: Signal, running: Arc<Running>, file: PathBuf) {
+    while hang_up.recv().await.is_some() {
+        let (running, file) = (Arc::clone(&running), file.clone());
+        if tokio::task::spawn_blocking(move || running.reload(&file)).await.is_err() {
+            tracing::error!("a reload ended in a panic");
+        }
+    }
 }
 
 /// Cancels `shutdown` at the first SIGTERM or SIGINT. Both are caught from here on.

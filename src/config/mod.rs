@@ -155,7 +155,7 @@ pub enum LogLevel {
 }
 
 /// One protected dashboard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     /// What the operator calls it; unique.
     pub name: String,
@@ -278,7 +278,7 @@ pub enum Bind {
 }
 
 /// Who has logged in, asked of the dashboard itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     /// What is asked for: path and query on the upstream.
     pub url: String,

@@ -1,20 +1,28 @@
 //! TLS for visitors: one certificate, TLS 1.2 and 1.3, sessions that can be resumed.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config;
 
-/// A certificate with its key, ready for handshakes. Cheap to clone; all clones resume each other's sessions.
+/// TLS, ready for handshakes. Cheap to clone; all clones show the same certificate and resume each other's sessions.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    shown: Arc<Shown>,
+}
+
+/// A certificate with its key.
+#[derive(Debug)]
+pub struct Certificate(Arc<CertifiedKey>);
 
 /// The certificate or its key can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,22 +61,42 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Reads the certificate and its key, and checks that they belong together.
+    /// Reads the certificate and its key, checks that they belong together, and shows it from now on.
     pub fn load(files: &config::Tls) -> Result<Self, TlsError> {
-        let certified = certified_key(files)?;
+        let shown = Arc::new(Shown(RwLock::new(Self::read(files)?)));
         let unusable = |source| TlsError::Unusable { path: files.certificate.clone(), source };
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+            .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(unusable)?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), shown })
+    }
+
+    /// Reads the certificate and its key, and checks that they belong together.
+    pub fn read(files: &config::Tls) -> Result<Certificate, TlsError> {
+        certified_key(files).map(|certified| Certificate(Arc::new(certified)))
+    }
+
+    /// Shows this certificate from the next handshake on. Sessions that began with the one before can still be resumed.
+    pub fn show(&self, certificate: Certificate) {
+        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = certificate;
     }
 
     pub(super) const fn acceptor(&self) -> &TlsAcceptor {
-        &self.0
+        &self.acceptor
+    }
+}
+
+/// What is shown in handshakes.
+#[derive(Debug)]
+struct Shown(RwLock<Certificate>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).0))
     }
 }
 

@@ -127,7 +127,7 @@ impl World {
         let config = config::parse(&text, &path).unwrap_or_else(|problems| panic!("{problems}"));
         let prepared = start::prepare(config, time.clock()).await.unwrap_or_else(|error| panic!("{error:?}"));
         let [Address::Tcp(gateway)] = *prepared.addresses() else { panic!("one address") };
-        let inside = Arc::clone(prepared.gateway());
+        let inside = prepared.running().gateway();
         let shutdown = CancellationToken::new();
         tokio::spawn(prepared.run(shutdown.clone()));
         Self { place: Place { gateway, dashboard, time }, gateway: inside, folder, _running: shutdown.drop_guard() }

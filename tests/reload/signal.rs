@@ -1,0 +1,105 @@
+//! The program itself, told by a signal.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::support::{Dashboard, Written, ask, folder, plain, write};
+
+/// The program; killed when this is dropped.
+struct Program {
+    child: Child,
+    log: Receiver<String>,
+}
+
+impl Program {
+    fn serve(folder: &TempDir) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(["serve", "--config"])
+            .arg(folder.path().join("vestibule.toml"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let stderr = child.stderr.take().expect("piped");
+        let (line, log) = channel();
+        thread::spawn(move || {
+            for text in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if line.send(text).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, log }
+    }
+
+    /// Every line of the log up to the first that has `mark` in it.
+    fn logged(&self, mark: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("{mark:?} was never logged, but {lines:#?}"));
+            let found = line.contains(mark);
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
+    }
+
+    fn hang_up(&self) {
+        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().expect("kill");
+        assert!(status.success());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_has_the_file_read_again_and_what_is_wrong_with_it_is_logged_and_left() {
+    let (first, second) = (Dashboard::new("first").await, Dashboard::new("second").await);
+    let folder = folder();
+    let set = |text: &str| write(&folder, "vestibule.toml", text);
+    set(&plain(&first).text());
+    let program = Program::serve(&folder);
+    let lines = program.logged("listening");
+    let address = lines.last().and_then(|line| line.split("address=").nth(1)).expect("an address").trim().to_owned();
+    let mut visitor = TcpStream::connect(&address).await.expect("connected");
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "first");
+
+    set(&plain(&second).text());
+    program.hang_up();
+    program.logged("reloaded the configuration");
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "second");
+
+    set(&plain(&first).text().replace("workers = 2", "workers = 0\nworker = 1").replace("[\"*\"]", "[\"a b\"]"));
+    program.hang_up();
+    let lines = program.logged("not reloaded").join("\n");
+    for wrong in ["unknown key \"worker\"", "0 workers can't be", "\"a b\" is no host", "server.workers", "site.hosts"]
+    {
+        assert!(lines.contains(wrong), "{wrong} is missing in {lines}");
+    }
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "second");
+
+    set(&Written { server: plain(&first).server.replace("127.0.0.1", "127.0.0.2"), ..plain(&first) }.text());
+    program.hang_up();
+    let lines = program.logged("not reloaded").join("\n");
+    assert!(lines.contains("server.listen can't change while the gateway runs"), "{lines}");
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "second");
+
+    set(&Written { rest: "[log]\nlevel = \"debug\"\n", ..plain(&first) }.text());
+    program.hang_up();
+    program.logged("reloaded the configuration");
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "first");
+    program.logged("answered");
+}
