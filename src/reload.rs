@@ -13,7 +13,7 @@ use crate::gateway::{Connections, Gateway, Worker};
 use crate::identity::client::Arrival;
 use crate::listener::Door;
 use crate::listener::tls::Tls;
-use crate::start::{StartError, pool};
+use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};
 
 /// A gateway that answers, and may come to do so by another configuration.
@@ -93,7 +93,7 @@ impl Running {
         if !fixed.is_empty() {
             return Err(ReloadError::Fixed(fixed));
         }
-        let certificates = config.server.tls.as_ref().map(Tls::read).transpose().map_err(StartError::from)?;
+        let certificates = certificates(&config, &before.clock).map_err(StartError::from)?;
         let connections = config.sites.iter().map(|site| connections(&before, site)).collect::<Result<Vec<_>, _>>()?;
         // From here on nothing fails.
         log_at(config.log.level);

@@ -11,7 +11,7 @@ use crate::config::Site;
 use crate::config::{Config, StoreUrl};
 use crate::gateway::{Gateway, Worker};
 use crate::key_file::{self, KeyError};
-use crate::listener::tls::{Tls, TlsError};
+use crate::listener::tls::{Certificates, Tls, TlsError};
 use crate::listener::{self, Address, BindError, Sockets};
 use crate::operations;
 use crate::reload::Running;
@@ -56,7 +56,7 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// The certificate can't be used.
+    /// A certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The way to a dashboard can't be set up: the authorities that vouch for it can't be read.
@@ -86,7 +86,7 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 
 /// Opens and reads everything the gateway needs, so that what is wrong is told before anybody is let in.
 pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartError> {
-    let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
+    let tls = certificates(&config, &clock)?.map(Tls::new).transpose()?;
     let sockets = listener::bind(&config.server)?;
     let address = config.operations.listen;
     let operations =
@@ -99,6 +99,15 @@ pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartErro
     let pools = gateway.dashboards.iter().map(|d| pool(&d.site)).collect::<Result<Vec<_>, _>>()?;
     let workers = (0..workers).map(|_| Worker::new(Arc::clone(&gateway), &pools));
     Ok(Prepared { running: Arc::new(Running::new(workers, tls)), sockets, operations })
+}
+
+/// The certificates of a configuration. One that nobody will believe anymore is no reason not to start, but is told.
+pub(crate) fn certificates(config: &Config, clock: &Clock) -> Result<Option<Certificates>, TlsError> {
+    let certificates = config.server.tls.as_ref().map(Certificates::read).transpose()?;
+    for expired in certificates.iter().flat_map(|certificates| certificates.expired(clock.now())) {
+        tracing::warn!("{expired}");
+    }
+    Ok(certificates)
 }
 
 /// The way to a site's dashboard.

@@ -44,6 +44,14 @@ pub(super) struct Server {
 pub(super) struct Tls {
     pub(super) certificate: Option<Text>,
     pub(super) key: Option<Text>,
+    pub(super) more: Option<Vec<Section<Certificate>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) certificate: Option<Text>,
+    pub(super) key: Option<Text>,
 }
 
 #[derive(Deserialize, Default)]
@@ -273,11 +281,12 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// Every table, by its dotted path, with the keys that it may have.
-pub fn tables() -> [(&'static str, &'static [&'static str]); 17] {
+pub fn tables() -> [(&'static str, &'static [&'static str]); 18] {
     [
         ("", keys::<File>()),
         ("server", keys::<Server>()),
         ("server.tls", keys::<Tls>()),
+        ("server.tls.more", keys::<Certificate>()),
         ("operations", keys::<Operations>()),
         ("store", keys::<Store>()),
         ("session", keys::<Session>()),

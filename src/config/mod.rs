@@ -82,9 +82,16 @@ impl TrustedProxies {
     }
 }
 
-/// The certificate that visitors see.
+/// The certificates that visitors see.
 #[derive(Debug, Clone)]
 pub struct Tls {
+    /// At least one. The first is for whoever asks for a name that is in none.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
     /// PEM file with the certificate and those between it and the root.
     pub certificate: PathBuf,
     /// PEM file with its private key.

@@ -199,7 +199,8 @@ mod tests {
         let (certificate, key) = (directory.path().join("certificate.pem"), directory.path().join("key.pem"));
         std::fs::write(&certificate, certified.cert.pem()).expect("written");
         std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
-        let tls = Tls::load(&config::Tls { certificate, key }).expect("a certificate with its key");
+        let tls = Tls::load(&config::Tls { certificates: vec![config::CertificateFiles { certificate, key }] })
+            .expect("a certificate with its key");
         let mut client = client_of(Bytes(2), Some(tls)).await;
         client.write_all(&[22, 3, 1]).await.expect("written");
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));

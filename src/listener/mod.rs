@@ -1,5 +1,6 @@
 //! Where visitors come in: sockets, workers, limits, TLS, and the way out.
 
+mod certificate;
 mod connection;
 mod follower;
 pub mod framing;

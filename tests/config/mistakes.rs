@@ -361,6 +361,7 @@ fn a_misspelled_key_is_told_the_right_one_and_that_one_is_not_called_missing() {
             let text = match table {
                 "" => format!("{wrong} = 1\n{SMALL}"),
                 "server.tls" => small_with("[server]", &format!("tls = {{ {wrong} = 1 }}")),
+                "server.tls.more" => small_with("[server]", &format!("tls = {{ more = [{{ {wrong} = 1 }}] }}")),
                 "site" => small_with("[[site]]", &format!("{wrong} = 1")),
                 table => match table.strip_prefix("site.identity.").filter(|key| *key != "anonymous") {
                     Some(value) => small_with("[site.identity]", &format!("{value} = {{ {wrong} = 1 }}")),
@@ -419,6 +420,9 @@ fn an_array_is_no_table() {
         let found: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(found, [key], "{problems}");
     }
+    let problems = read(&small_with("[server]", "tls = { more = {} }")).expect_err("the wrong brackets");
+    let more = problems.iter().find(|problem| problem.key == "server.tls.more").expect("the table is named");
+    assert_eq!(more.help, "here should be two brackets, [[server.tls.more]]: there may be several");
 }
 
 #[test]
@@ -434,6 +438,10 @@ fn files_that_are_named_must_be_there_and_hold_what_they_should() {
         (
             small_with("[server]", "tls = { certificate = \"none.pem\", key = \"empty.pem\" }"),
             vec!["read", "no private key"],
+        ),
+        (
+            small_with("[server]", "tls = { more = [{ certificate = \"empty.pem\" }, { key = \"none.pem\" }] }"),
+            vec!["\"certificate\"", "\"key\"", "\"key\"", "has no certificate", "\"certificate\"", "can't be read"],
         ),
         (small_with("[[site]]", "logo = \"big.png\""), vec!["too big"]),
         (small_with("[[site]]", "logo = \"text.png\""), vec!["no picture"]),

@@ -1,6 +1,7 @@
 //! Where visitors come in, and where the operator looks in.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::thread;
 
 use toml::Spanned;
@@ -10,7 +11,7 @@ use super::finding::{Check, Checked, Form};
 use super::named_file::{certificates, private_key};
 use crate::config::file::{self, Section};
 use crate::config::problem::Wrong;
-use crate::config::{Listen, Operations, Server, Tls, TrustedProxies, default};
+use crate::config::{CertificateFiles, Listen, Operations, Server, Tls, TrustedProxies, default};
 
 const MOST_WORKERS: i64 = 1024;
 
@@ -40,16 +41,35 @@ impl Check<'_> {
     }
 
     fn tls(&mut self, written: &Section<file::Tls>) -> Checked<Tls> {
-        let (span, tls, folder) = (written.span(), written.get_ref(), self.folder);
-        let key = "server.tls.certificate";
+        let tls = written.get_ref();
+        let first = self.certificate("server.tls", written.span(), tls.certificate.as_ref(), tls.key.as_ref());
+        let more = tls.more.iter().flatten().map(|more| {
+            let (span, more) = (more.span(), more.get_ref());
+            self.certificate("server.tls.more", span, more.certificate.as_ref(), more.key.as_ref())
+        });
+        // Collected twice, since collecting into a result would stop at the first problem.
+        let more: Vec<_> = more.collect();
+        Ok(Tls { certificates: std::iter::once(first).chain(more).collect::<Checked<_>>()? })
+    }
+
+    /// The two files that a table names.
+    fn certificate(
+        &mut self,
+        table: &str,
+        span: Range<usize>,
+        certificate: Option<&file::Text>,
+        key: Option<&file::Text>,
+    ) -> Checked<CertificateFiles> {
+        let folder = self.folder;
+        let name = format!("{table}.certificate");
         let certificate = self
-            .present(key, span.clone(), tls.certificate.as_ref(), "certificate = \"tls/fullchain.pem\"")
-            .and_then(|certificate| self.one(key, certificate, |text| certificates(text, folder)));
-        let key = "server.tls.key";
-        let private_key = self
-            .present(key, span, tls.key.as_ref(), "key = \"tls/key.pem\"")
-            .and_then(|file| self.one(key, file, |text| private_key(text, folder)));
-        Ok(Tls { certificate: certificate?, key: private_key? })
+            .present(&name, span.clone(), certificate, "certificate = \"tls/fullchain.pem\"")
+            .and_then(|file| self.one(&name, file, |text| certificates(text, folder)));
+        let name = format!("{table}.key");
+        let key = self
+            .present(&name, span, key, "key = \"tls/key.pem\"")
+            .and_then(|file| self.one(&name, file, |text| private_key(text, folder)));
+        Ok(CertificateFiles { certificate: certificate?, key: key? })
     }
 
     fn trusted_proxies(&mut self, written: &[file::Text]) -> Checked<TrustedProxies> {
