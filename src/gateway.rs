@@ -15,8 +15,8 @@ use crate::failure::{Failure, Reader};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::{Freshness, Prober};
-use crate::listener::Door;
 use crate::listener::framing::{self, Host};
+use crate::listener::{Door, Opening};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
@@ -209,6 +209,19 @@ struct Arrived {
 }
 
 impl Door for Worker {
+    fn opening(&self, peer: Peer) -> Opening {
+        let server = &self.gateway.config.server;
+        let is_trusted = match peer {
+            Peer::Tcp(address) => server.trusted_proxies.contains(address),
+            Peer::Unix => server.trusted_proxies.unix,
+        };
+        match (server.proxy_protocol, is_trusted) {
+            (false, _) => Opening::Client,
+            (true, true) => Opening::Header,
+            (true, false) => Opening::Refused,
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         let id = self.gateway.ids.next();

@@ -10,9 +10,9 @@ use crate::body::Body;
 use crate::config::problem::Problems;
 use crate::config::{self, Config, Site, UpstreamAddress};
 use crate::gateway::{Connections, Gateway, Worker};
-use crate::identity::client::Arrival;
-use crate::listener::Door;
+use crate::identity::client::{Arrival, Peer};
 use crate::listener::tls::Tls;
+use crate::listener::{Door, Opening};
 use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};
 
@@ -155,6 +155,10 @@ impl Post {
 }
 
 impl Door for Post {
+    fn opening(&self, peer: Peer) -> Opening {
+        self.worker().opening(peer)
+    }
+
     async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
         self.worker().answer(request, arrival).await
     }

@@ -11,9 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::Door;
 use super::wire::{FIRST_BYTES, Wire};
 use super::worker::Worker;
+use super::{Door, proxy_header};
 use crate::identity::client::{Arrival, Peer, Scheme};
 
 /// How long a head may take to come, and how long a connection may be without a request.
@@ -35,11 +35,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Accepted for S {}
 /// Attends to one connection until it is closed, or has become a tunnel, which keeps the seat.
 pub(super) async fn attend<S: Accepted, D: Door>(
     worker: Arc<Worker<D>>,
-    stream: S,
+    mut stream: S,
     peer: Peer,
     seat: OwnedSemaphorePermit,
 ) {
     let _note = PanicNote;
+    let named = tokio::select! {
+        named = proxy_header::source(worker.door.opening(peer), &mut stream, peer) => named,
+        () = worker.stop.cancelled() => return,
+    };
+    let Some(peer) = named else { return };
     let Some(tls) = &worker.tls else {
         converse(&worker, stream, Arrival { peer, scheme: Scheme::Http }, seat).await;
         return;

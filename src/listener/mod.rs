@@ -4,6 +4,7 @@ mod certificate;
 mod connection;
 mod follower;
 pub mod framing;
+mod proxy_header;
 mod sockets;
 pub mod tls;
 mod wire;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
-use crate::identity::client::Arrival;
+use crate::identity::client::{Arrival, Peer};
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
 use worker::Worker;
@@ -28,6 +29,22 @@ use worker::Worker;
 pub trait Door: Send + Sync + 'static {
     /// Answers one request. If the client goes away, the future is dropped.
     fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
+
+    /// How a connection of this peer has to begin.
+    fn opening(&self, _peer: Peer) -> Opening {
+        Opening::Client
+    }
+}
+
+/// How a connection has to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// With what the client says.
+    Client,
+    /// With a PROXY header that names the client.
+    Header,
+    /// Not at all: only those may connect who are trusted to name clients.
+    Refused,
 }
 
 /// How many connections may be open at once, over all workers. Whoever comes then waits outside.

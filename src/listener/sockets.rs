@@ -157,7 +157,7 @@ mod tests {
 
     fn server(listen: Vec<Listen>) -> config::Server {
         let workers = NonZeroUsize::new(2).expect("not zero");
-        config::Server { listen, trusted_proxies: TrustedProxies::default(), tls: None, workers }
+        config::Server { listen, trusted_proxies: TrustedProxies::default(), proxy_protocol: false, tls: None, workers }
     }
 
     fn any_port() -> Listen {

@@ -132,6 +132,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[server]", "listen = [\"unix:\"]", "server.listen", "names no socket", "unix:/run/vestibule.sock"),
     ("[server]", "listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "server.listen", "already listens", "once"),
     ("[server]", "listen = [\"0.0.0.0:8080\"]", "server.listen", "in the clear", "[server.tls]"),
+    ("[server]", "proxy_protocol = true", "server.proxy_protocol", "there are none", "trusted_proxies"),
     ("[server]", "listen = [\"[::]:8080\"]", "server.listen", "in the clear", "trusted_proxies"),
     ("[server]", "listen = [\"[::ffff:10.0.0.1]:80\"]", "server.listen", "in the clear", "loopback"),
     ("[server]", "listen = \"127.0.0.1:8080\"", "server.listen", "wrong type: string", "an array"),

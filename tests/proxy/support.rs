@@ -211,7 +211,13 @@ impl World {
 
 fn bind(listen: Listen, workers: usize) -> Sockets {
     let workers = NonZeroUsize::new(workers).expect("at least one");
-    let server = Server { listen: vec![listen], trusted_proxies: TrustedProxies::default(), tls: None, workers };
+    let server = Server {
+        listen: vec![listen],
+        trusted_proxies: TrustedProxies::default(),
+        proxy_protocol: false,
+        tls: None,
+        workers,
+    };
     listener::bind(&server).expect("a socket")
 }
 

@@ -25,11 +25,18 @@ impl Check<'_> {
         if let (Ok(proxies), None) = (&trusted_proxies, &server.tls) {
             self.codes_in_the_clear(server, proxies);
         }
+        let proxy_protocol = self.proxy_protocol(server, trusted_proxies.as_ref().ok());
         let workers = match &server.workers {
             Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         };
-        Ok(Server { listen: listen?, trusted_proxies: trusted_proxies?, tls: tls?, workers: workers? })
+        Ok(Server {
+            listen: listen?,
+            trusted_proxies: trusted_proxies?,
+            proxy_protocol: proxy_protocol?,
+            tls: tls?,
+            workers: workers?,
+        })
     }
 
     fn listen(&mut self, server: &Section<file::Server>) -> Checked<Vec<Listen>> {
@@ -81,6 +88,19 @@ impl Check<'_> {
             }
         }
         Ok(proxies)
+    }
+
+    /// Nobody may name clients who is not trusted to: without trusted proxies, nobody could connect.
+    fn proxy_protocol(&mut self, server: &file::Server, proxies: Option<&TrustedProxies>) -> Checked<bool> {
+        let Some(written) = server.proxy_protocol.as_ref().filter(|written| *written.get_ref()) else {
+            return Ok(false);
+        };
+        if proxies.is_some_and(|proxies| proxies.networks.is_empty() && !proxies.unix) {
+            let what = "only trusted proxies may connect then, and there are none";
+            let wrong = Wrong::new(what, "the server in front in trusted_proxies");
+            return Err(self.report(written.span(), "server.proxy_protocol", wrong));
+        }
+        Ok(true)
     }
 
     /// Without TLS here or in front, whoever sees the traffic sees the session cookie and the codes.

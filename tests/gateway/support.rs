@@ -29,7 +29,8 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(TOO_LONG, what).await.expect("it should have happened by now")
 }
 
-/// A dashboard that answers with its name; who asks for `/slow` waits for a permit.
+/// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; who asks for
+/// `/slow` waits for a permit.
 pub(crate) struct Dashboard {
     pub(crate) port: u16,
     pub(crate) slow: Arc<Semaphore>,
@@ -61,9 +62,13 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
                 asked_slow.add_permits(1);
                 slow.acquire().await.expect("never closed").forget();
             }
-            let body = if head.starts_with("GET /api/me") { r#"{"id":7}"# } else { name };
+            let forwarded = head.lines().find_map(|line| line.strip_prefix("x-forwarded-for: ")).unwrap_or_default();
+            let (body, kind) = match head.split(' ').nth(1) {
+                Some("/api/me") => (r#"{"id":7}"#, "application/json"),
+                Some("/open/forwarded") => (forwarded, "text/plain"),
+                _ => (name, "text/plain"),
+            };
             let length = body.len();
-            let kind = if body == name { "text/plain" } else { "application/json" };
             let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}");
             if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;

@@ -1,0 +1,8 @@
+//! The gateway as a whole, between real clients and a dashboard: how it comes to another configuration, which
+//! certificates it shows, and whom it takes its clients for.
+
+mod proxy_protocol;
+mod reload;
+mod signal;
+mod support;
+mod tls;
