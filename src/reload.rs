@@ -134,8 +134,8 @@ fn connections(before: &Gateway, site: &Site) -> Result<Connections, StartError>
 }
 
 /// Whether the way to the dashboard depends on a file, in which there may be something else by now.
-const fn reads_a_file(site: &Site) -> bool {
-    matches!(site.upstream.address, UpstreamAddress::Https { authorities: Some(_), .. })
+fn reads_a_file(site: &Site) -> bool {
+    site.upstream.addresses.iter().any(|address| matches!(address, UpstreamAddress::Https { authorities: Some(_), .. }))
 }
 
 /// Where a worker answers, until another relieves it. Each is asked on its own thread only, so that nobody waits there

@@ -216,8 +216,8 @@ pub enum Hosts {
 /// How the dashboard is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Where it listens.
-    pub address: UpstreamAddress,
+    /// Where it listens; at least one, all of one kind. The next is tried where one can't be reached.
+    pub addresses: Vec<UpstreamAddress>,
     /// What it is told in `Host`, if not what the client said.
     pub host: Option<HeaderValue>,
     /// How long to wait for a connection.

@@ -1,4 +1,4 @@
-//! How a dashboard is reached: its address, and connections that are used again.
+//! How a dashboard is reached: its addresses, and connections that are used again.
 
 mod connect;
 mod pool;

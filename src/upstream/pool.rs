@@ -260,7 +260,7 @@ mod tests {
             }
         });
         let upstream = Upstream {
-            address: UpstreamAddress::Http { host: "127.0.0.1".into(), port },
+            addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port }],
             host: None,
             connect_timeout: patience,
             answer_timeout: patience,
@@ -343,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn a_dashboard_that_can_not_be_reached_takes_no_place() {
         let nowhere = Upstream {
-            address: UpstreamAddress::Unix("/nonexistent/dashboard.sock".into()),
+            addresses: vec![UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
             host: None,
             connect_timeout: PATIENT,
             answer_timeout: PATIENT,

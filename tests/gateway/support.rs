@@ -32,7 +32,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 /// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; who asks for
 /// `/slow` waits for a permit.
 pub(crate) struct Dashboard {
-    pub(crate) port: u16,
+    port: u16,
     pub(crate) slow: Arc<Semaphore>,
     pub(crate) asked_slow: Arc<Semaphore>,
 }
@@ -49,6 +49,10 @@ impl Dashboard {
             }
         });
         Self { port, slow, asked_slow }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 }
 
@@ -84,7 +88,8 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
 #[derive(Clone)]
 pub(crate) struct Written {
     pub(crate) server: String,
-    pub(crate) upstream: u16,
+    /// In TOML.
+    pub(crate) upstream: String,
     pub(crate) public: &'static str,
     pub(crate) rest: &'static str,
 }
@@ -102,7 +107,7 @@ listen = "127.0.0.1:0"
 [[site]]
 name = "insights"
 hosts = ["*"]
-upstream = "http://127.0.0.1:{upstream}"
+upstream = {upstream}
 public = [{public}]
 [site.identity]
 url = "/api/me"
@@ -118,7 +123,8 @@ organization = {{ fixed = "acme" }}
 /// Plain HTTP on a port that the system chooses.
 pub(crate) fn plain(dashboard: &Dashboard) -> Written {
     let server = "listen = [\"127.0.0.1:0\"]\nworkers = 2".to_owned();
-    Written { server, upstream: dashboard.port, public: "\"/open/*\", \"/slow\"", rest: "" }
+    let upstream = format!("\"{}\"", dashboard.url());
+    Written { server, upstream, public: "\"/open/*\", \"/slow\"", rest: "" }
 }
 
 /// The same with TLS.

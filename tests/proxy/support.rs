@@ -164,7 +164,7 @@ impl World {
         let port = listener.local_addr().expect("bound").port();
         let address = options.upstream.unwrap_or(UpstreamAddress::Http { host: "127.0.0.1".into(), port });
         let site = Arc::new(site(Upstream {
-            address,
+            addresses: vec![address],
             host: None,
             connect_timeout: TOO_LONG,
             answer_timeout: options.answer_timeout,
