@@ -185,13 +185,14 @@ impl Worker {
             now: gateway.clock.now(),
         };
         match rule(site, visit.target()) {
+            // What seldom happens is boxed, here and below, so that it takes no room in the future of every request.
             Rule::Own => {
                 gateway.metrics.count(Outcome::OwnPage);
-                pages::answer(&mut visit, body).await.map(Answer::Own)
+                Box::pin(pages::answer(&mut visit, body)).await.map(Answer::Own)
             }
-            Rule::Logout => visit.log_out(body).await,
+            Rule::Logout => Box::pin(visit.log_out(body)).await,
             Rule::Public => visit.open(body).await,
-            Rule::UntilLogin if is_plain_reading(visit.head) => visit.until_login(body).await,
+            Rule::UntilLogin if is_plain_reading(visit.head) => Box::pin(visit.until_login(body)).await,
             Rule::BySession => visit.protected(Place::OwnPages, body).await,
             Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, body).await,
         }
@@ -272,7 +273,7 @@ impl Visit<'_> {
         let sets_cookies = response.headers().contains_key(SET_COOKIE);
         if !self.head.method.is_safe() && sets_cookies && self.dashboard.site.bind.is_none() {
             // A login or a logout that the configuration does not name; where sessions are bound, the binding tells.
-            self.end_presented().await?;
+            Box::pin(self.end_presented()).await?;
         }
         Ok(Answer::Dashboard(response))
     }
@@ -341,11 +342,11 @@ impl Visit<'_> {
             }
             Decision::Challenge => {
                 self.gateway.metrics.count(Outcome::Challenged);
-                stop::challenge(self, &visitor).await.map(Answer::Own)
+                Box::pin(stop::challenge(self, &visitor)).await.map(Answer::Own)
             }
             Decision::Enroll => {
                 self.gateway.metrics.count(Outcome::Enroll);
-                stop::enroll(self, &visitor).await.map(Answer::Own)
+                Box::pin(stop::enroll(self, &visitor)).await.map(Answer::Own)
             }
             Decision::LogIn => stop::log_in(self).map(Answer::Own),
             Decision::Refuse => Err(Failure::Internal("a known visitor is never refused")),

@@ -186,12 +186,12 @@ impl Visit<'_> {
                 self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
             }
             Verdict::Anonymous => {
-                self.end_presented().await?;
+                Box::pin(self.end_presented()).await?;
                 Ok(Seen::Nobody)
             }
             Verdict::NotCarried => match place {
                 Place::Dashboard => Ok(Seen::Nobody),
-                Place::OwnPages => self.by_session().await,
+                Place::OwnPages => Box::pin(self.by_session()).await,
             },
             Verdict::Unknown(unknown) => Ok(Seen::Unsaid(unknown)),
         }
@@ -251,7 +251,7 @@ impl Visit<'_> {
                     Mismatch::SomebodyElse | Mismatch::AnotherLogin => Some(EventKind::LoggedOut),
                     Mismatch::Expired => None,
                 };
-                self.end(presented, logged, session.account).await?;
+                Box::pin(self.end(presented, logged, session.account)).await?;
                 Ok(None)
             }
         }

@@ -73,7 +73,8 @@ impl Prober {
         let ask = || {
             let question = Question::new(&self.asker, head, client);
             let (asker, pool) = (Arc::clone(&self.asker), pool.clone());
-            async move { asker.ask(question, &pool).await }
+            // Boxed: most requests don't ask, and would carry the room for it along.
+            Box::pin(async move { asker.ask(question, &pool).await })
         };
         match freshness {
             Freshness::Cached => self.answers.get(credentials.key(), ask).await,

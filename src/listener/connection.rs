@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::tls::Tls;
 use super::wire::{FIRST_BYTES, Wire};
 use super::worker::Worker;
 use super::{Door, proxy_header};
@@ -41,20 +42,30 @@ pub(super) async fn attend<S: Accepted, D: Door>(
 ) {
     let _note = PanicNote;
     let named = tokio::select! {
-        named = proxy_header::source(worker.door.opening(peer), &mut stream, peer) => named,
+        named = Box::pin(proxy_header::source(worker.door.opening(peer), &mut stream, peer)) => named,
         () = worker.stop.cancelled() => return,
     };
     let Some(peer) = named else { return };
-    let Some(tls) = &worker.tls else {
-        converse(&worker, stream, Arrival { peer, scheme: Scheme::Http }, seat).await;
-        return;
-    };
+    match &worker.tls {
+        None => converse(&worker, stream, Arrival { peer, scheme: Scheme::Http }, seat).await,
+        // Boxed, as what else an idle connection does without: each has the room for all that it may come to do.
+        Some(tls) => Box::pin(attend_tls(&worker, tls, stream, peer, seat)).await,
+    }
+}
+
+async fn attend_tls<S: Accepted, D: Door>(
+    worker: &Worker<D>,
+    tls: &Tls,
+    stream: S,
+    peer: Peer,
+    seat: OwnedSemaphorePermit,
+) {
     let handshake = tokio::select! {
-        done = timeout(FIRST_BYTES, tls.acceptor().accept(stream)) => done,
+        done = timeout(FIRST_BYTES, Box::pin(tls.acceptor().accept(stream))) => done,
         () = worker.stop.cancelled() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => converse(&worker, stream, Arrival { peer, scheme: Scheme::Https }, seat).await,
+        Ok(Ok(stream)) => converse(worker, stream, Arrival { peer, scheme: Scheme::Https }, seat).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
@@ -84,10 +95,9 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, stream: S, arrival: 
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
-    if let Some(parts) = connection.into_parts()
-        && !worker.stop.is_cancelled()
-    {
-        take_leave(parts.io.into_inner()).await;
+    let left = connection.into_parts().filter(|_| !worker.stop.is_cancelled()).map(|parts| parts.io.into_inner());
+    if let Some(stream) = left {
+        Box::pin(take_leave(stream)).await;
     }
 }
 
@@ -125,7 +135,6 @@ mod tests {
     use super::*;
     use crate::body::{Body, STANDSTILL};
     use crate::config;
-    use crate::listener::tls::Tls;
 
     /// Answers with that many bytes.
     struct Bytes(usize);

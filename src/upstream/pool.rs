@@ -117,13 +117,14 @@ impl Shared {
                 Ok(Err(_)) | Err(_) => return Err(UpstreamError::TimedOut { what: "have a connection free" }),
             },
         };
-        let (sender, task) = self.connector.connect(Purpose::Exchange).await?;
+        // Boxed: most requests find a connection, and would carry the room to make one (a TLS handshake) along.
+        let (sender, task) = Box::pin(self.connector.connect(Purpose::Exchange)).await?;
         Ok((Link { sender, task, _seat: Some(seat) }, false))
     }
 
     /// A connection that is never shared, and not counted.
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
-        let (sender, task) = self.connector.connect(Purpose::Switch).await?;
+        let (sender, task) = Box::pin(self.connector.connect(Purpose::Switch)).await?;
         Ok(Link { sender, task, _seat: None })
     }
 
