@@ -65,7 +65,6 @@ fn rfc3339(time: Timestamp) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Arc;
 
     use super::*;
