@@ -1,6 +1,8 @@
 //! Account, requirement and session of a visitor: from memory, as long as the store's change feed keeps it honest.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -90,17 +92,18 @@ impl Standings {
 
     /// The account that the dashboard's word on a visitor names, made on first sight.
     pub async fn of_identity(&self, realm: &str, identity: &Identity, initial: Requirement) -> Result<Arc<Known>> {
-        let key = AccountKey {
-            realm: realm.to_owned(),
-            organization: identity.organization.clone(),
-            user: identity.user.clone(),
-        };
-        if let Some(known) = self.ids.get(&key).and_then(|id| self.remembered(&self.accounts, &id))
+        let named: &dyn Named = &(realm, identity.organization.as_str(), identity.user.as_str());
+        if let Some(known) = self.ids.get(named).and_then(|id| self.remembered(&self.accounts, &id))
             && !is_news(identity.email.as_ref(), known.account.email.as_ref())
             && !is_news(identity.name.as_ref(), known.account.name.as_ref())
         {
             return Ok(known);
         }
+        let key = AccountKey {
+            realm: realm.to_owned(),
+            organization: identity.organization.clone(),
+            user: identity.user.clone(),
+        };
         let before = self.generation.load(Ordering::Acquire);
         let sighting = Sighting {
             key: key.clone(),
@@ -257,6 +260,45 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// What names an account, owned or not: one that is remembered is found without a copy of its name.
+trait Named {
+    /// Realm, organization, user.
+    fn parts(&self) -> (&str, &str, &str);
+}
+
+impl Named for AccountKey {
+    fn parts(&self) -> (&str, &str, &str) {
+        (&self.realm, &self.organization, &self.user)
+    }
+}
+
+impl Named for (&str, &str, &str) {
+    fn parts(&self) -> (&str, &str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for AccountKey {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+/// As [`AccountKey`] hashes itself: field after field.
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
 /// Whether the dashboard says something else than what is known. Where it says nothing, what is known stays.
 fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
     said.is_some() && said != known
@@ -264,6 +306,8 @@ fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use super::*;
     use crate::second_factor::event::{Actor, Occasion};
     use crate::second_factor::policy::Authority;
@@ -328,6 +372,17 @@ mod tests {
             world.now.fetch_add(jump, Ordering::Relaxed);
             assert_eq!(world.requirement().await, Requirement::Required, "{jump} ms");
         }
+    }
+
+    #[test]
+    fn a_name_hashes_alike_whoever_owns_it() {
+        let (realm, organization, user) = ("site", "acme", "7");
+        let key = AccountKey { realm: realm.into(), organization: organization.into(), user: user.into() };
+        let named: &dyn Named = &(realm, organization, user);
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(named), hasher.hash_one(&key));
+        let same: &dyn Named = key.borrow();
+        assert!(named == same);
     }
 
     #[tokio::test]

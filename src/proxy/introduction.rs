@@ -65,6 +65,7 @@ fn rfc3339(time: Timestamp) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::Arc;
 
     use super::*;
