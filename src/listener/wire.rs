@@ -15,6 +15,9 @@ use crate::body::Standstill;
 /// How long the first byte may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
+/// Up to how much is written in one piece, rather than as a list of pieces.
+const TOGETHER: usize = 2048;
+
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
@@ -46,6 +49,19 @@ impl<S> Wire<S> {
         ready!(self.standstill.poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+/// All of it in one piece, if it is small: the system takes one piece with less ado than a list.
+fn gather<'a>(slices: &'a [IoSlice<'_>], together: &'a mut [u8; TOGETHER]) -> Option<&'a [u8]> {
+    if let [only] = slices {
+        return Some(only);
+    }
+    let mut length = 0;
+    for slice in slices {
+        together.get_mut(length..length + slice.len())?.copy_from_slice(slice);
+        length += slice.len();
+    }
+    Some(&together[..length])
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
@@ -82,7 +98,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.follower.written(slices.first().map_or(&[], |first| first));
-        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        let mut together = [0; TOGETHER];
+        let result = match gather(slices, &mut together) {
+            Some(bytes) => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
+        };
         this.written(cx, result)
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -195,7 +195,10 @@ async fn speak<S>(stream: S, purpose: Purpose) -> Result<Spoken, UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
+    // Most requests are a head alone, and the system takes one piece with less ado than a list of pieces.
+    let mut http = Builder::new();
+    http.writev(false);
+    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
     // How it ends is told to whoever has a request or a body on it.
     let task = match purpose {
         Purpose::Exchange => tokio::spawn(async { drop(connection.await) }),
