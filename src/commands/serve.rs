@@ -11,6 +11,7 @@ use super::{Common, Failed, wait};
 use crate::clock::Clock;
 use crate::config;
 use crate::reload::Running;
+use crate::service_manager::{State, tell};
 use crate::start::prepare;
 use crate::telemetry::start_logging;
 
@@ -33,6 +34,8 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
         if let Ok(address) = prepared.operations_address() {
             tracing::info!(%address, "operations");
         }
+        // Every socket listens and the store answers: whoever comes from here on is attended to.
+        tell(State::Ready);
         prepared.run(shutdown).await?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
@@ -42,10 +45,12 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
 /// Takes in what the configuration says by then, at each SIGHUP.
 async fn reload_on_signal(mut hang_up: Signal, running: Arc<Running>, file: PathBuf) {
     while hang_up.recv().await.is_some() {
+        tell(State::Reloading);
         let (running, file) = (Arc::clone(&running), file.clone());
         if tokio::task::spawn_blocking(move || running.reload(&file)).await.is_err() {
             tracing::error!("a reload ended in a panic");
         }
+        tell(State::Ready);
     }
 }
 
@@ -58,6 +63,7 @@ fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<impl Future<Ou
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        tell(State::Stopping);
         tracing::info!("stopping: what is in flight is finished first");
         shutdown.cancel();
     })

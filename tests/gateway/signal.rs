@@ -1,6 +1,8 @@
 //! The program itself, told by a signal.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -19,12 +21,11 @@ struct Program {
 
 impl Program {
     fn serve(folder: &TempDir) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_vestibule"))
-            .args(["serve", "--config"])
-            .arg(folder.path().join("vestibule.toml"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
+        Self::start(Command::new(env!("CARGO_BIN_EXE_vestibule")).args(["serve", "--config"]).arg(file(folder)))
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
         let stderr = child.stderr.take().expect("piped");
         let (line, log) = channel();
         thread::spawn(move || {
@@ -52,9 +53,17 @@ impl Program {
     }
 
     fn hang_up(&self) {
-        let status = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().expect("kill");
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
         assert!(status.success());
     }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("vestibule.toml")
 }
 
 impl Drop for Program {
@@ -102,4 +111,31 @@ async fn a_hang_up_has_the_file_read_again_and_what_is_wrong_with_it_is_logged_a
     program.logged("reloaded the configuration");
     assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "first");
     program.logged("answered");
+}
+
+#[tokio::test]
+async fn the_service_manager_is_told_when_the_gateway_is_ready_reloads_and_stops() {
+    let dashboard = Dashboard::new("first").await;
+    let folder = folder();
+    let set = |text: &str| write(&folder, "vestibule.toml", text);
+    set(&plain(&dashboard).text());
+    let path = folder.path().join("notify.sock");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_read_timeout(Some(Duration::from_secs(30))).expect("an option");
+    let told = || {
+        let mut message = [0; 64];
+        let length = manager.recv(&mut message).expect("the gateway says something");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    let program = Program::start(command.args(["serve", "--config"]).arg(file(&folder)).env("NOTIFY_SOCKET", &path));
+    assert_eq!(told(), "READY=1");
+    for text in ["nonsense", &plain(&dashboard).text()] {
+        set(text);
+        program.hang_up();
+        assert_eq!([told(), told()], ["RELOADING=1", "READY=1"]);
+    }
+    program.signal("-TERM");
+    assert_eq!(told(), "STOPPING=1");
+    program.logged("stopped");
 }
