@@ -12,7 +12,7 @@ use crate::config::{Config, StoreUrl};
 use crate::gateway::{Gateway, Worker};
 use crate::key_file::{self, KeyError};
 use crate::listener::tls::{Certificates, Tls, TlsError};
-use crate::listener::{self, Address, BindError, Sockets};
+use crate::listener::{self, Address, BindError, Given, Sockets};
 use crate::operations;
 use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
@@ -86,8 +86,13 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 
 /// Opens and reads everything the gateway needs, so that what is wrong is told before anybody is let in.
 pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartError> {
+    prepare_on(Given::default(), config, clock).await
+}
+
+/// The same on sockets that somebody else has bound, as far as they are given.
+pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Prepared, StartError> {
     let tls = certificates(&config, &clock)?.map(Tls::new).transpose()?;
-    let sockets = listener::bind(&config.server)?;
+    let sockets = given.or_bind(&config.server)?;
     let address = config.operations.listen;
     let operations =
         tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;

@@ -10,21 +10,24 @@ use tokio_util::sync::CancellationToken;
 use super::{Common, Failed, wait};
 use crate::clock::Clock;
 use crate::config;
+use crate::listener::Given;
 use crate::reload::Running;
 use crate::service_manager::{State, tell};
-use crate::start::prepare;
+use crate::start::prepare_on;
 use crate::telemetry::start_logging;
 
 /// Starts the gateway; SIGHUP has it read its configuration again, SIGTERM and SIGINT end it once what is in flight is
 /// done.
 pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
+    // First of all, since it changes the environment: there are no other threads yet that could look at it.
+    let given = Given::from_environment()?;
     let file = config::find(common.config.as_deref())?;
     let config = config::load(&file)?;
     start_logging(config.log);
     wait(async {
         // Caught before anything else is done: uncaught, it would end the process.
         let hang_up = signal(SignalKind::hangup())?;
-        let prepared = prepare(config, Clock::system()).await?;
+        let prepared = prepare_on(given, config, Clock::system()).await?;
         let shutdown = CancellationToken::new();
         tokio::spawn(stop_on_signal(shutdown.clone())?);
         tokio::spawn(reload_on_signal(hang_up, Arc::clone(prepared.running()), file));

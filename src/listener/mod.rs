@@ -4,6 +4,7 @@ mod certificate;
 mod connection;
 mod follower;
 pub mod framing;
+mod given;
 mod proxy_header;
 mod sockets;
 pub mod tls;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
+pub use given::Given;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
 use worker::Worker;

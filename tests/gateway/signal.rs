@@ -1,7 +1,9 @@
 //! The program itself, told by a signal.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::net::UnixDatagram;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -138,4 +140,43 @@ async fn the_service_manager_is_told_when_the_gateway_is_ready_reloads_and_stops
     program.signal("-TERM");
     assert_eq!(told(), "STOPPING=1");
     program.logged("stopped");
+}
+
+/// The program with these as the sockets that the service manager hands over: numbers 3 and 4.
+fn serve_on(folder: &TempDir, tcp: &TcpListener, unix: &UnixListener) -> Program {
+    let script = "exec 3<&0 4>&1 </dev/null >/dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" serve --config \"$1\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_vestibule")]).arg(file(folder));
+    command.stdin(OwnedFd::from(tcp.try_clone().expect("another of it")));
+    command.stdout(OwnedFd::from(unix.try_clone().expect("another of it")));
+    Program::start(&mut command)
+}
+
+#[tokio::test]
+async fn sockets_of_the_service_manager_are_taken_over_and_outlive_a_restart() {
+    let dashboard = Dashboard::new("first").await;
+    let folder = folder();
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = tcp.local_addr().expect("bound");
+    let path = folder.path().join("vestibule.sock");
+    let unix = UnixListener::bind(&path).expect("a socket");
+    let server = format!("listen = [\"{address}\", \"unix:{}\", \"127.0.0.1:0\"]\nworkers = 2", path.display());
+    let written = Written { server, ..plain(&dashboard) };
+    write(&folder, "vestibule.toml", &written.text());
+    for _ in 0..2 {
+        // Who comes before the gateway is there waits for it.
+        let mut early = TcpStream::connect(address).await.expect("connected");
+        let program = serve_on(&folder, &tcp, &unix);
+        assert_eq!(ask(&mut early, "/open/x").await.expect("an answer").1, "first");
+        let mut local = tokio::net::UnixStream::connect(&path).await.expect("connected");
+        assert_eq!(ask(&mut local, "/open/x").await.expect("an answer").1, "first");
+        program.signal("-TERM");
+        program.logged("stopped");
+    }
+
+    let other = Written { server: "listen = [\"127.0.0.1:0\"]".to_owned(), ..written };
+    write(&folder, "vestibule.toml", &other.text());
+    let program = serve_on(&folder, &tcp, &unix);
+    let said = program.logged("not in server.listen").join("\n");
+    assert!(said.contains(&address.to_string()), "{said}");
 }
