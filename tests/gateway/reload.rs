@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::yield_now;
 use vestibule::config::OrganizationPolicy;
 use vestibule::reload::ReloadError;
@@ -114,6 +114,30 @@ async fn a_request_that_has_begun_is_finished_by_what_it_began_with() {
     assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "second");
     first.slow.add_permits(1);
     assert_eq!(answer(&mut slow).await.expect("an answer"), (200, "first".to_owned()));
+}
+
+#[tokio::test]
+async fn a_websocket_stays_open() {
+    let (first, second) = (Dashboard::new("first").await, Dashboard::new("second").await);
+    let house = House::new(folder(), &plain(&first)).await;
+    let mut socket = house.connect().await;
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let request = format!("GET /open/socket HTTP/1.1\r\nHost: a\r\n{upgrade}{key}\r\n");
+    socket.write_all(request.as_bytes()).await.expect("written");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(soon(socket.read_u8()).await.expect("the head of an answer"));
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
+
+    house.running.take_in(house.parse(&plain(&second))).expect("taken in");
+    let mut visitor = house.connect().await;
+    assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "second");
+    socket.write_all(b"still there?").await.expect("written");
+    let mut said = [0; 12];
+    soon(socket.read_exact(&mut said)).await.expect("the same again");
+    assert_eq!(&said, b"still there?");
 }
 
 #[tokio::test]

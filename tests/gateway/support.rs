@@ -29,8 +29,8 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(TOO_LONG, what).await.expect("it should have happened by now")
 }
 
-/// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; who asks for
-/// `/slow` waits for a permit.
+/// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; at
+/// `/open/socket` it repeats what it is told. Who asks for `/slow` waits for a permit.
 pub(crate) struct Dashboard {
     port: u16,
     pub(crate) slow: Arc<Semaphore>,
@@ -65,6 +65,14 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
             if head.starts_with("GET /slow") {
                 asked_slow.add_permits(1);
                 slow.acquire().await.expect("never closed").forget();
+            }
+            if head.starts_with("GET /open/socket") {
+                let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+                let (mut said, mut back) = stream.into_split();
+                // Whether the client is still there is up to the client.
+                let _ = back.write_all(answer.as_bytes()).await;
+                let _ = tokio::io::copy(&mut said, &mut back).await;
+                return;
             }
             let forwarded = head.lines().find_map(|line| line.strip_prefix("x-forwarded-for: ")).unwrap_or_default();
             let (body, kind) = match head.split(' ').nth(1) {
