@@ -36,6 +36,7 @@
 pub mod commands;
 pub mod config;
 pub mod key_file;
+pub mod open_files;
 pub mod reload;
 pub mod service_manager;
 pub mod start;

@@ -11,6 +11,7 @@ use super::{Common, Failed, wait};
 use crate::clock::Clock;
 use crate::config;
 use crate::listener::Given;
+use crate::open_files::allow_many;
 use crate::reload::Running;
 use crate::service_manager::{State, tell};
 use crate::start::prepare_on;
@@ -24,6 +25,7 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
     let file = config::find(common.config.as_deref())?;
     let config = config::load(&file)?;
     start_logging(config.log);
+    allow_many();
     wait(async {
         // Caught before anything else is done: uncaught, it would end the process.
         let hang_up = signal(SignalKind::hangup())?;

@@ -65,7 +65,18 @@ impl Installation {
 
     /// Starts the gateway, and waits until it listens.
     pub(crate) async fn serve(&self) -> Running {
-        let mut child = self.command(&["serve"]).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        self.started(&mut self.command(&["serve"])).await
+    }
+
+    /// Starts it from a shell that allows it so many open files, unless it asks for more.
+    pub(crate) async fn serve_with_open_files(&self, allowed: u64) -> Running {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -Sn {allowed} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_vestibule")]);
+        self.started(shell.current_dir(self.folder.path()).env_clear()).await
+    }
+
+    async fn started(&self, command: &mut Command) -> Running {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let reader = keep(child.stderr.take().expect("standard error is piped"), Arc::clone(&log));
         let mut running = Running { child, log, reader: Some(reader), gateway: None, operations: None };
@@ -128,6 +139,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The soft and the hard limit on open files, as the system counts them.
+    pub(crate) fn open_files(&self) -> (String, String) {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("it runs");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("such a limit");
+        let mut numbers = line.split_whitespace().map(str::to_owned);
+        (numbers.next().expect("soft"), numbers.next().expect("hard"))
+    }
+
     pub(crate) fn gateway(&self) -> SocketAddr {
         self.gateway.expect("it listens")
     }
