@@ -1,4 +1,4 @@
-//! One connection: its handshake, its requests one after the other, and its end.
+//! One connection: its handshake, and in HTTP/1 its requests one after the other, and its end.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::Door;
+use super::tls::HTTP2;
 use super::wire::{FIRST_BYTES, Wire};
 use super::worker::Worker;
+use super::{Door, http2};
 use crate::identity::client::{Arrival, Peer, Scheme};
 
 /// How long a head may take to come, and how long a connection may be without a request.
 const HEAD: Duration = Duration::from_secs(30);
 
 /// How much is read at once, and the largest head.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// How long and how much is still read from a client that was answered before all it sent was read: closing on unread
 /// bytes would take the answer away from it.
@@ -41,7 +42,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
 ) {
     let _note = PanicNote;
     let Some(tls) = &worker.tls else {
-        converse(&worker, stream, Arrival { peer, scheme: Scheme::Http }, seat).await;
+        converse(&worker, Wire::http1(stream, seat), Arrival { peer, scheme: Scheme::Http }).await;
         return;
     };
     let handshake = tokio::select! {
@@ -49,13 +50,20 @@ pub(super) async fn attend<S: Accepted, D: Door>(
         () = worker.stop.cancelled() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => converse(&worker, stream, Arrival { peer, scheme: Scheme::Https }, seat).await,
+        Ok(Ok(stream)) => {
+            let arrival = Arrival { peer, scheme: Scheme::Https };
+            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                http2::converse(&worker, Wire::http2(stream, seat), arrival).await;
+            } else {
+                converse(&worker, Wire::http1(stream, seat), arrival).await;
+            }
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, stream: S, arrival: Arrival, seat: OwnedSemaphorePermit) {
+async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
     let door = Arc::clone(&worker.door);
     let service = service_fn(move |request| {
         let door = Arc::clone(&door);
@@ -66,7 +74,7 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, stream: S, arrival: 
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_header_size(BUFFER)
-        .serve_connection(TokioIo::new(Wire::new(stream, seat)), service)
+        .serve_connection(TokioIo::new(wire), service)
         .with_upgrades();
     let ended = tokio::select! {
         biased;
@@ -96,9 +104,9 @@ async fn take_leave(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     drop(timeout(LEAVE, last_bytes).await);
 }
 
-/// Tells the log that a request ended in a panic, which ends its connection. What it says may hold anything, so it is not
-/// repeated.
-struct PanicNote;
+/// Tells the log that a request ended in a panic, which ends its connection (in HTTP/2, its stream). What it says may hold
+/// anything, so it is not repeated.
+pub(super) struct PanicNote;
 
 impl Drop for PanicNote {
     fn drop(&mut self) {

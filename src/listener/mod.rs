@@ -3,6 +3,7 @@
 mod connection;
 mod follower;
 pub mod framing;
+mod http2;
 mod sockets;
 pub mod tls;
 mod wire;

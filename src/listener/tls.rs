@@ -12,6 +12,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config;
 
+/// How HTTP/2 over TLS is called in a handshake (RFC 9113, section 3.2).
+pub(super) const HTTP2: &[u8] = b"h2";
+
 /// A certificate with its key, ready for handshakes. Cheap to clone; all clones resume each other's sessions.
 #[derive(Clone)]
 pub struct Tls(TlsAcceptor);
@@ -62,7 +65,7 @@ impl Tls {
             .map_err(unusable)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(unusable)?;
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }

@@ -12,27 +12,43 @@ use tokio::time::{Sleep, sleep};
 use super::follower::Follower;
 use crate::body::Standstill;
 
-/// How long the first byte may take to come, and how long a TLS handshake may take.
+/// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
+
+/// What a client in HTTP/2 says first (RFC 9113, section 3.4).
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
-    follower: Follower,
-    /// Gone once the first byte came.
+    /// Not in HTTP/2: its frames leave nothing to be settled.
+    follower: Option<Follower>,
+    /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
+    awaited: usize,
     /// Notices a client that does not read.
     standstill: Standstill,
     _seat: OwnedSemaphorePermit,
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(stream: S, seat: OwnedSemaphorePermit) -> Self {
+    /// For a client that speaks HTTP/1.
+    pub(super) fn http1(stream: S, seat: OwnedSemaphorePermit) -> Self {
+        Self { follower: Some(Follower::new()), ..Self::new(stream, seat, 1) }
+    }
+
+    /// For a client that speaks HTTP/2.
+    pub(super) fn http2(stream: S, seat: OwnedSemaphorePermit) -> Self {
+        Self::new(stream, seat, PREFACE.len())
+    }
+
+    fn new(stream: S, seat: OwnedSemaphorePermit, awaited: usize) -> Self {
         Self {
             stream,
-            follower: Follower::new(),
+            follower: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
+            awaited,
             standstill: Standstill::default(),
             _seat: seat,
         }
@@ -54,8 +70,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buf.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                this.first = None;
-                this.follower.read(&mut buf.filled_mut()[before..]);
+                let came = &mut buf.filled_mut()[before..];
+                this.awaited = this.awaited.saturating_sub(came.len());
+                if this.awaited == 0 {
+                    this.first = None;
+                }
+                if let Some(follower) = &mut this.follower {
+                    follower.read(came);
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => {
@@ -70,7 +92,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.follower.written(bytes);
+        if let Some(follower) = &mut this.follower {
+            follower.written(bytes);
+        }
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.written(cx, result)
     }
@@ -81,7 +105,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.follower.written(slices.first().map_or(&[], |first| first));
+        if let Some(follower) = &mut this.follower {
+            follower.written(slices.first().map_or(&[], |first| first));
+        }
         let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         this.written(cx, result)
     }

@@ -3,6 +3,8 @@
 
 mod framing;
 mod headers;
+mod http2;
+mod http2_frames;
 mod reuse;
 mod stopping;
 mod streaming;

@@ -1,0 +1,341 @@
+//! One connection in HTTP/2 (RFC 9113): its limits, its streams, and its end.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Request, Response};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::sleep;
+
+use super::Door;
+use super::connection::{Accepted, BUFFER, PanicNote};
+use super::wire::Wire;
+use super::worker::Worker;
+use crate::body::{Body, BodyError, Standstill};
+use crate::identity::client::Arrival;
+
+/// How many requests one connection may have in progress.
+const STREAMS: u32 = 100;
+
+/// How much a client may send ahead, in one request and in all of a connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The largest head, counted as section 6.5.2 of RFC 9113 does, which is 32 bytes more a field.
+#[expect(clippy::cast_possible_truncation, reason = "a constant that fits")]
+const HEAD: u32 = BUFFER as u32;
+
+/// How much of an answer the library keeps for a client that does not take it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// After how long a silence a client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+
+/// How long a connection may be without a request: at least this long, at most twice as long.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// Answers the requests of one connection until either side ends it.
+pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
+    let door = Arc::clone(&worker.door);
+    let service = service_fn(move |request| {
+        let door = Arc::clone(&door);
+        async move { Ok::<_, Infallible>(answer(&*door, request, arrival).await) }
+    });
+    let traffic = Arc::new(Traffic::default());
+    let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .serve_connection(TokioIo::new(wire), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = until_quiet_or_stopped(worker, &traffic) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => ended,
+                // Whoever does not take leave either is left.
+                () = traffic.quiet() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+async fn until_quiet_or_stopped<D>(worker: &Worker<D>, traffic: &Traffic) {
+    tokio::select! {
+        () = worker.stop.cancelled() => {}
+        () = traffic.quiet() => {}
+    }
+}
+
+/// The answer as it goes out. The library sends whatever body it is given, an answer to `HEAD` with one as well.
+async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Outgoing> {
+    let is_head = request.method() == Method::HEAD;
+    let mut response = door.answer(request, arrival).await;
+    if is_head && !response.body().is_end_stream() {
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::empty();
+    }
+    response.map(|body| Outgoing { body, rest: Bytes::new(), pieces: 0 })
+}
+
+/// What goes on on one connection.
+#[derive(Default)]
+struct Traffic {
+    streams: AtomicUsize,
+    begun: AtomicBool,
+}
+
+impl Traffic {
+    /// Returns once nothing was going on for a while.
+    async fn quiet(&self) {
+        loop {
+            sleep(QUIET).await;
+            let begun = self.begun.swap(false, Ordering::Relaxed);
+            if !begun && self.streams.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// One stream among the traffic.
+struct Stream(Arc<Traffic>);
+
+impl Stream {
+    fn begin(traffic: &Arc<Traffic>) -> Self {
+        traffic.streams.fetch_add(1, Ordering::Relaxed);
+        traffic.begun.store(true, Ordering::Relaxed);
+        Self(Arc::clone(traffic))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs the streams of one connection, each as a task. One that is dropped is reset.
+#[derive(Clone)]
+struct Streams(Arc<Traffic>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, work: F) {
+        let stream = Stream::begin(&self.0);
+        tokio::spawn(PIECE.scope(Cell::new(Piece::Awaited), async move {
+            let _note = PanicNote;
+            while_taken(work).await;
+            drop(stream);
+        }));
+    }
+}
+
+/// Where the answer of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// Nothing is there to be sent. What it is waited for has limits of its own.
+    Awaited,
+    /// This many pieces were handed to the library, and it has not asked for another: the client takes none.
+    Handed(u64),
+}
+
+tokio::task_local! {
+    static PIECE: Cell<Piece>;
+}
+
+/// Works on a stream until it is done, or its client has taken nothing for too long.
+async fn while_taken(work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    let mut standstill = Standstill::default();
+    let mut before = Piece::Awaited;
+    poll_fn(|cx| {
+        if work.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let piece = PIECE.with(Cell::get);
+        if std::mem::replace(&mut before, piece) != piece {
+            standstill.moved();
+        }
+        match piece {
+            Piece::Awaited => Poll::Pending,
+            Piece::Handed(_) => standstill.poll(cx),
+        }
+    })
+    .await;
+}
+
+/// A body that tells its stream how far it is. It comes in pieces of the size of a frame: the library takes a piece as a
+/// whole, however little of it the client does.
+struct Outgoing {
+    body: Body,
+    rest: Bytes,
+    pieces: u64,
+}
+
+/// The largest frame that every client takes (section 4.2).
+const FRAME: usize = 16 * 1024;
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.rest.is_empty() {
+            PIECE.with(|piece| piece.set(Piece::Awaited));
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => self.rest = data,
+                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
+                None => return Poll::Ready(None),
+            }
+        }
+        self.pieces += 1;
+        PIECE.with(|piece| piece.set(Piece::Handed(self.pieces)));
+        let length = self.rest.len().min(FRAME);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use h2::client::{ResponseFuture, SendRequest};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::body::STANDSTILL;
+    use crate::identity::client::{Peer, Scheme};
+    use crate::listener::wire::{FIRST_BYTES, PREFACE};
+
+    /// Answers with that many bytes; to `/never`, not at all.
+    struct Many(usize);
+
+    impl Door for Many {
+        async fn answer(&self, request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            Response::new(Body::own(vec![b'x'; self.0]))
+        }
+    }
+
+    async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
+        let (client, server) = duplex(1024);
+        let worker = Worker::new(Arc::new(door), None, &CancellationToken::new(), 1);
+        let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
+        let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
+        let wire = Wire::http2(server, seat);
+        (client, tokio::spawn(async move { converse(&worker, wire, arrival).await }))
+    }
+
+    type Ended = JoinHandle<Result<(), h2::Error>>;
+
+    async fn speaking(door: Many) -> (SendRequest<Bytes>, Ended, JoinHandle<()>) {
+        let (stream, served) = connected(door).await;
+        let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        (client, tokio::spawn(connection), served)
+    }
+
+    fn ask(client: &mut SendRequest<Bytes>, method: &str, path: &str) -> ResponseFuture {
+        let uri = format!("https://a{path}");
+        let request = Request::builder().method(method).uri(uri).body(()).expect("a request");
+        client.send_request(request, true).expect("sent").0
+    }
+
+    /// After how many seconds the gateway hangs up on a client that says nothing after this.
+    async fn hung_up_on(said: &[u8]) -> u64 {
+        let (mut client, _served) = connected(Many(2)).await;
+        let started = Instant::now();
+        client.write_all(said).await.expect("written");
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        started.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_introduce_itself_is_hung_up_on() {
+        for said in [&[][..], &PREFACE[..1], &PREFACE[..PREFACE.len() - 1]] {
+            assert_eq!(hung_up_on(said).await, FIRST_BYTES.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_gone_or_never_finishes_its_head_is_noticed() {
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        assert_eq!(hung_up_on(&[PREFACE, &settings].concat()).await, 2 * PING.as_secs());
+        let half_a_head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+        assert_eq!(hung_up_on(&[PREFACE, &settings, &half_a_head].concat()).await, 2 * PING.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_not_used_is_closed_in_an_orderly_way_but_not_during_a_request() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        let never = ask(&mut client, "GET", "/never");
+        sleep(10 * QUIET).await;
+        assert!(!ended.is_finished());
+        drop(never);
+        let started = Instant::now();
+        ended.await.expect("no panic").expect("an orderly end");
+        assert!(started.elapsed() >= QUIET && started.elapsed() <= 2 * QUIET, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_reset() {
+        let (mut client, ended, served) = speaking(Many(1 << 20)).await;
+        let started = Instant::now();
+        let (_, mut body) = ask(&mut client, "GET", "/").await.expect("an answer").into_parts();
+        let error = loop {
+            match body.data().await.expect("no clean end") {
+                Ok(_) => assert!(started.elapsed() < STANDSTILL, "nothing was taken"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.is_reset(), "{error}");
+        assert!(started.elapsed() >= STANDSTILL && started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
+        drop((client, ended));
+        served.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_to_head_has_its_length_and_no_body() {
+        let (mut client, _ended, _served) = speaking(Many(5)).await;
+        let answer = ask(&mut client, "HEAD", "/").await.expect("an answer");
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "5");
+        assert!(answer.body().is_end_stream());
+    }
+}
