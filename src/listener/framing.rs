@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
 /// follows on it may not be what the client meant; in HTTP/2 each request stands for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// A method that no gateway may pass on: `CONNECT` or `TRACE`.
+    /// A method that no gateway may pass on: `CONNECT` (but for a WebSocket in HTTP/2) or `TRACE`.
     #[error("the method is not allowed")]
     Method,
     /// Not exactly one `Host`.
@@ -52,7 +52,8 @@ impl BadRequest {
 }
 
 /// Checks the head of a request, and returns the host it is for. A target in absolute form is rewritten to origin form;
-/// one in HTTP/2 also gets its authority as `Host` and one `Cookie` for all. Nothing else changes.
+/// one in HTTP/2 also gets its authority as `Host`, one `Cookie` for all, and asks for a WebSocket as HTTP/1.1 does. Nothing
+/// else changes.
 ///
 /// `Content-Length` beside `Transfer-Encoding`, and one that is repeated, never get here: the HTTP library would settle
 /// them silently, so the connection spoils them before it reads them.

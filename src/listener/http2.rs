@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -64,6 +64,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING)
+        .enable_connect_protocol()
         .serve_connection(TokioIo::new(wire), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -90,17 +91,38 @@ async fn until_quiet_or_stopped<D>(worker: &Worker<D>, traffic: &Traffic) {
     }
 }
 
-/// The answer as it goes out. The library sends whatever body it is given, an answer to `HEAD` with one as well.
+/// The answer as it goes out.
 async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Outgoing> {
-    let is_head = request.method() == Method::HEAD;
-    let mut response = door.answer(request, arrival).await;
-    if is_head && !response.body().is_end_stream() {
-        if let Some(length) = response.body().size_hint().exact() {
-            response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
-        }
-        *response.body_mut() = Body::empty();
-    }
+    let method = request.method().clone();
+    let response = door.answer(request, arrival).await;
+    let response = match method {
+        Method::HEAD => without_body(response),
+        Method::CONNECT => to_connect(response),
+        _ => response,
+    };
     response.map(|body| Outgoing { body, rest: Bytes::new(), pieces: 0 })
+}
+
+/// The library sends whatever body it is given, with an answer to `HEAD` as well.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
+}
+
+/// Here 200 is what 101 is in HTTP/1.1: the stream is a tunnel from then on (RFC 8441, section 5). A page in its place
+/// would pass for one.
+fn to_connect(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(CONNECTION);
+        response.headers_mut().remove(UPGRADE);
+    } else if response.status().is_success() {
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    }
+    response
 }
 
 /// What goes on on one connection.

@@ -72,16 +72,15 @@ pub async fn forward(
 
     let (mut head, incoming) = answer.into_parts();
     let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    if switched && !headers::asks_for_websocket(&head.headers) {
+    if switched && !switch.as_ref().is_some_and(|asked| asked.is_agreed_to(&head.headers)) {
         return Err(UpstreamError::Malformed("a switch to another protocol than was asked for").into());
     }
     if headers::make_incoming(&mut head.headers) {
         tracing::warn!(site = %way.site.name, "withheld a cookie of the upstream that has the name of the gateway's own");
     }
-    if switched {
-        let client = switch.ok_or(UpstreamError::Malformed("a switch of protocols that nobody asked for"))?;
+    if let (true, Some(asked)) = (switched, switch) {
         let answer = Response::from_parts(head, incoming);
-        return Ok(websocket::switch(client, answer, lease, open(way.tunnels, traveler)));
+        return Ok(websocket::switch(asked, answer, lease, open(way.tunnels, traveler)));
     }
     let mut download = Download::new(incoming, lease);
     if is_event_stream(&head.headers) {

@@ -19,7 +19,7 @@ pub(crate) async fn arrived(protocols: &[&str]) -> (World, TlsStream<TcpStream>)
 }
 
 /// A world, and a client that speaks HTTP/2 with it.
-async fn world() -> (World, SendRequest<Bytes>) {
+pub(crate) async fn world() -> (World, SendRequest<Bytes>) {
     let (world, stream) = arrived(&["h2", "http/1.1"]).await;
     let mut builder = h2::client::Builder::new();
     // As browsers do, so that one answer that is not read leaves room for others.
@@ -29,7 +29,7 @@ async fn world() -> (World, SendRequest<Bytes>) {
     (world, client)
 }
 
-fn request(method: Method, path: &str) -> Request<()> {
+pub(crate) fn request(method: Method, path: &str) -> Request<()> {
     let uri = format!("https://{NAME}{path}");
     Request::builder().version(Version::HTTP_2).method(method).uri(uri).body(()).expect("a request")
 }
@@ -39,7 +39,7 @@ async fn send(client: &SendRequest<Bytes>, request: Request<()>) -> ResponseFutu
     ready.send_request(request, true).expect("sent").0
 }
 
-async fn begin(client: &SendRequest<Bytes>, request: Request<()>) -> (ResponseFuture, SendStream<Bytes>) {
+pub(crate) async fn begin(client: &SendRequest<Bytes>, request: Request<()>) -> (ResponseFuture, SendStream<Bytes>) {
     let mut ready = soon(client.clone().ready()).await.expect("the gateway takes requests");
     ready.send_request(request, false).expect("sent")
 }
@@ -53,7 +53,7 @@ async fn asked(world: &World, client: &SendRequest<Bytes>, path: &str) -> (Respo
     (answer, origin)
 }
 
-async fn text(body: &mut RecvStream) -> Result<String, h2::Error> {
+pub(crate) async fn text(body: &mut RecvStream) -> Result<String, h2::Error> {
     let mut text = Vec::new();
     while let Some(piece) = soon(body.data()).await {
         let piece = piece?;
@@ -63,7 +63,7 @@ async fn text(body: &mut RecvStream) -> Result<String, h2::Error> {
     Ok(String::from_utf8(text).expect("text"))
 }
 
-async fn whole(answer: ResponseFuture) -> (Response<()>, String) {
+pub(crate) async fn whole(answer: ResponseFuture) -> (Response<()>, String) {
     let (head, mut body) = soon(answer).await.expect("an answer").into_parts();
     let text = text(&mut body).await.expect("to its end");
     (Response::from_parts(head, ()), text)

@@ -5,6 +5,7 @@ mod framing;
 mod headers;
 mod http2;
 mod http2_frames;
+mod http2_websocket;
 mod reuse;
 mod stopping;
 mod streaming;

@@ -3,7 +3,8 @@
 
 use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use hyper::ext::Protocol;
 
 use super::BadRequest;
 
@@ -22,7 +23,8 @@ const CONNECTION_SPECIFIC: [HeaderName; 5] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Refuses what is malformed; names the host in `Host`, joins the pieces of cookies.
+/// Refuses what is malformed; names the host in `Host`, joins the pieces of cookies, puts the way to ask for a WebSocket as
+/// that of HTTP/1.1.
 pub(super) fn settle(head: &mut Parts) -> Result<(), BadRequest> {
     check_fields(&head.headers)?;
     if let (Some(authority), false) = (head.uri.authority(), head.headers.contains_key(HOST)) {
@@ -30,6 +32,11 @@ pub(super) fn settle(head: &mut Parts) -> Result<(), BadRequest> {
         head.headers.insert(HOST, host);
     }
     join_cookies(&mut head.headers)?;
+    if head.method == Method::CONNECT && asks_for_websocket(head) {
+        head.method = Method::GET;
+        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
     if head.headers.len() > FIELDS { Err(BadRequest::TooManyFields) } else { Ok(()) }
 }
 
@@ -61,9 +68,14 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), BadRequest> {
     Ok(())
 }
 
+/// Any `CONNECT` but this one (RFC 8441, section 4) is left for those that are refused.
+fn asks_for_websocket(head: &Parts) -> bool {
+    head.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket")
+}
+
 #[cfg(test)]
 mod tests {
-    use http::{Method, Request, Version};
+    use http::{Request, Version};
 
     use super::super::check;
     use super::*;
@@ -146,9 +158,19 @@ mod tests {
     }
 
     #[test]
-    fn connect_is_refused() {
-        let mut head = head("a.example:443", &[]);
-        head.method = Method::CONNECT;
-        assert_eq!(check(&mut head), Err(BadRequest::Method));
+    fn connect_asks_for_a_websocket_or_is_refused() {
+        let asked = |protocol: Option<&'static str>| {
+            let mut head = head(HERE, &[]);
+            head.method = Method::CONNECT;
+            if let Some(protocol) = protocol {
+                head.extensions.insert(Protocol::from_static(protocol));
+            }
+            check(&mut head).map(|_| (head.method, head.headers[CONNECTION].clone(), head.headers[UPGRADE].clone()))
+        };
+        let as_in_http1 = (Method::GET, HeaderValue::from_static("upgrade"), HeaderValue::from_static("websocket"));
+        assert_eq!(asked(Some("websocket")), Ok(as_in_http1));
+        for other in [None, Some("connect-udp"), Some("WebSocket"), Some("websocket2"), Some("")] {
+            assert_eq!(asked(other), Err(BadRequest::Method), "{other:?}");
+        }
     }
 }
