@@ -50,6 +50,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Peers whose `X-Forwarded-*` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether visitors may begin in HTTP/2 where there is no TLS to say so.
+    pub h2c: bool,
     /// TLS on every address of `listen`; `None` is plain HTTP.
     pub tls: Option<Tls>,
     /// How many threads answer requests.

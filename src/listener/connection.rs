@@ -11,9 +11,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::preface::Begun;
 use super::tls::HTTP2;
 use super::wire::{FIRST_BYTES, Wire};
-use super::worker::Worker;
+use super::worker::{Entrance, Worker};
 use super::{Door, http2};
 use crate::identity::client::{Arrival, Peer, Scheme};
 
@@ -41,9 +42,13 @@ pub(super) async fn attend<S: Accepted, D: Door>(
     seat: OwnedSemaphorePermit,
 ) {
     let _note = PanicNote;
-    let Some(tls) = &worker.tls else {
-        converse(&worker, Wire::http1(stream, seat), Arrival { peer, scheme: Scheme::Http }).await;
-        return;
+    let tls = match &worker.entrance {
+        Entrance::Tls(tls) => tls,
+        Entrance::Http1 => {
+            converse(&worker, Wire::http1(stream, seat), Arrival { peer, scheme: Scheme::Http }).await;
+            return;
+        }
+        Entrance::Either => return tell_apart(&worker, stream, peer, seat).await,
     };
     let handshake = tokio::select! {
         done = timeout(FIRST_BYTES, tls.acceptor().accept(stream)) => done,
@@ -60,6 +65,21 @@ pub(super) async fn attend<S: Accepted, D: Door>(
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// Attends to a connection that may begin in either version of HTTP.
+async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: OwnedSemaphorePermit) {
+    let begun = tokio::select! {
+        read = timeout(FIRST_BYTES, Begun::read(&mut stream)) => read,
+        () = worker.stop.cancelled() => return,
+    };
+    let Ok(Ok(begun)) = begun else { return };
+    let arrival = Arrival { peer, scheme: Scheme::Http };
+    if begun.is_http2() {
+        http2::converse(worker, Wire::http2(stream, seat).after(&begun), arrival).await;
+    } else {
+        converse(worker, Wire::http1(stream, seat).after(&begun), arrival).await;
     }
 }
 
@@ -139,9 +159,9 @@ mod tests {
         }
     }
 
-    async fn client_of(door: Bytes, tls: Option<Tls>) -> DuplexStream {
+    async fn client_of(door: Bytes, entrance: Entrance) -> DuplexStream {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), tls, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), 1);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         tokio::spawn(attend(worker, server, Peer::Unix, seat));
         client
@@ -157,20 +177,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_may_speak_either_version_but_does_not_say_which_is_hung_up_on() {
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+            let mut client = client_of(Bytes(2), Entrance::Either).await;
+            client.write_all(said).await.expect("written");
+            assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
+        }
+        let mut client = client_of(Bytes(2), Entrance::Either).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
+        assert_eq!(hung_up(&mut client).await, (HEAD.as_secs(), String::new()), "from there on as ever");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_never_finishes_its_head_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
         assert_eq!(hung_up(&mut client).await, (HEAD.as_secs(), String::new()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_asks_for_nothing_more_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
         let (seconds, said) = hung_up(&mut client).await;
         assert_eq!(seconds, HEAD.as_secs());
@@ -179,7 +211,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_its_answer_is_hung_up_on() {
-        let mut client = client_of(Bytes(1 << 20), None).await;
+        let mut client = client_of(Bytes(1 << 20), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
         tokio::time::sleep(2 * STANDSTILL + LEAVE + Duration::from_secs(1)).await;
         let (_, said) = hung_up(&mut client).await;
@@ -188,12 +220,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_was_answered_early_may_send_the_rest_in_vain_for_a_moment() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
         assert!(hung_up(&mut client).await.1.ends_with("\r\n\r\nxx"));
         client.write_all(&vec![b'x'; 500_000]).await.expect("not thrown back, which could take the answer away");
 
-        let mut slow = client_of(Bytes(2), None).await;
+        let mut slow = client_of(Bytes(2), Entrance::Http1).await;
         slow.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
         hung_up(&mut slow).await;
         tokio::time::sleep(LEAVE + Duration::from_secs(1)).await;
@@ -208,7 +240,7 @@ mod tests {
         std::fs::write(&certificate, certified.cert.pem()).expect("written");
         std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
         let tls = Tls::load(&config::Tls { certificate, key }).expect("a certificate with its key");
-        let mut client = client_of(Bytes(2), Some(tls)).await;
+        let mut client = client_of(Bytes(2), Entrance::Tls(tls)).await;
         client.write_all(&[22, 3, 1]).await.expect("written");
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
     }

@@ -262,7 +262,9 @@ mod tests {
     use super::*;
     use crate::body::STANDSTILL;
     use crate::identity::client::{Peer, Scheme};
-    use crate::listener::wire::{FIRST_BYTES, PREFACE};
+    use crate::listener::preface::PREFACE;
+    use crate::listener::wire::FIRST_BYTES;
+    use crate::listener::worker::Entrance;
 
     /// Answers with that many bytes; to `/never`, not at all.
     struct Many(usize);
@@ -278,7 +280,7 @@ mod tests {
 
     async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), None, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), 1);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
         let wire = Wire::http2(server, seat);
@@ -319,9 +321,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_gone_or_never_finishes_its_head_is_noticed() {
         let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        assert_eq!(hung_up_on(&[PREFACE, &settings].concat()).await, 2 * PING.as_secs());
+        assert_eq!(hung_up_on(&[&PREFACE[..], &settings].concat()).await, 2 * PING.as_secs());
         let half_a_head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
-        assert_eq!(hung_up_on(&[PREFACE, &settings, &half_a_head].concat()).await, 2 * PING.as_secs());
+        assert_eq!(hung_up_on(&[&PREFACE[..], &settings, &half_a_head].concat()).await, 2 * PING.as_secs());
     }
 
     #[tokio::test(start_paused = true)]

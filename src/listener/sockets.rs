@@ -21,6 +21,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Sockets {
     pub(super) workers: Vec<Vec<Listener>>,
+    /// Whether visitors may begin in HTTP/2 without TLS.
+    pub(super) h2c: bool,
     addresses: Vec<Address>,
 }
 
@@ -88,7 +90,7 @@ pub fn bind(server: &config::Server) -> Result<Sockets, BindError> {
             worker.push(listener);
         }
     }
-    Ok(Sockets { workers, addresses })
+    Ok(Sockets { workers, h2c: server.h2c, addresses })
 }
 
 /// The system spreads connections over the workers' sockets.
@@ -157,7 +159,7 @@ mod tests {
 
     fn server(listen: Vec<Listen>) -> config::Server {
         let workers = NonZeroUsize::new(2).expect("not zero");
-        config::Server { listen, trusted_proxies: TrustedProxies::default(), tls: None, workers }
+        config::Server { listen, trusted_proxies: TrustedProxies::default(), h2c: false, tls: None, workers }
     }
 
     fn any_port() -> Listen {

@@ -10,18 +10,18 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 use super::follower::Follower;
+use super::preface::{Begun, PREFACE};
 use crate::body::Standstill;
 
 /// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
-/// What a client in HTTP/2 says first (RFC 9113, section 3.4).
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
+    /// What was read of the stream before, to be read again.
+    begun: Vec<u8>,
     /// Not in HTTP/2: its frames leave nothing to be settled.
     follower: Option<Follower>,
     /// Gone once as many bytes came as are awaited.
@@ -43,9 +43,15 @@ impl<S> Wire<S> {
         Self::new(stream, seat, PREFACE.len())
     }
 
+    /// Of which this much was read already.
+    pub(super) fn after(self, begun: &Begun) -> Self {
+        Self { begun: begun.bytes().to_vec(), ..self }
+    }
+
     fn new(stream: S, seat: OwnedSemaphorePermit, awaited: usize) -> Self {
         Self {
             stream,
+            begun: Vec::new(),
             follower: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
@@ -64,11 +70,22 @@ impl<S> Wire<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Wire<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.begun.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let rest = self.begun.split_off(self.begun.len().min(buf.remaining()));
+        buf.put_slice(&std::mem::replace(&mut self.begun, rest));
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+        match this.poll_next(cx, buf) {
             Poll::Ready(result) => {
                 let came = &mut buf.filled_mut()[before..];
                 this.awaited = this.awaited.saturating_sub(came.len());

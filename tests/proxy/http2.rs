@@ -357,3 +357,30 @@ async fn a_request_that_panics_takes_no_other_with_it() {
     origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
     assert_eq!(whole(other).await.1, "hi");
 }
+
+#[tokio::test]
+async fn without_tls_http_2_is_for_those_who_begin_with_it_and_only_where_that_is_wanted() {
+    let world = World::with(Options { h2c: true, ..Options::default() }).await;
+    let (client, connection) = soon(h2::client::handshake(world.connect().await)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let (answer, mut origin) = asked(&world, &client, "/").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    assert_eq!(whole(answer).await.1, "hi");
+
+    let mut in_http1 = world.client().await;
+    for piece in ["P", "OST /old HTTP/1.1\r\nHost: a\r\nContent-Le", "ngth: 2\r\n\r\nhi"] {
+        in_http1.say(piece).await;
+    }
+    assert!(origin.head().await.starts_with("POST /old HTTP/1.1\r\n"));
+    assert_eq!(origin.exactly(2).await, "hi");
+    let mut ambiguous = world.client().await;
+    ambiguous.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi").await;
+    assert!(ambiguous.rest().await.starts_with("HTTP/1.1 400 "), "as strict as ever");
+
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    let said = client.rest().await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+    world.nothing_arrived().await;
+}

@@ -24,11 +24,12 @@ impl Check<'_> {
         if let (Ok(proxies), None) = (&trusted_proxies, &server.tls) {
             self.codes_in_the_clear(server, proxies);
         }
+        let h2c = self.h2c(server);
         let workers = match &server.workers {
             Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         };
-        Ok(Server { listen: listen?, trusted_proxies: trusted_proxies?, tls: tls?, workers: workers? })
+        Ok(Server { listen: listen?, trusted_proxies: trusted_proxies?, h2c: h2c?, tls: tls?, workers: workers? })
     }
 
     fn listen(&mut self, server: &Section<file::Server>) -> Checked<Vec<Listen>> {
@@ -61,6 +62,15 @@ impl Check<'_> {
             }
         }
         Ok(proxies)
+    }
+
+    fn h2c(&mut self, server: &file::Server) -> Checked<bool> {
+        let Some(written) = server.h2c.as_ref().filter(|written| *written.get_ref()) else { return Ok(false) };
+        if server.tls.is_some() {
+            let what = "with [server.tls], the handshake says who speaks HTTP/2";
+            return Err(self.report(written.span(), "server.h2c", Wrong::new(what, "h2c = false, or no [server.tls]")));
+        }
+        Ok(true)
     }
 
     /// Without TLS here or in front, whoever sees the traffic sees the session cookie and the codes.
