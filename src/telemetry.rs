@@ -8,7 +8,10 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt as lines;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::entropy;
@@ -49,12 +52,20 @@ pub fn start_logging(log: Log) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::registry().with(level).with(own_events());
+    let lines = lines::layer().with_writer(std::io::stderr);
     // A second subscriber is refused: the first one stays, which is what the documentation promises.
     let _ = match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            subscriber.with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()
+        }
+        LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).try_init(),
     };
+}
+
+/// Of libraries no more than warnings: what they say of each frame and field may hold what must not be logged.
+fn own_events() -> Targets {
+    Targets::new().with_default(LevelFilter::WARN).with_target("vestibule", LevelFilter::TRACE)
 }
 
 /// An error and its causes in one line, for the log: a client never reads this.
@@ -136,5 +147,26 @@ impl Metrics {
         // Writing to a string does not fail, and a scrape that lacks a line is no reason to fall over.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_are_heard_only_when_they_warn() {
+        let rows = [
+            ("vestibule::gateway", Level::TRACE, true),
+            ("h2::codec::framed_read", Level::WARN, true),
+            ("h2::codec::framed_read", Level::INFO, false),
+            ("h2::hpack::decoder", Level::TRACE, false),
+            ("rustls::conn", Level::DEBUG, false),
+        ];
+        for (target, level, heard) in rows {
+            assert_eq!(own_events().would_enable(target, &level), heard, "{target} {level}");
+        }
     }
 }
