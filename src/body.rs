@@ -311,8 +311,16 @@ impl Standstill {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::convert::Infallible;
+    use std::future::{pending, poll_fn};
 
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use hyper::server::conn::http2;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::io::duplex;
+    use tokio::sync::mpsc;
     use tokio::time::Instant;
 
     use super::*;
@@ -330,5 +338,44 @@ mod tests {
         moving.moved();
         poll_fn(|cx| moving.poll(cx)).await;
         assert_eq!(started.elapsed().as_secs(), 2 * STANDSTILL.as_secs());
+    }
+
+    /// How a body of one piece ends whose stream is reset for this reason, or ended without one.
+    async fn end_of_upload(reset: Option<h2::Reason>) -> Option<BodyError> {
+        let (near, far) = duplex(1024);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut body = Body::client(request.into_body(), Version::HTTP_2);
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                let mut goes_on = true;
+                while goes_on {
+                    let frame = body.frame().await;
+                    goes_on = matches!(frame, Some(Ok(_)));
+                    tell.send(frame.and_then(Result::err)).expect("heard");
+                }
+            });
+            pending::<Result<Response<Body>, Infallible>>()
+        });
+        tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
+        let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = Request::post("http://a/").body(()).expect("a request");
+        let (_answer, mut upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
+        upload.send_data("piece".into(), reset.is_none()).expect("sent");
+        assert!(told.recv().await.expect("a piece").is_none());
+        if let Some(reason) = reset {
+            upload.send_reset(reason);
+        }
+        told.recv().await.expect("an end")
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_whole_only_if_its_stream_has_ended() {
+        assert!(end_of_upload(None).await.is_none());
+        let cut = end_of_upload(Some(h2::Reason::NO_ERROR)).await;
+        assert!(matches!(cut, Some(BodyError::Cut)), "{cut:?}");
+        let broken = end_of_upload(Some(h2::Reason::CANCEL)).await;
+        assert!(matches!(broken, Some(BodyError::Broken(_))), "{broken:?}");
     }
 }
