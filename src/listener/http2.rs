@@ -18,6 +18,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Door;
@@ -47,14 +48,22 @@ const PING: Duration = Duration::from_secs(20);
 /// How long a connection may be without a request: at least this long, at most twice as long.
 const QUIET: Duration = Duration::from_mins(1);
 
+/// How many more requests a client may give up than it lets be answered: a page that is left in the middle gives up all
+/// it was loading.
+const GIVEN_UP: usize = 2 * STREAMS as usize;
+
 /// Answers the requests of one connection until either side ends it.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let door = Arc::clone(&worker.door);
-    let service = service_fn(move |request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(answer(&*door, request, arrival).await) }
-    });
     let traffic = Arc::new(Traffic::default());
+    let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
+    let service = service_fn(move |request| {
+        let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
+        async move {
+            let answer = answer(&*door, request, arrival).await;
+            waiting.end();
+            Ok::<_, Infallible>(answer)
+        }
+    });
     let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
@@ -70,10 +79,12 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,
+        () = traffic.restless.notified() => return,
         () = until_quiet_or_stopped(worker, &traffic) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut connection => ended,
+                () = traffic.restless.notified() => return,
                 // Whoever does not take leave either is left.
                 () = traffic.quiet() => return,
             }
@@ -130,6 +141,10 @@ fn to_connect(mut response: Response<Body>) -> Response<Body> {
 struct Traffic {
     streams: AtomicUsize,
     begun: AtomicBool,
+    /// How many more requests were given up than answered.
+    given_up: AtomicUsize,
+    /// Told once those are too many.
+    restless: Notify,
 }
 
 impl Traffic {
@@ -141,6 +156,37 @@ impl Traffic {
             if !begun && self.streams.load(Ordering::Relaxed) == 0 {
                 return;
             }
+        }
+    }
+}
+
+/// A request that has no answer yet. Dropped, it was given up: for the client that costs a frame, for the dashboard a
+/// connection, so that whoever does nothing else is hung up on.
+struct Waiting {
+    traffic: Arc<Traffic>,
+    answered: bool,
+}
+
+impl Waiting {
+    fn begin(traffic: &Arc<Traffic>) -> Self {
+        Self { traffic: Arc::clone(traffic), answered: false }
+    }
+
+    fn end(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let given_up = &self.traffic.given_up;
+        if self.answered {
+            let one_less = |count: usize| Some(count.saturating_sub(1));
+            // It can't fail: there is always a next value.
+            let _ = given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        } else if given_up.fetch_add(1, Ordering::Relaxed) >= GIVEN_UP {
+            tracing::debug!("a client gives up one request after the other; its connection is closed");
+            self.traffic.restless.notify_one();
         }
     }
 }
@@ -353,6 +399,33 @@ mod tests {
         assert!(started.elapsed() >= STANDSTILL && started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
         drop((client, ended));
         served.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_gives_up_one_request_after_the_other_is_hung_up_on() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        let mut given_up = 0;
+        while !ended.is_finished() {
+            let request = ask(&mut client, "GET", "/never");
+            // Until the gateway has begun with it, and then until it has seen the end of it.
+            sleep(Duration::from_secs(1)).await;
+            drop(request);
+            sleep(Duration::from_secs(1)).await;
+            given_up += 1;
+        }
+        assert_eq!(given_up, GIVEN_UP + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_also_lets_requests_be_answered_may_give_up_as_many() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        for _ in 0..2 * GIVEN_UP {
+            let given_up = ask(&mut client, "GET", "/never");
+            ask(&mut client, "GET", "/").await.expect("an answer");
+            drop(given_up);
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!ended.is_finished());
     }
 
     #[tokio::test(start_paused = true)]
