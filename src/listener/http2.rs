@@ -31,8 +31,9 @@ use crate::identity::client::Arrival;
 /// How many requests one connection may have in progress.
 const STREAMS: u32 = 100;
 
-/// How much a client may send ahead, in one request and in all of a connection.
-const STREAM_WINDOW: u32 = 64 * 1024;
+/// How much a client may send ahead, in one request and in all of a connection. The first is what an upload can bring in
+/// one round trip, some 5 MiB a second over 50 ms; the second is what a connection can take of memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The largest head, counted as section 6.5.2 of RFC 9113 does, which is 32 bytes more a field.
