@@ -18,7 +18,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::sleep;
 
 use super::Door;
@@ -57,10 +57,15 @@ const GIVEN_UP: usize = 2 * STREAMS as usize;
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
     let traffic = Arc::new(Traffic::default());
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
+    let rooms = Arc::clone(&worker.rooms);
     let service = service_fn(move |request| {
         let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
+        let room = Arc::clone(&rooms).try_acquire_owned();
         async move {
-            let answer = answer(&*door, request, arrival).await;
+            let answer = match room {
+                Ok(room) => answer(&*door, request, arrival).await.map(|body| Outgoing::new(body, Some(room))),
+                Err(_) => bare(StatusCode::SERVICE_UNAVAILABLE).map(|body| Outgoing::new(body, None)),
+            };
             waiting.end();
             Ok::<_, Infallible>(answer)
         }
@@ -104,15 +109,14 @@ async fn until_quiet_or_stopped<D>(worker: &Worker<D>, traffic: &Traffic) {
 }
 
 /// The answer as it goes out.
-async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Outgoing> {
+async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
     let method = request.method().clone();
     let response = door.answer(request, arrival).await;
-    let response = match method {
+    match method {
         Method::HEAD => without_body(response),
         Method::CONNECT => to_connect(response),
         _ => response,
-    };
-    response.map(|body| Outgoing { body, rest: Bytes::new(), pieces: 0 })
+    }
 }
 
 /// The library sends whatever body it is given, with an answer to `HEAD` as well.
@@ -131,9 +135,14 @@ fn to_connect(mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().remove(CONNECTION);
         response.headers_mut().remove(UPGRADE);
     } else if response.status().is_success() {
-        response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+        return bare(StatusCode::NOT_IMPLEMENTED);
     }
+    response
+}
+
+fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
     response
 }
 
@@ -264,6 +273,13 @@ struct Outgoing {
     body: Body,
     rest: Bytes,
     pieces: u64,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Outgoing {
+    const fn new(body: Body, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self { body, rest: Bytes::new(), pieces: 0, _room: room }
+    }
 }
 
 /// The largest frame that every client takes (section 4.2).
@@ -325,9 +341,11 @@ mod tests {
         }
     }
 
+    const ROOMS: usize = 3;
+
     async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), ROOMS);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
         let wire = Wire::http2(server, seat);
@@ -427,6 +445,16 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
         }
         assert!(!ended.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_turned_away_while_as_many_are_in_progress_as_may_be() {
+        let (mut client, _ended, _served) = speaking(Many(2)).await;
+        let mut others: Vec<_> = (0..ROOMS).map(|_| ask(&mut client, "GET", "/never")).collect();
+        assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 503);
+        others.pop();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 200);
     }
 
     #[tokio::test(start_paused = true)]

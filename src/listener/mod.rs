@@ -31,7 +31,8 @@ pub trait Door: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// How many connections may be open at once, over all workers. Whoever comes then waits outside.
+/// How many connections may be open at once, over all workers; whoever comes then waits outside. In HTTP/2, also how many
+/// requests may be in progress; those that come then are turned away with 503.
 pub const CONNECTIONS: usize = 10_000;
 
 /// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.

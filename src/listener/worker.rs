@@ -39,14 +39,16 @@ pub(super) struct Worker<D> {
     pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
     seats: Arc<Semaphore>,
+    /// In HTTP/2, where a connection has many: room for requests in progress.
+    pub(super) rooms: Arc<Semaphore>,
     connections: TaskTracker,
 }
 
 impl<D: Door> Worker<D> {
     pub(super) fn new(door: Arc<D>, entrance: Entrance, stop: &CancellationToken, seats: usize) -> Arc<Self> {
-        let seats = Arc::new(Semaphore::new(seats));
+        let [seats, rooms] = [seats; 2].map(|count| Arc::new(Semaphore::new(count)));
         // A token of its own: connections of different workers never wait for each other.
-        Arc::new(Self { door, entrance, stop: stop.child_token(), seats, connections: TaskTracker::new() })
+        Arc::new(Self { door, entrance, stop: stop.child_token(), seats, rooms, connections: TaskTracker::new() })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
