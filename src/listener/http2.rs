@@ -1,31 +1,28 @@
-//! One connection in HTTP/2 (RFC 9113): its limits, its streams, and its end.
+//! One connection in HTTP/2 (RFC 9113): its limits, its requests, and its end.
 
-use std::cell::Cell;
+mod streams;
+mod traffic;
+
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::time::sleep;
 
+use self::streams::{Outgoing, Streams};
+use self::traffic::{Traffic, Waiting};
 use super::Door;
-use super::connection::{Accepted, BUFFER, PanicNote};
+use super::connection::{Accepted, BUFFER};
 use super::wire::Wire;
 use super::worker::Worker;
-use crate::body::{Body, BodyError, Standstill};
+use crate::body::Body;
 use crate::identity::client::Arrival;
 
 /// How many requests one connection may have in progress.
@@ -45,13 +42,6 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// After how long a silence a client is asked whether it is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
-
-/// How long a connection may be without a request: at least this long, at most twice as long.
-const QUIET: Duration = Duration::from_mins(1);
-
-/// How many more requests a client may give up than it lets be answered: a page that is left in the middle gives up all
-/// it was loading.
-const GIVEN_UP: usize = 2 * STREAMS as usize;
 
 /// Answers the requests of one connection until either side ends it.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
@@ -85,12 +75,12 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,
-        () = traffic.restless.notified() => return,
+        () = traffic.restless() => return,
         () = until_quiet_or_stopped(worker, &traffic) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut connection => ended,
-                () = traffic.restless.notified() => return,
+                () = traffic.restless() => return,
                 // Whoever does not take leave either is left.
                 () = traffic.quiet() => return,
             }
@@ -146,182 +136,17 @@ fn bare(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// What goes on on one connection.
-#[derive(Default)]
-struct Traffic {
-    streams: AtomicUsize,
-    begun: AtomicBool,
-    /// How many more requests were given up than answered.
-    given_up: AtomicUsize,
-    /// Told once those are too many.
-    restless: Notify,
-}
-
-impl Traffic {
-    /// Returns once nothing was going on for a while.
-    async fn quiet(&self) {
-        loop {
-            sleep(QUIET).await;
-            let begun = self.begun.swap(false, Ordering::Relaxed);
-            if !begun && self.streams.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-        }
-    }
-}
-
-/// A request that has no answer yet. Dropped, it was given up: for the client that costs a frame, for the dashboard a
-/// connection, so that whoever does nothing else is hung up on.
-struct Waiting {
-    traffic: Arc<Traffic>,
-    answered: bool,
-}
-
-impl Waiting {
-    fn begin(traffic: &Arc<Traffic>) -> Self {
-        Self { traffic: Arc::clone(traffic), answered: false }
-    }
-
-    fn end(mut self) {
-        self.answered = true;
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let given_up = &self.traffic.given_up;
-        if self.answered {
-            let one_less = |count: usize| Some(count.saturating_sub(1));
-            // It can't fail: there is always a next value.
-            let _ = given_up.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        } else if given_up.fetch_add(1, Ordering::Relaxed) >= GIVEN_UP {
-            tracing::debug!("a client gives up one request after the other; its connection is closed");
-            self.traffic.restless.notify_one();
-        }
-    }
-}
-
-/// One stream among the traffic.
-struct Stream(Arc<Traffic>);
-
-impl Stream {
-    fn begin(traffic: &Arc<Traffic>) -> Self {
-        traffic.streams.fetch_add(1, Ordering::Relaxed);
-        traffic.begun.store(true, Ordering::Relaxed);
-        Self(Arc::clone(traffic))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Runs the streams of one connection, each as a task. One that is dropped is reset.
-#[derive(Clone)]
-struct Streams(Arc<Traffic>);
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
-    fn execute(&self, work: F) {
-        let stream = Stream::begin(&self.0);
-        tokio::spawn(PIECE.scope(Cell::new(Piece::Awaited), async move {
-            let _note = PanicNote;
-            while_taken(work).await;
-            drop(stream);
-        }));
-    }
-}
-
-/// Where the answer of a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    /// Nothing is there to be sent. What it is waited for has limits of its own.
-    Awaited,
-    /// This many pieces were handed to the library, and it has not asked for another: the client takes none.
-    Handed(u64),
-}
-
-tokio::task_local! {
-    static PIECE: Cell<Piece>;
-}
-
-/// Works on a stream until it is done, or its client has taken nothing for too long.
-async fn while_taken(work: impl Future<Output = ()>) {
-    let mut work = pin!(work);
-    let mut standstill = Standstill::default();
-    let mut before = Piece::Awaited;
-    poll_fn(|cx| {
-        if work.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let piece = PIECE.with(Cell::get);
-        if std::mem::replace(&mut before, piece) != piece {
-            standstill.moved();
-        }
-        match piece {
-            Piece::Awaited => Poll::Pending,
-            Piece::Handed(_) => standstill.poll(cx),
-        }
-    })
-    .await;
-}
-
-/// A body that tells its stream how far it is. It comes in pieces of the size of a frame: the library takes a piece as a
-/// whole, however little of it the client does.
-struct Outgoing {
-    body: Body,
-    rest: Bytes,
-    pieces: u64,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl Outgoing {
-    const fn new(body: Body, room: Option<OwnedSemaphorePermit>) -> Self {
-        Self { body, rest: Bytes::new(), pieces: 0, _room: room }
-    }
-}
-
-/// The largest frame that every client takes (section 4.2).
-const FRAME: usize = 16 * 1024;
-
-impl http_body::Body for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.rest.is_empty() {
-            PIECE.with(|piece| piece.set(Piece::Awaited));
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => self.rest = data,
-                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
-                None => return Poll::Ready(None),
-            }
-        }
-        self.pieces += 1;
-        PIECE.with(|piece| piece.set(Piece::Handed(self.pieces)));
-        let length = self.rest.len().min(FRAME);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use h2::client::{ResponseFuture, SendRequest};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
-    use tokio::time::Instant;
+    use tokio::time::{Instant, sleep};
     use tokio_util::sync::CancellationToken;
 
+    use super::traffic::{GIVEN_UP, QUIET};
     use super::*;
     use crate::body::STANDSTILL;
     use crate::identity::client::{Peer, Scheme};
