@@ -13,10 +13,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
-use crate::identity::credentials::{self, Credentials};
+use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::{Freshness, Prober};
-use crate::listener::Door;
 use crate::listener::framing::{self, Host};
+use crate::listener::{Door, Opening};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
@@ -26,7 +26,7 @@ use crate::second_factor::sealing::Keyring;
 use crate::site::{Rule, Sites, query, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
-use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds};
+use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
 use crate::{pages, respond, session_cookie};
@@ -40,17 +40,17 @@ pub struct Gateway {
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// What is remembered of it.
-    pub standings: Standings,
+    pub standings: Arc<Standings>,
     /// What seals secrets at rest.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The protected dashboards, in the order of the configuration.
-    pub dashboards: Vec<Dashboard>,
+    pub dashboards: Vec<Arc<Dashboard>>,
     /// What lives on after the head of an answer.
-    pub tunnels: Tunnels,
+    pub tunnels: Arc<Tunnels>,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     sites: Sites,
-    ids: RequestIds,
+    ids: Arc<RequestIds>,
 }
 
 /// One protected dashboard.
@@ -66,22 +66,47 @@ pub struct Dashboard {
 impl Gateway {
     /// The gateway of a configuration, its store and its keys.
     pub fn new(config: Config, clock: Clock, store: Arc<dyn Store>, keyring: Keyring) -> Self {
-        let dashboard = |site: &Arc<Site>| Dashboard {
-            site: Arc::clone(site),
-            prober: Prober::new(Arc::clone(site), clock.clone()),
-            appearance: Appearance::of(site),
-        };
         Self {
-            dashboards: config.sites.iter().map(dashboard).collect(),
-            standings: Standings::new(Arc::clone(&store), clock.clone(), config.session),
-            tunnels: Tunnels::default(),
-            metrics: Metrics::default(),
+            dashboards: config.sites.iter().map(|site| Arc::new(Dashboard::new(site, &clock))).collect(),
+            standings: Arc::new(Standings::new(Arc::clone(&store), clock.clone(), config.session)),
+            tunnels: Arc::default(),
+            metrics: Arc::default(),
             sites: Sites::new(&config),
-            ids: RequestIds::default(),
+            ids: Arc::default(),
             config,
             clock,
             store,
-            keyring,
+            keyring: Arc::new(keyring),
+        }
+    }
+
+    /// The same gateway by another configuration: what it keeps, remembers, counts and has open is one with this one's.
+    /// A dashboard of which the operator says nothing new stays the same one.
+    #[must_use]
+    pub fn by(&self, config: Config) -> Self {
+        let same = |site: &Arc<Site>| self.dashboards.iter().find(|d| d.site == *site).map(Arc::clone);
+        let dashboard = |site| same(site).unwrap_or_else(|| Arc::new(Dashboard::new(site, &self.clock)));
+        Self {
+            dashboards: config.sites.iter().map(dashboard).collect(),
+            standings: Arc::clone(&self.standings),
+            tunnels: Arc::clone(&self.tunnels),
+            metrics: Arc::clone(&self.metrics),
+            sites: Sites::new(&config),
+            ids: Arc::clone(&self.ids),
+            config,
+            clock: self.clock.clone(),
+            store: Arc::clone(&self.store),
+            keyring: Arc::clone(&self.keyring),
+        }
+    }
+}
+
+impl Dashboard {
+    fn new(site: &Arc<Site>, clock: &Clock) -> Self {
+        Self {
+            site: Arc::clone(site),
+            prober: Prober::new(Arc::clone(site), clock.clone()),
+            appearance: Appearance::of(site),
         }
     }
 }
@@ -90,6 +115,14 @@ impl Gateway {
 pub struct Worker {
     gateway: Arc<Gateway>,
     pools: Vec<Pool>,
+}
+
+/// Which connections a worker goes on with at a dashboard.
+pub enum Connections {
+    /// Those it had at the dashboard with this place in the old configuration.
+    Kept(usize),
+    /// Some of its own, to where those of this pool lead.
+    New(Pool),
 }
 
 /// An answer, by who made it.
@@ -105,6 +138,22 @@ impl Worker {
     /// dashboard, in their order.
     pub fn new(gateway: Arc<Gateway>, pools: &[Pool]) -> Self {
         Self { gateway, pools: pools.iter().map(Pool::sibling).collect() }
+    }
+
+    /// The gateway it answers for.
+    pub const fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// The same worker for another gateway, with connections as said: one of `connections` for each of its dashboards,
+    /// in their order.
+    #[must_use]
+    pub fn by(&self, gateway: Arc<Gateway>, connections: &[Connections]) -> Self {
+        let pool = |connections: &Connections| match connections {
+            Connections::Kept(index) => self.pools[*index].clone(),
+            Connections::New(pool) => pool.sibling(),
+        };
+        Self { gateway, pools: connections.iter().map(pool).collect() }
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
@@ -136,19 +185,14 @@ impl Worker {
             now: gateway.clock.now(),
         };
         match rule(site, visit.target()) {
+            // What seldom happens is boxed, here and below, so that it takes no room in the future of every request.
             Rule::Own => {
                 gateway.metrics.count(Outcome::OwnPage);
-                pages::answer(&visit, body).await.map(Answer::Own)
+                Box::pin(pages::answer(&mut visit, body)).await.map(Answer::Own)
             }
-            Rule::Logout => {
-                visit.end_presented().await?;
-                let credentials = visit.credentials();
-                let answer = visit.open(body).await;
-                visit.dashboard.prober.forget(&credentials);
-                answer
-            }
+            Rule::Logout => Box::pin(visit.log_out(body)).await,
             Rule::Public => visit.open(body).await,
-            Rule::UntilLogin if is_plain_reading(visit.head) => visit.until_login(body).await,
+            Rule::UntilLogin if is_plain_reading(visit.head) => Box::pin(visit.until_login(body)).await,
             Rule::BySession => visit.protected(Place::OwnPages, body).await,
             Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, body).await,
         }
@@ -166,6 +210,19 @@ struct Arrived {
 }
 
 impl Door for Worker {
+    fn opening(&self, peer: Peer) -> Opening {
+        let server = &self.gateway.config.server;
+        let is_trusted = match peer {
+            Peer::Tcp(address) => server.trusted_proxies.contains(address),
+            Peer::Unix => server.trusted_proxies.unix,
+        };
+        match (server.proxy_protocol, is_trusted) {
+            (false, _) => Opening::Client,
+            (true, true) => Opening::Header,
+            (true, false) => Opening::Refused,
+        }
+    }
+
     async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         let id = self.gateway.ids.next();
@@ -207,19 +264,30 @@ impl Worker {
 }
 
 impl Visit<'_> {
-    /// A path that is open to everybody. What it sets in motion (a login, a logout) makes what was known worthless.
+    /// A path that is open to everybody, and may set a login or a logout in motion.
     async fn open(&mut self, body: Incoming) -> Result<Answer, Failure> {
         let Decision::Pass(passage) = decide(&Standing::Public) else {
             return Err(Failure::Internal("public paths are open to everybody"));
         };
-        let credentials = self.credentials();
-        let response = self.forward(passage, &credentials, body).await?;
+        let response = self.forward_to_the_end(passage, body).await?;
         let sets_cookies = response.headers().contains_key(SET_COOKIE);
         if !self.head.method.is_safe() && sets_cookies && self.dashboard.site.bind.is_none() {
             // A login or a logout that the configuration does not name; where sessions are bound, the binding tells.
-            self.end_presented().await?;
+            Box::pin(self.end_presented()).await?;
         }
         Ok(Answer::Dashboard(response))
+    }
+
+    /// A path that ends the dashboard's login: the session ends with it. Should the store fail, the dashboard's login ends
+    /// all the same, and with it all that the session was good for.
+    async fn log_out(&mut self, body: Incoming) -> Result<Answer, Failure> {
+        if let Err(error) = self.end_presented().await {
+            tracing::error!(request = %self.id, error = causes(&error), "can't end the session of a login that ends");
+        }
+        let credentials = self.credentials();
+        let answer = self.open(body).await;
+        self.dashboard.prober.forget(&credentials);
+        answer
     }
 
     /// A page that asks those to log in who have not, and shows others what is inside: nobody gets it as the dashboard
@@ -274,11 +342,11 @@ impl Visit<'_> {
             }
             Decision::Challenge => {
                 self.gateway.metrics.count(Outcome::Challenged);
-                stop::challenge(self, &visitor).await.map(Answer::Own)
+                Box::pin(stop::challenge(self, &visitor)).await.map(Answer::Own)
             }
             Decision::Enroll => {
                 self.gateway.metrics.count(Outcome::Enroll);
-                stop::enroll(self, &visitor).await.map(Answer::Own)
+                Box::pin(stop::enroll(self, &visitor)).await.map(Answer::Own)
             }
             Decision::LogIn => stop::log_in(self).map(Answer::Own),
             Decision::Refuse => Err(Failure::Internal("a known visitor is never refused")),
@@ -293,14 +361,35 @@ impl Visit<'_> {
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
         let way = Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels };
-        let on_public_path = passage.traveler().is_none();
         let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
-        let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        let changed = on_public_path && !self.head.method.is_safe();
-        if refused || changed || response.headers().contains_key(SET_COOKIE) {
+        if may_end_a_login(&response) {
             self.dashboard.prober.forget(credentials);
         }
         Ok(response)
+    }
+
+    /// Sends a request on that may be a login, and forgets what that makes worthless: of everybody, since who has logged
+    /// in can be named in other ways than this request names them (with one more cookie, from another browser).
+    ///
+    /// A client that goes away changes nothing of that: the dashboard logs it in all the same, if only later.
+    async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
+        let credentials = self.credentials();
+        let changes_something = !self.head.method.is_safe();
+        let request = self.take_request(body);
+        let (site, prober) = (Arc::clone(&self.dashboard.site), self.dashboard.prober.clone());
+        let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
+        let exchange = tokio::spawn(async move {
+            let way = Way { site: &site, pool: &pool, tunnels: &tunnels };
+            let answer = proxy::forward(passage, request, &client, way).await;
+            let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
+            if is_login && credentials.carries() == Carries::Carried {
+                prober.forget_all();
+            } else if answer.as_ref().is_ok_and(may_end_a_login) {
+                prober.forget(&credentials);
+            }
+            answer
+        });
+        Ok(exchange.await.map_err(|_| Failure::Internal("a request to a public path ended in a panic"))??)
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.
@@ -318,6 +407,17 @@ impl Visit<'_> {
 /// Whether a request only reads: it neither sends anything nor becomes a WebSocket.
 fn is_plain_reading(head: &Parts) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && !head.headers.contains_key(UPGRADE)
+}
+
+/// Whether the dashboard may think differently of these credentials from now on.
+fn may_end_a_login(response: &Response<Body>) -> bool {
+    let refused = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    refused || response.headers().contains_key(SET_COOKIE)
+}
+
+/// As the last step of a login by link or by another server does, which comes as a GET.
+fn leads_elsewhere(response: &Response<Body>) -> bool {
+    response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
 }
 
 /// Whether the session cookie would cross a network without TLS.

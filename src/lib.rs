@@ -36,6 +36,8 @@
 pub mod commands;
 pub mod config;
 pub mod key_file;
+pub mod reload;
+pub mod service_manager;
 pub mod start;
 
 // A request's way in, and the one function that leads it on.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -19,6 +20,9 @@ use crate::telemetry::causes;
 /// The content type of Prometheus' text format.
 const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// How long to wait after a connection could not be accepted.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 /// Answers until `over` is cancelled.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, over: CancellationToken) {
     loop {
@@ -28,6 +32,8 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, over: Cancellat
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(error = causes(&error), "can't accept an operations connection");
+                    // Without sockets left to give, the next try fails at once as well.
+                    tokio::time::sleep(AFTER_FAILURE).await;
                     continue;
                 }
             },

@@ -112,21 +112,24 @@ impl Found {
 }
 
 fn without_ours(line: &[u8], found: &mut Found) -> Vec<u8> {
-    let mut rest: Option<Vec<u8>> = None;
-    let mut segments = 0;
-    for segment in line.split(|&byte| byte == b';') {
-        segments += 1;
-        match (pair(segment), &mut rest) {
-            (Some((name, value)), _) if is_ours(name) => found.note(name, value),
-            (_, Some(rest)) => {
+    let mut rest = Vec::with_capacity(line.len());
+    let mut kept = 0;
+    for (place, segment) in line.split(|&byte| byte == b';').enumerate() {
+        match pair(segment) {
+            Some((name, value)) if is_ours(name) => {
+                found.note(name, value);
+                continue;
+            }
+            _ if kept > 0 => {
                 rest.push(b';');
                 rest.extend_from_slice(segment);
             }
             // A line does not begin with the space that stood after a removed pair.
-            (_, None) => rest = Some(if segments == 1 { segment } else { without_padding(segment) }.to_vec()),
+            _ => rest.extend_from_slice(if place == 0 { segment } else { without_padding(segment) }),
         }
+        kept += 1;
     }
-    rest.unwrap_or_default()
+    rest
 }
 
 fn without_padding(segment: &[u8]) -> &[u8] {

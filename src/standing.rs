@@ -1,6 +1,8 @@
 //! Account, requirement and session of a visitor: from memory, as long as the store's change feed keeps it honest.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,9 @@ const REMEMBERED: u64 = 1_000_000;
 /// change feed can't be read.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// Uses closer together than this count as one: so much early, at most, a session can end as idle.
+const FINEST: Duration = Duration::from_secs(15);
+
 /// An account and its organization.
 #[derive(Debug, Clone)]
 pub struct Known {
@@ -37,7 +42,8 @@ pub struct Known {
 pub struct Standings {
     store: Arc<dyn Store>,
     clock: Clock,
-    limits: Limits,
+    /// How long a session may be unused, in milliseconds.
+    idle: AtomicU64,
     ids: Cache<AccountKey, AccountId>,
     accounts: Cache<AccountId, Arc<Known>>,
     sessions: Cache<TokenDigest, Arc<Remembered>>,
@@ -63,7 +69,7 @@ impl Standings {
         Self {
             store,
             clock,
-            limits,
+            idle: AtomicU64::new(millis(limits.idle)),
             ids: Cache::new(REMEMBERED),
             accounts: Cache::new(REMEMBERED),
             sessions: Cache::new(REMEMBERED),
@@ -75,19 +81,29 @@ impl Standings {
         }
     }
 
+    /// From now on, sessions live by these limits.
+    pub fn limit(&self, limits: Limits) {
+        self.idle.store(millis(limits.idle), Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle.load(Ordering::Relaxed))
+    }
+
     /// The account that the dashboard's word on a visitor names, made on first sight.
     pub async fn of_identity(&self, realm: &str, identity: &Identity, initial: Requirement) -> Result<Arc<Known>> {
-        let key = AccountKey {
-            realm: realm.to_owned(),
-            organization: identity.organization.clone(),
-            user: identity.user.clone(),
-        };
-        if let Some(known) = self.ids.get(&key).and_then(|id| self.remembered(&self.accounts, &id))
+        let named: &dyn Named = &(realm, identity.organization.as_str(), identity.user.as_str());
+        if let Some(known) = self.ids.get(named).and_then(|id| self.remembered(&self.accounts, &id))
             && !is_news(identity.email.as_ref(), known.account.email.as_ref())
             && !is_news(identity.name.as_ref(), known.account.name.as_ref())
         {
             return Ok(known);
         }
+        let key = AccountKey {
+            realm: realm.to_owned(),
+            organization: identity.organization.clone(),
+            user: identity.user.clone(),
+        };
         let before = self.generation.load(Ordering::Acquire);
         let sighting = Sighting {
             key: key.clone(),
@@ -120,7 +136,7 @@ impl Standings {
         if let Some(remembered) = self.remembered(&self.sessions, &digest) {
             let last_seen = Timestamp::from_millis(remembered.last_seen.load(Ordering::Relaxed));
             // One that looks unused from here may have been used at another gateway, which tells the store alone.
-            if self.clock.now() < last_seen.plus(self.limits.idle) {
+            if self.clock.now() < last_seen.plus(self.idle()) {
                 return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
             }
         }
@@ -156,7 +172,7 @@ impl Standings {
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
     pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
-        if now.since(session.last_seen) < self.limits.idle / 20 {
+        if now.since(session.last_seen) < FINEST.min(self.idle() / 20) {
             return;
         }
         if let Some(remembered) = self.sessions.get(&session.digest) {
@@ -240,6 +256,49 @@ impl Standings {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What names an account, owned or not: one that is remembered is found without a copy of its name.
+trait Named {
+    /// Realm, organization, user.
+    fn parts(&self) -> (&str, &str, &str);
+}
+
+impl Named for AccountKey {
+    fn parts(&self) -> (&str, &str, &str) {
+        (&self.realm, &self.organization, &self.user)
+    }
+}
+
+impl Named for (&str, &str, &str) {
+    fn parts(&self) -> (&str, &str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Named + 'a> for AccountKey {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+/// As [`AccountKey`] hashes itself: field after field.
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
 /// Whether the dashboard says something else than what is known. Where it says nothing, what is known stays.
 fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
     said.is_some() && said != known
@@ -247,6 +306,8 @@ fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher as _;
+
     use super::*;
     use crate::second_factor::event::{Actor, Occasion};
     use crate::second_factor::policy::Authority;
@@ -311,6 +372,17 @@ mod tests {
             world.now.fetch_add(jump, Ordering::Relaxed);
             assert_eq!(world.requirement().await, Requirement::Required, "{jump} ms");
         }
+    }
+
+    #[test]
+    fn a_name_hashes_alike_whoever_owns_it() {
+        let (realm, organization, user) = ("site", "acme", "7");
+        let key = AccountKey { realm: realm.into(), organization: organization.into(), user: user.into() };
+        let named: &dyn Named = &(realm, organization, user);
+        let hasher = std::hash::RandomState::new();
+        assert_eq!(hasher.hash_one(named), hasher.hash_one(&key));
+        let same: &dyn Named = key.borrow();
+        assert!(named == same);
     }
 
     #[tokio::test]

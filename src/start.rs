@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::Site;
 use crate::config::{Config, StoreUrl};
-use crate::gateway::{Dashboard, Gateway, Worker};
+use crate::gateway::{Gateway, Worker};
 use crate::key_file::{self, KeyError};
-use crate::listener::tls::{Tls, TlsError};
-use crate::listener::{self, Address, BindError, Sockets};
+use crate::listener::tls::{Certificates, Tls, TlsError};
+use crate::listener::{self, Address, BindError, Given, Sockets};
 use crate::operations;
+use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::{BindingCheck, VerifiedSession};
@@ -54,7 +56,7 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// The certificate can't be used.
+    /// A certificate can't be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The way to a dashboard can't be set up: the authorities that vouch for it can't be read.
@@ -70,10 +72,8 @@ pub enum StartError {
 
 /// A gateway that holds its store, its keys and its sockets, and answers nobody yet.
 pub struct Prepared {
-    gateway: Arc<Gateway>,
-    workers: Vec<Arc<Worker>>,
+    running: Arc<Running>,
     sockets: Sockets,
-    tls: Option<Tls>,
     operations: tokio::net::TcpListener,
 }
 
@@ -86,8 +86,13 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
 
 /// Opens and reads everything the gateway needs, so that what is wrong is told before anybody is let in.
 pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartError> {
-    let tls = config.server.tls.as_ref().map(Tls::load).transpose()?;
-    let sockets = listener::bind(&config.server)?;
+    prepare_on(Given::default(), config, clock).await
+}
+
+/// The same on sockets that somebody else has bound, as far as they are given.
+pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Prepared, StartError> {
+    let tls = certificates(&config, &clock)?.map(Tls::new).transpose()?;
+    let sockets = given.or_bind(&config.server)?;
     let address = config.operations.listen;
     let operations =
         tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
@@ -96,13 +101,22 @@ pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartErro
     let workers = config.server.workers.get();
     let gateway = Arc::new(Gateway::new(config, clock, store, keyring));
     gateway.standings.catch_up().await?;
-    let pools = gateway.dashboards.iter().map(pool).collect::<Result<Vec<_>, _>>()?;
-    let workers = (0..workers).map(|_| Arc::new(Worker::new(Arc::clone(&gateway), &pools))).collect();
-    Ok(Prepared { gateway, workers, sockets, tls, operations })
+    let pools = gateway.dashboards.iter().map(|d| pool(&d.site)).collect::<Result<Vec<_>, _>>()?;
+    let workers = (0..workers).map(|_| Worker::new(Arc::clone(&gateway), &pools));
+    Ok(Prepared { running: Arc::new(Running::new(workers, tls)), sockets, operations })
 }
 
-fn pool(dashboard: &Dashboard) -> Result<Pool, StartError> {
-    let site = &dashboard.site;
+/// The certificates of a configuration. One that nobody will believe anymore is no reason not to start, but is told.
+pub(crate) fn certificates(config: &Config, clock: &Clock) -> Result<Option<Certificates>, TlsError> {
+    let certificates = config.server.tls.as_ref().map(Certificates::read).transpose()?;
+    for expired in certificates.iter().flat_map(|certificates| certificates.expired(clock.now())) {
+        tracing::warn!("{expired}");
+    }
+    Ok(certificates)
+}
+
+/// The way to a site's dashboard.
+pub(crate) fn pool(site: &Site) -> Result<Pool, StartError> {
     Pool::new(&site.upstream).map_err(|source| StartError::Upstream { site: site.name.clone(), source })
 }
 
@@ -117,24 +131,26 @@ impl Prepared {
         self.operations.local_addr()
     }
 
-    /// The gateway.
-    pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.gateway
+    /// What will run, and can then take in another configuration.
+    pub fn running(&self) -> &Arc<Running> {
+        &self.running
     }
 
     /// Answers until `shutdown` is cancelled; then finishes what is in flight, and returns.
     pub async fn run(self, shutdown: CancellationToken) -> std::io::Result<()> {
         let over = CancellationToken::new();
-        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.gateway), over.clone()));
-        let operations = tokio::spawn(operations::serve(self.operations, Arc::clone(&self.gateway), over.clone()));
-        let farewell = tokio::spawn(end_tunnels(Arc::clone(&self.gateway), shutdown.clone()));
-        let workers = self.workers;
-        let door = move |index: usize| Arc::clone(&workers[index]);
-        let served = listener::serve(self.sockets, self.tls, door, shutdown).await;
+        // What these need is the same whatever the configuration.
+        let gateway = self.running.gateway();
+        let operations = tokio::spawn(operations::serve(self.operations, Arc::clone(&gateway), over.clone()));
+        let farewell = tokio::spawn(end_tunnels(Arc::clone(&gateway), shutdown.clone()));
+        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.running), over.clone()));
+        let running = Arc::clone(&self.running);
+        let door = move |index: usize| running.post(index);
+        let served = listener::serve(self.sockets, self.running.tls().cloned(), door, shutdown).await;
         over.cancel();
         farewell.abort();
         let _ = tokio::join!(upkeep, operations);
-        if let Err(error) = self.gateway.standings.write_seen().await {
+        if let Err(error) = gateway.standings.write_seen().await {
             tracing::warn!(error = causes(&error), "the last uses of sessions were not written down");
         }
         served
@@ -148,16 +164,16 @@ async fn end_tunnels(gateway: Arc<Gateway>, shutdown: CancellationToken) {
 }
 
 /// What has to be done time and again while the gateway runs.
-async fn upkeep(gateway: Arc<Gateway>, over: CancellationToken) {
+async fn upkeep(running: Arc<Running>, over: CancellationToken) {
     let mut listen = tokio::time::interval(LISTEN_EVERY);
     let mut watch = tokio::time::interval(WATCH_EVERY);
     let mut keep = tokio::time::interval(KEEP_EVERY);
     loop {
         let (what, done) = tokio::select! {
             () = over.cancelled() => return,
-            _ = listen.tick() => ("read what changed", gateway.standings.catch_up().await),
-            _ = watch.tick() => ("look after live connections", watch_tunnels(&gateway).await),
-            _ = keep.tick() => ("write down what was used and drop what expired", keep_store(&gateway).await),
+            _ = listen.tick() => ("read what changed", running.gateway().standings.catch_up().await),
+            _ = watch.tick() => ("look after live connections", watch_tunnels(&running.gateway()).await),
+            _ = keep.tick() => ("write down what was used and drop what expired", keep_store(&running.gateway()).await),
         };
         if let Err(error) = done {
             tracing::error!(error = causes(&error), "can't {what}");

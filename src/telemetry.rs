@@ -1,6 +1,7 @@
 //! Logs, metrics and the ids of requests.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,9 +10,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt as lines;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry as Subscriber, fmt as lines, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::entropy;
@@ -43,24 +44,42 @@ impl RequestIds {
     }
 }
 
+/// How much is logged, once logging has started.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Subscriber>> = OnceLock::new();
+
 /// Starts logging to standard error, for the whole process. Later calls change nothing.
 pub fn start_logging(log: Log) {
-    let level = match log.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
+    let (level, handle) = reload::Layer::new(filter(log.level));
     let subscriber = tracing_subscriber::registry().with(level).with(own_events());
     let lines = lines::layer().with_writer(std::io::stderr);
     // A second subscriber is refused: the first one stays, which is what the documentation promises.
-    let _ = match log.format {
+    let started = match log.format {
         LogFormat::Text => {
             subscriber.with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()
         }
         LogFormat::Json => subscriber.with(lines.json().flatten_event(true)).try_init(),
     };
+    if started.is_ok() {
+        let _ = LEVEL.set(handle);
+    }
+}
+
+/// Logs this much from now on, if logging was started.
+pub fn log_at(level: LogLevel) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails only where there is no subscriber anymore, and nothing is logged.
+        let _ = handle.reload(filter(level));
+    }
+}
+
+const fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 /// Of libraries no more than warnings: what they say of each frame and field may hold what must not be logged.

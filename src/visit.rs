@@ -45,7 +45,7 @@ pub struct Visit<'a> {
     pub presented: Option<Presented>,
     /// What it is called in the log.
     pub id: RequestId,
-    /// When it came.
+    /// When it came; of a form, when all of it had.
     pub now: Timestamp,
 }
 
@@ -186,12 +186,12 @@ impl Visit<'_> {
                 self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
             }
             Verdict::Anonymous => {
-                self.end_presented().await?;
+                Box::pin(self.end_presented()).await?;
                 Ok(Seen::Nobody)
             }
             Verdict::NotCarried => match place {
                 Place::Dashboard => Ok(Seen::Nobody),
-                Place::OwnPages => self.by_session().await,
+                Place::OwnPages => Box::pin(self.by_session()).await,
             },
             Verdict::Unknown(unknown) => Ok(Seen::Unsaid(unknown)),
         }
@@ -213,6 +213,10 @@ impl Visit<'_> {
         };
         let Some(account) = account else { return Ok(Seen::Nobody) };
         let Some(known) = self.gateway.standings.of_account(account).await? else { return Ok(Seen::Nobody) };
+        if known.organization.realm != self.dashboard.site.realm {
+            // A session of another dashboard's user: whom this one's rules name is somebody else.
+            return Ok(Seen::Nobody);
+        }
         let binding = BindingCheck::NotCarried;
         let session = self.session_of(&known, binding).await?;
         Ok(match (presented.kind, &session) {
@@ -247,7 +251,7 @@ impl Visit<'_> {
                     Mismatch::SomebodyElse | Mismatch::AnotherLogin => Some(EventKind::LoggedOut),
                     Mismatch::Expired => None,
                 };
-                self.end(presented, logged, session.account).await?;
+                Box::pin(self.end(presented, logged, session.account)).await?;
                 Ok(None)
             }
         }
@@ -327,5 +331,72 @@ pub fn carried(check: BindingCheck) -> Option<Binding> {
     match check {
         BindingCheck::Carried(binding) => binding,
         BindingCheck::Unbound | BindingCheck::NotCarried => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::{Config, Credential};
+    use crate::identity::client::{Peer, Scheme};
+    use crate::second_factor::account::AccountKey;
+    use crate::second_factor::sealing::Keyring;
+    use crate::site::sample;
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Sighting, Store as _};
+    use crate::telemetry::RequestIds;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    /// A gateway before sites of these realms, whose logins all live in a header field.
+    fn gateway(realms: &[&str], store: SqliteStore) -> Gateway {
+        let site = |realm: &&str| {
+            let credentials = vec![Credential::Header(AUTHORIZATION)];
+            Arc::new(Site { realm: (*realm).into(), credentials, ..sample::site() })
+        };
+        let config = Config { sites: realms.iter().map(site).collect(), ..sample::config() };
+        let keyring = Keyring::parse(&Keyring::new_file(&[7; 32])).expect("a new key file");
+        Gateway::new(config, Clock::from_fn(|| NOW), Arc::new(store), keyring)
+    }
+
+    /// Whether the gateway's own pages of a site know who stands behind a session when nothing else says so.
+    async fn is_known(gateway: &Gateway, dashboard: &Dashboard, presented: Presented) -> bool {
+        let (mut head, ()) = Request::get("/_2fa/profile").body(()).expect("a request").into_parts();
+        let visit = Visit {
+            gateway,
+            dashboard,
+            pool: &Pool::new(&dashboard.site.upstream).expect("an address"),
+            head: &mut head,
+            host: &Host::parse(&HeaderValue::from_static("insights.example")).expect("a host"),
+            client: &Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted: false },
+            presented: Some(presented),
+            id: RequestIds::default().next(),
+            now: NOW,
+        };
+        let seen =
+            visit.look(&visit.credentials(), Place::OwnPages, Freshness::Cached).await.expect("the store answers");
+        matches!(seen, Seen::Somebody(_))
+    }
+
+    #[tokio::test]
+    async fn a_session_of_another_dashboards_user_stands_for_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("store.db")).expect("a new store");
+        let key = AccountKey { realm: "ours".into(), organization: "acme".into(), user: "7".into() };
+        let sighting = Sighting { key, email: None, name: None, initial: Requirement::Optional, at: NOW };
+        let (account, _) = store.sight(sighting).await.expect("an account");
+        let token = SessionToken::new(Kind::Pending, [1; 32]);
+        let digest = token.digest();
+        let session = PendingSession { digest, account: account.id, binding: None, opened: NOW };
+        store.open_pending(session).await.expect("opened");
+
+        let gateway = gateway(&["ours", "theirs"], store);
+        let presented = Presented { kind: Kind::Pending, digest };
+        assert!(is_known(&gateway, &gateway.dashboards[0], presented).await);
+        assert!(!is_known(&gateway, &gateway.dashboards[1], presented).await);
     }
 }

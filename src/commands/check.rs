@@ -16,7 +16,8 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::Credentials;
 use crate::identity::probe::{Freshness, Prober};
 use crate::identity::{Unknown, Verdict};
-use crate::telemetry::start_logging;
+use crate::start::certificates;
+use crate::telemetry::{causes, start_logging};
 use crate::upstream::Pool;
 
 #[derive(Debug, Args)]
@@ -41,18 +42,19 @@ impl Check {
             }
         };
         start_logging(config.log);
-        let findings = if self.online { ask_all(&config)? } else { Vec::new() };
+        let certificates: Vec<_> =
+            certificates(&config, &Clock::system()).err().iter().map(|error| causes(error)).collect();
+        let online = if self.online { ask_all(&config)? } else { Vec::new() };
+        let is_fine = certificates.is_empty() && online.is_empty();
         if common.json {
-            output::json(&json!({ "ok": findings.is_empty(), "problems": [], "online": findings }));
-        } else if findings.is_empty() {
+            output::json(&json!({ "ok": is_fine, "problems": [], "certificates": certificates, "online": online }));
+        } else if is_fine {
             let online = if self.online { ", and every dashboard answers as it says" } else { "" };
             output::line(&format!("{}: no problem{online}", path.display()));
         } else {
-            for finding in &findings {
-                output::complain(finding);
-            }
+            certificates.iter().chain(&online).for_each(|finding| output::complain(finding));
         }
-        Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

@@ -150,7 +150,8 @@ impl Check<'_> {
     }
 
     fn upstream_is_the_gateway(&mut self, sites: &[Section<file::Site>], listen: &[Listen]) {
-        for written in sites.iter().filter_map(|site| site.get_ref().upstream.as_ref()) {
+        let written = sites.iter().filter_map(|site| site.get_ref().upstream.as_ref());
+        for written in written.flat_map(file::OneOrMore::each) {
             let own = address::upstream(written.get_ref(), self.folder)
                 .is_ok_and(|origin| listen.iter().any(|listen| origin.is(listen)));
             if own {

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::de::value::{Error as NoValue, MapAccessDeserializer};
-use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
 use toml::Spanned;
 
@@ -36,6 +36,7 @@ pub(super) struct Server {
     pub(super) listen: Option<Spanned<Vec<Text>>>,
     pub(super) trusted_proxies: Option<Vec<Text>>,
     pub(super) h2c: Option<Spanned<bool>>,
+    pub(super) proxy_protocol: Option<Spanned<bool>>,
     pub(super) tls: Option<Section<Tls>>,
     pub(super) workers: Option<Spanned<i64>>,
 }
@@ -43,6 +44,14 @@ pub(super) struct Server {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
+    pub(super) certificate: Option<Text>,
+    pub(super) key: Option<Text>,
+    pub(super) more: Option<Vec<Section<Certificate>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
     pub(super) certificate: Option<Text>,
     pub(super) key: Option<Text>,
 }
@@ -86,7 +95,7 @@ pub(super) struct Site {
     pub(super) name: Option<Text>,
     pub(super) realm: Option<Text>,
     pub(super) hosts: Option<Spanned<Vec<Text>>>,
-    pub(super) upstream: Option<Text>,
+    pub(super) upstream: Option<Spanned<OneOrMore>>,
     pub(super) upstream_host: Option<Text>,
     pub(super) upstream_name: Option<Text>,
     pub(super) upstream_authorities: Option<Text>,
@@ -183,6 +192,45 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
+/// Text, or a list of it.
+pub(super) enum OneOrMore {
+    One(String),
+    More(Vec<Text>),
+}
+
+impl OneOrMore {
+    /// Each, with its place in the file.
+    pub(super) fn each(written: &Spanned<Self>) -> Vec<Text> {
+        match written.get_ref() {
+            Self::One(text) => vec![Spanned::new(written.span(), text.clone())],
+            Self::More(list) => list.clone(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Expected;
+        impl<'de> Visitor<'de> for Expected {
+            type Value = OneOrMore;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text in quotes, or an array of it")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore::One(text.to_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(OneOrMore::More(texts))
+            }
+        }
+        deserializer.deserialize_any(Expected)
+    }
+}
+
 /// A duration, as `"30s"`.
 pub(super) struct Period(String);
 
@@ -274,11 +322,12 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// Every table, by its dotted path, with the keys that it may have.
-pub fn tables() -> [(&'static str, &'static [&'static str]); 17] {
+pub fn tables() -> [(&'static str, &'static [&'static str]); 18] {
     [
         ("", keys::<File>()),
         ("server", keys::<Server>()),
         ("server.tls", keys::<Tls>()),
+        ("server.tls.more", keys::<Certificate>()),
         ("operations", keys::<Operations>()),
         ("store", keys::<Store>()),
         ("session", keys::<Session>()),

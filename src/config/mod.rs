@@ -52,6 +52,8 @@ pub struct Server {
     pub trusted_proxies: TrustedProxies,
     /// Whether visitors may begin in HTTP/2 where there is no TLS to say so.
     pub h2c: bool,
+    /// Whether every connection begins with a PROXY header, and comes from one of `trusted_proxies`.
+    pub proxy_protocol: bool,
     /// TLS on every address of `listen`; `None` is plain HTTP.
     pub tls: Option<Tls>,
     /// How many threads answer requests.
@@ -84,9 +86,16 @@ impl TrustedProxies {
     }
 }
 
-/// The certificate that visitors see.
+/// The certificates that visitors see.
 #[derive(Debug, Clone)]
 pub struct Tls {
+    /// At least one. The first is for whoever asks for a name that is in none.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
     /// PEM file with the certificate and those between it and the root.
     pub certificate: PathBuf,
     /// PEM file with its private key.
@@ -157,7 +166,7 @@ pub enum LogLevel {
 }
 
 /// One protected dashboard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     /// What the operator calls it; unique.
     pub name: String,
@@ -209,8 +218,8 @@ pub enum Hosts {
 /// How the dashboard is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Where it listens.
-    pub address: UpstreamAddress,
+    /// Where it listens; at least one, all of one kind. The next is tried where one can't be reached.
+    pub addresses: Vec<UpstreamAddress>,
     /// What it is told in `Host`, if not what the client said.
     pub host: Option<HeaderValue>,
     /// How long to wait for a connection.
@@ -280,7 +289,7 @@ pub enum Bind {
 }
 
 /// Who has logged in, asked of the dashboard itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     /// What is asked for: path and query on the upstream.
     pub url: String,

@@ -206,7 +206,9 @@ fn wrong_type(key: &str, message: &str) -> Wrong {
         other => format!("wrong type: {other}"),
     };
     let right = match expected {
-        "a sequence" if key == "site" => "here should be two brackets, [[site]]: there may be several".to_owned(),
+        "a sequence" if key == "site" || key == "server.tls.more" => {
+            format!("here should be two brackets, [[{key}]]: there may be several")
+        }
         "a sequence" => "here should be an array, as [\"…\", \"…\"]".to_owned(),
         "a string" => "here should be text in quotes".to_owned(),
         "a boolean" => "here should be true or false".to_owned(),

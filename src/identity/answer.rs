@@ -186,8 +186,12 @@ impl Reader {
         }
         let organization = text(document, &self.organization, "organization", Numbers::Written)?;
         let organization = organization.ok_or(Unusable::Missing("organization"))?;
+        // What people are called decides nothing, and many choose it themselves: an odd one is left out.
         let optional = |place: &Option<Place>, what| match place {
-            Some(place) => text(document, place, what, Numbers::Refused),
+            Some(place) => match text(document, place, what, Numbers::Refused) {
+                Err(Unusable::BadText(_)) => Ok(None),
+                said => said,
+            },
             None => Ok(None),
         };
         let email = optional(&self.email, "email")?;

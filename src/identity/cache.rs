@@ -32,6 +32,8 @@ pub(super) struct Answers {
     kept: Cache<Key, Kept>,
     under_way: Mutex<HashMap<Key, Arc<Question>>>,
     generations: Box<[AtomicU64]>,
+    /// Raised when everything is forgotten. A part of every key's generation.
+    everything: AtomicU64,
     lifetime: Duration,
     clock: Clock,
 }
@@ -64,7 +66,7 @@ impl Answers {
             .time_to_live(lifetime)
             .build();
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
-        Self { kept, under_way: Mutex::default(), generations, lifetime, clock }
+        Self { kept, under_way: Mutex::default(), generations, everything: AtomicU64::default(), lifetime, clock }
     }
 
     /// A positive answer that is still good.
@@ -76,6 +78,12 @@ impl Answers {
     pub(super) fn forget(&self, key: &Key) {
         self.generation(key).fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate(key);
+    }
+
+    /// The same for every key.
+    pub(super) fn forget_all(&self) {
+        self.everything.fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate_all();
     }
 
     /// The answer that is kept, or else that of a question: one that is under way, or a new one that `ask` puts.
@@ -158,8 +166,9 @@ impl Answers {
         Asked { generation: self.current(key), at: self.clock.now() }
     }
 
+    /// Both parts only ever grow, so their sum is the same only if both are.
     fn current(&self, key: &Key) -> u64 {
-        self.generation(key).load(Ordering::SeqCst)
+        self.generation(key).load(Ordering::SeqCst).wrapping_add(self.everything.load(Ordering::SeqCst))
     }
 
     fn generation(&self, key: &Key) -> &AtomicU64 {
@@ -382,6 +391,24 @@ mod tests {
         dashboard.go.notify_waiters();
         assert_eq!(said(&late.await), "answer 1");
         assert_eq!(answers.kept(&KEY), None);
+    }
+
+    #[tokio::test]
+    async fn all_that_was_kept_or_is_being_asked_can_be_forgotten_at_once() {
+        let (answers, _) = answers(LIFETIME);
+        let keys = [KEY, Key([2; 32])];
+        for key in &keys {
+            answers.ask_anew(key, || std::future::ready(identified(0))).await;
+        }
+        let dashboard = Dashboard::held();
+        let mut late = pin!(answers.ask_anew(&KEY, || dashboard.answer()));
+        start(late.as_mut());
+        answers.forget_all();
+        dashboard.go.notify_waiters();
+        assert_eq!(said(&late.await), "answer 1");
+        assert_eq!(keys.map(|key| answers.kept(&key)), [None, None]);
+        answers.ask_anew(&KEY, || std::future::ready(identified(2))).await;
+        assert!(answers.kept(&KEY).is_some(), "answers are kept again");
     }
 
     #[tokio::test]

@@ -73,7 +73,8 @@ impl Prober {
         let ask = || {
             let question = Question::new(&self.asker, head, client);
             let (asker, pool) = (Arc::clone(&self.asker), pool.clone());
-            async move { asker.ask(question, &pool).await }
+            // Boxed: most requests don't ask, and would carry the room for it along.
+            Box::pin(async move { asker.ask(question, &pool).await })
         };
         match freshness {
             Freshness::Cached => self.answers.get(credentials.key(), ask).await,
@@ -92,6 +93,11 @@ impl Prober {
     /// Drops what is known, and being asked, of these credentials: the dashboard may think differently by now.
     pub fn forget(&self, credentials: &Credentials) {
         self.answers.forget(credentials.key());
+    }
+
+    /// The same for all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    pub fn forget_all(&self) {
+        self.answers.forget_all();
     }
 }
 

@@ -12,10 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::preface::Begun;
-use super::tls::HTTP2;
+use super::tls::{HTTP2, Tls};
 use super::wire::{FIRST_BYTES, Wire};
 use super::worker::{Entrance, Worker};
-use super::{Door, http2};
+use super::{Door, http2, proxy_header};
 use crate::identity::client::{Arrival, Peer, Scheme};
 
 /// How long a head may take to come, and how long a connection may be without a request.
@@ -37,30 +37,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Accepted for S {}
 /// Attends to one connection until it is closed, or has become a tunnel, which keeps the seat.
 pub(super) async fn attend<S: Accepted, D: Door>(
     worker: Arc<Worker<D>>,
-    stream: S,
+    mut stream: S,
     peer: Peer,
     seat: OwnedSemaphorePermit,
 ) {
     let _note = PanicNote;
-    let tls = match &worker.entrance {
-        Entrance::Tls(tls) => tls,
+    let named = tokio::select! {
+        named = Box::pin(proxy_header::source(worker.door.opening(peer), &mut stream, peer)) => named,
+        () = worker.stop.cancelled() => return,
+    };
+    let Some(peer) = named else { return };
+    // Boxed, as what else an idle connection does without: each has the room for all that it may come to do.
+    match &worker.entrance {
         Entrance::Http1 => {
             converse(&worker, Wire::http1(stream, seat), Arrival { peer, scheme: Scheme::Http }).await;
-            return;
         }
-        Entrance::Either => return tell_apart(&worker, stream, peer, seat).await,
-    };
+        Entrance::Either => Box::pin(tell_apart(&worker, stream, peer, seat)).await,
+        Entrance::Tls(tls) => Box::pin(attend_tls(&worker, tls, stream, peer, seat)).await,
+    }
+}
+
+async fn attend_tls<S: Accepted, D: Door>(
+    worker: &Worker<D>,
+    tls: &Tls,
+    stream: S,
+    peer: Peer,
+    seat: OwnedSemaphorePermit,
+) {
     let handshake = tokio::select! {
-        done = timeout(FIRST_BYTES, tls.acceptor().accept(stream)) => done,
+        done = timeout(FIRST_BYTES, Box::pin(tls.acceptor().accept(stream))) => done,
         () = worker.stop.cancelled() => return,
     };
     match handshake {
         Ok(Ok(stream)) => {
             let arrival = Arrival { peer, scheme: Scheme::Https };
             if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
-                http2::converse(&worker, Wire::http2(stream, seat), arrival).await;
+                Box::pin(http2::converse(worker, Wire::http2(stream, seat), arrival)).await;
             } else {
-                converse(&worker, Wire::http1(stream, seat), arrival).await;
+                converse(worker, Wire::http1(stream, seat), arrival).await;
             }
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
@@ -77,7 +91,7 @@ async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, pee
     let Ok(Ok(begun)) = begun else { return };
     let arrival = Arrival { peer, scheme: Scheme::Http };
     if begun.is_http2() {
-        http2::converse(worker, Wire::http2(stream, seat).after(&begun), arrival).await;
+        Box::pin(http2::converse(worker, Wire::http2(stream, seat).after(&begun), arrival)).await;
     } else {
         converse(worker, Wire::http1(stream, seat).after(&begun), arrival).await;
     }
@@ -107,10 +121,9 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arriv
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
     }
-    if let Some(parts) = connection.into_parts()
-        && !worker.stop.is_cancelled()
-    {
-        take_leave(parts.io.into_inner()).await;
+    let left = connection.into_parts().filter(|_| !worker.stop.is_cancelled()).map(|parts| parts.io.into_inner());
+    if let Some(stream) = left {
+        Box::pin(take_leave(stream)).await;
     }
 }
 
@@ -148,7 +161,6 @@ mod tests {
     use super::*;
     use crate::body::{Body, STANDSTILL};
     use crate::config;
-    use crate::listener::tls::Tls;
 
     /// Answers with that many bytes.
     struct Bytes(usize);
@@ -239,7 +251,8 @@ mod tests {
         let (certificate, key) = (directory.path().join("certificate.pem"), directory.path().join("key.pem"));
         std::fs::write(&certificate, certified.cert.pem()).expect("written");
         std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
-        let tls = Tls::load(&config::Tls { certificate, key }).expect("a certificate with its key");
+        let tls = Tls::load(&config::Tls { certificates: vec![config::CertificateFiles { certificate, key }] })
+            .expect("a certificate with its key");
         let mut client = client_of(Bytes(2), Entrance::Tls(tls)).await;
         client.write_all(&[22, 3, 1]).await.expect("written");
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));

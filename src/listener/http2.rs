@@ -3,11 +3,11 @@
 mod streams;
 mod traffic;
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use h2::Reason;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
@@ -52,12 +52,13 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
         let room = Arc::clone(&rooms).try_acquire_owned();
         async move {
-            let answer = match room {
-                Ok(room) => answer(&*door, request, arrival).await.map(|body| Outgoing::new(body, Some(room))),
-                Err(_) => bare(StatusCode::SERVICE_UNAVAILABLE).map(|body| Outgoing::new(body, None)),
+            let answered = match room {
+                Ok(room) => Ok(Outgoing::of(answer(&*door, request, arrival).await, room)),
+                // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
+                Err(_) => Err(h2::Error::from(Reason::REFUSED_STREAM)),
             };
             waiting.end();
-            Ok::<_, Infallible>(answer)
+            answered
         }
     });
     let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
@@ -125,14 +126,9 @@ fn to_connect(mut response: Response<Body>) -> Response<Body> {
         response.headers_mut().remove(CONNECTION);
         response.headers_mut().remove(UPGRADE);
     } else if response.status().is_success() {
-        return bare(StatusCode::NOT_IMPLEMENTED);
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
     }
-    response
-}
-
-fn bare(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
     response
 }
 
@@ -276,7 +272,8 @@ mod tests {
     async fn a_request_is_turned_away_while_as_many_are_in_progress_as_may_be() {
         let (mut client, _ended, _served) = speaking(Many(2)).await;
         let mut others: Vec<_> = (0..ROOMS).map(|_| ask(&mut client, "GET", "/never")).collect();
-        assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 503);
+        let refused = ask(&mut client, "GET", "/").await.expect_err("no room");
+        assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
         others.pop();
         sleep(Duration::from_secs(1)).await;
         assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 200);

@@ -1,10 +1,13 @@
 //! Where visitors come in: sockets, workers, limits, TLS, and the way out.
 
+mod certificate;
 mod connection;
 mod follower;
 pub mod framing;
+mod given;
 mod http2;
 mod preface;
+mod proxy_header;
 mod sockets;
 pub mod tls;
 mod wire;
@@ -20,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
-use crate::identity::client::Arrival;
+use crate::identity::client::{Arrival, Peer};
+pub use given::Given;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
 use worker::{Entrance, Worker};
@@ -29,10 +33,26 @@ use worker::{Entrance, Worker};
 pub trait Door: Send + Sync + 'static {
     /// Answers one request. If the client goes away, the future is dropped.
     fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
+
+    /// How a connection of this peer has to begin.
+    fn opening(&self, _peer: Peer) -> Opening {
+        Opening::Client
+    }
+}
+
+/// How a connection has to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// With what the client says.
+    Client,
+    /// With a PROXY header that names the client.
+    Header,
+    /// Not at all: only those may connect who are trusted to name clients.
+    Refused,
 }
 
 /// How many connections may be open at once, over all workers; whoever comes then waits outside. In HTTP/2, also how many
-/// requests may be in progress; those that come then are turned away with 503.
+/// requests may be in progress; those that come then are refused, unread.
 pub const CONNECTIONS: usize = 10_000;
 
 /// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.

@@ -1,4 +1,4 @@
-//! The sockets, bound before anything else starts, so that a busy address is an early error.
+//! The sockets, bound or taken over before anything else starts, so that a busy address is an early error.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
+use super::given::Given;
 use crate::config::{self, Listen};
 
 /// How many connections may wait to be accepted.
@@ -69,28 +70,57 @@ impl Sockets {
     }
 }
 
-/// Binds every address once for each worker. A Unix socket's file gets mode 0660; one that is left from before is
-/// replaced, but only if nobody answers on it.
+/// As [`Given::or_bind`] with nothing given.
 pub fn bind(server: &config::Server) -> Result<Sockets, BindError> {
-    let count = server.workers.get();
-    let mut workers: Vec<Vec<Listener>> = (0..count).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::with_capacity(server.listen.len());
-    for listen in &server.listen {
-        let address = match listen {
-            Listen::Tcp(address) => Address::Tcp(*address),
-            Listen::Unix(path) => Address::Unix(path.clone()),
-        };
-        let bound = match listen {
-            Listen::Tcp(address) => bind_tcp(*address, count),
-            Listen::Unix(path) => bind_unix(path, count),
-        };
-        let (address, listeners) = bound.map_err(|source| BindError { address, source })?;
-        addresses.push(address);
-        for (worker, listener) in workers.iter_mut().zip(listeners) {
-            worker.push(listener);
+    Given::default().or_bind(server)
+}
+
+impl Given {
+    /// Takes what was given, and binds every other address of the configuration: once for each worker. A Unix socket's
+    /// file gets mode 0660; one that is left from before is replaced, but only if nobody answers on it. What was given
+    /// and is not in the configuration is an error: whoever comes there would wait for ever.
+    pub fn or_bind(mut self, server: &config::Server) -> Result<Sockets, BindError> {
+        let count = server.workers.get();
+        let mut workers: Vec<Vec<Listener>> = (0..count).map(|_| Vec::new()).collect();
+        let mut addresses = Vec::with_capacity(server.listen.len());
+        for listen in &server.listen {
+            let address = match listen {
+                Listen::Tcp(address) => Address::Tcp(*address),
+                Listen::Unix(path) => Address::Unix(path.clone()),
+            };
+            let bound = match (self.take(&address), listen) {
+                (Some(given), _) => share(&given, count).map(|listeners| (address.clone(), listeners)),
+                (None, Listen::Tcp(address)) => bind_tcp(*address, count),
+                (None, Listen::Unix(path)) => bind_unix(path, count),
+            };
+            let (address, listeners) = bound.map_err(|source| BindError { address, source })?;
+            addresses.push(address);
+            for (worker, listener) in workers.iter_mut().zip(listeners) {
+                worker.push(listener);
+            }
         }
+        if let Some(address) = self.left() {
+            let source = io::Error::other("the service manager has bound it, and it is not in server.listen");
+            return Err(BindError { address, source });
+        }
+        Ok(Sockets { workers, h2c: server.h2c, addresses })
     }
-    Ok(Sockets { workers, h2c: server.h2c, addresses })
+}
+
+/// The workers take turns at it.
+fn share(given: &Listener, count: usize) -> io::Result<Vec<Listener>> {
+    match given {
+        Listener::Tcp(listener) => {
+            listener.set_nonblocking(true)?;
+            set_up(&SockRef::from(listener))?;
+        }
+        Listener::Unix(listener) => listener.set_nonblocking(true)?,
+    }
+    let another = || match given {
+        Listener::Tcp(listener) => listener.try_clone().map(Listener::Tcp),
+        Listener::Unix(listener) => listener.try_clone().map(Listener::Unix),
+    };
+    (0..count).map(|_| another()).collect()
 }
 
 /// The system spreads connections over the workers' sockets.
@@ -115,10 +145,14 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // What is accepted inherits these.
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 4))?;
+    set_up(&SockRef::from(&socket))?;
     Ok(socket)
+}
+
+/// What is accepted inherits this.
+fn set_up(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 4))
 }
 
 /// There is but one Unix socket at a path: the workers take turns at it.
@@ -159,7 +193,14 @@ mod tests {
 
     fn server(listen: Vec<Listen>) -> config::Server {
         let workers = NonZeroUsize::new(2).expect("not zero");
-        config::Server { listen, trusted_proxies: TrustedProxies::default(), h2c: false, tls: None, workers }
+        config::Server {
+            listen,
+            trusted_proxies: TrustedProxies::default(),
+            h2c: false,
+            proxy_protocol: false,
+            tls: None,
+            workers,
+        }
     }
 
     fn any_port() -> Listen {

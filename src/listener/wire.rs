@@ -16,6 +16,9 @@ use crate::body::Standstill;
 /// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
+/// Up to how much is written in one piece, rather than as a list of pieces.
+const TOGETHER: usize = 2048;
+
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
@@ -81,6 +84,19 @@ impl<S: AsyncRead + Unpin> Wire<S> {
     }
 }
 
+/// All of it in one piece, if it is small: the system takes one piece with less ado than a list.
+fn gather<'a>(slices: &'a [IoSlice<'_>], together: &'a mut [u8; TOGETHER]) -> Option<&'a [u8]> {
+    if let [only] = slices {
+        return Some(only);
+    }
+    let mut length = 0;
+    for slice in slices {
+        together.get_mut(length..length + slice.len())?.copy_from_slice(slice);
+        length += slice.len();
+    }
+    Some(&together[..length])
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
@@ -125,7 +141,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         if let Some(follower) = &mut this.follower {
             follower.written(slices.first().map_or(&[], |first| first));
         }
-        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        let mut together = [0; TOGETHER];
+        let result = match gather(slices, &mut together) {
+            Some(bytes) => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
+        };
         this.written(cx, result)
     }
 

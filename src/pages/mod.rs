@@ -29,7 +29,7 @@ use crate::store::StoreError;
 use crate::visit::{Place, Seen, Visit, Visitor};
 
 /// Answers a request for one of the gateway's own pages.
-pub async fn answer(visit: &Visit<'_>, body: Incoming) -> Result<Response<Body>, Failure> {
+pub async fn answer(visit: &mut Visit<'_>, body: Incoming) -> Result<Response<Body>, Failure> {
     match route(visit, body).await {
         Ok(response) => Ok(response),
         Err(Halt::Answer(response)) => Ok(*response),
@@ -37,8 +37,8 @@ pub async fn answer(visit: &Visit<'_>, body: Incoming) -> Result<Response<Body>,
     }
 }
 
-async fn route(visit: &Visit<'_>, body: Incoming) -> Handled {
-    let page = visit.own_page();
+async fn route(visit: &mut Visit<'_>, body: Incoming) -> Handled {
+    let page = &*visit.own_page().to_owned();
     if let Some(name) = page.strip_prefix("assets/") {
         only(visit, &[Method::GET, Method::HEAD], "GET, HEAD")?;
         return visit.dashboard.appearance.asset(name).ok_or(Halt::Failure(Failure::NotFound));
@@ -87,11 +87,14 @@ fn is_form(page: &str) -> bool {
     FORMS.contains(&page)
 }
 
-async fn take(visit: &Visit<'_>, page: &str, body: Incoming) -> Handled {
+async fn take(visit: &mut Visit<'_>, page: &str, body: Incoming) -> Handled {
     if !is_form(page) {
         return Err(Failure::NotFound.into());
     }
     let form = form::read(visit, body).await?;
+    // A form may take its time to come, and no code is good for longer because it came slowly.
+    visit.now = visit.gateway.clock.now();
+    let visit = &*visit;
     match page {
         "verify" => challenge::take(visit, &form).await,
         "enroll" => enrollment::take(visit, &form).await,

@@ -13,7 +13,10 @@ use crate::visit::{Visit, Visitor};
 pub fn log_in(visit: &Visit<'_>) -> Result<Response<Body>, Failure> {
     match (Audience::of(&visit.head.method, &visit.head.headers), &visit.dashboard.site.login) {
         (Audience::Person, Some(login)) => {
-            Ok(respond::see_other(&login.replace("{next}", &in_query(&visit.destination()))))
+            let destination = visit.destination();
+            // Browsers read `//host` as an address elsewhere, and the dashboard may hand it on to them as it is.
+            let next = if destination.starts_with("//") { "/" } else { &destination };
+            Ok(respond::see_other(&login.replace("{next}", &in_query(next))))
         }
         (Audience::Person, None) => Err(Failure::LoginNeeded),
         (Audience::Program, _) => Ok(login_required()),

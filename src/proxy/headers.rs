@@ -47,7 +47,9 @@ const FORWARDING: [&str; 14] = [
 /// very fields that are forwarded. What is left of `Connection` and `Upgrade` asks for a WebSocket. `X-Forwarded-For`,
 /// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding.
 pub fn strip(headers: &mut HeaderMap, site: &Site) {
-    keep_to_this_hop(headers);
+    if headers.keys().any(is_for_this_hop) {
+        keep_to_this_hop(headers);
+    }
     let dropped: Vec<HeaderName> = headers.keys().filter(|name| !passes(name, site)).cloned().collect();
     for name in dropped {
         headers.remove(name);
@@ -58,7 +60,7 @@ pub fn strip(headers: &mut HeaderMap, site: &Site) {
 /// digits. Once none but dashes are left, comparing is enough.
 fn passes(name: &HeaderName, site: &Site) -> bool {
     let spelled = name.as_str();
-    if !spelled.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') || site.strip.contains(name) {
+    if !spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) || site.strip.contains(name) {
         return false;
     }
     match spelled.as_bytes()[0] {
@@ -67,6 +69,37 @@ fn passes(name: &HeaderName, site: &Site) -> bool {
         b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled),
         _ => true,
     }
+}
+
+/// The letters, digits and dash that names may be made of. They are in lower case by now.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "there are 256 bytes")]
+        let letter = byte as u8;
+        plain[byte] = letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        byte += 1;
+    }
+    plain
+};
+
+/// Whether a field is one of those that [`keep_to_this_hop`] and [`make_incoming`] look for: most requests have none.
+fn is_for_this_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "proxy-authenticate"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "expect"
+            | "http2-settings"
+    )
 }
 
 /// RFC 9110, section 7.6.1. The library has read the length and the expectation by now; it writes its own.
@@ -109,6 +142,8 @@ fn drop_named_in_connection(headers: &mut HeaderMap) {
         return;
     }
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        // What nearly every server says; the field of that name is removed anyway.
+        .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .filter(|name| headers.contains_key(name) && !is_end_to_end(name))
         .collect();
@@ -164,9 +199,11 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
 /// would have taken the place of the gateway's own.
 pub(super) fn make_incoming(headers: &mut HeaderMap) -> bool {
-    drop_named_in_connection(headers);
-    for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {
-        headers.remove(name);
+    if headers.keys().any(is_for_this_hop) {
+        drop_named_in_connection(headers);
+        for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
     }
     withhold_own_cookie(headers)
 }

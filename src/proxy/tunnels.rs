@@ -9,8 +9,8 @@ use crate::second_factor::account::AccountId;
 use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::SessionId;
 
-/// Every live tunnel and event stream of this process.
-#[derive(Default)]
+/// Every live tunnel and event stream of this process. Clones are of the same ones.
+#[derive(Clone, Default)]
 pub struct Tunnels {
     registry: Arc<Registry>,
 }

@@ -31,8 +31,17 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         let secs = self.as_secs();
         let (year, month, day) = civil(secs / 86_400);
-        let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        // Digit by digit, since it is done for every request.
+        let mut text = String::with_capacity("0000-00-00T00:00:00Z".len());
+        for (number, then) in [(year / 100, None), (year, Some('-')), (month, Some('-')), (day, Some('T'))] {
+            push_two_digits(&mut text, number);
+            text.extend(then);
+        }
+        for (number, then) in [(secs / 3600 % 24, ':'), (secs / 60 % 60, ':'), (secs % 60, 'Z')] {
+            push_two_digits(&mut text, number);
+            text.push(then);
+        }
+        text
     }
 
     /// This time plus `span`; the far end of time if it would lie beyond.
@@ -55,6 +64,12 @@ impl Timestamp {
 
 fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn push_two_digits(text: &mut String, number: u64) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.extend(u8::try_from(digit).ok().map(|digit| char::from(b'0' + digit)));
+    }
 }
 
 /// The date that many days after 1970-01-01, in the Gregorian calendar (Howard Hinnant's `civil_from_days`).

@@ -19,7 +19,7 @@ pub(crate) fn site() -> Site {
         realm: "insights".into(),
         hosts: Hosts::Any,
         upstream: Upstream {
-            address: UpstreamAddress::Http { host: "127.0.0.1".into(), port: 3000 },
+            addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port: 3000 }],
             host: None,
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_mins(1),
@@ -65,6 +65,7 @@ pub(crate) fn config() -> Config {
             listen: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             h2c: false,
+            proxy_protocol: false,
             tls: None,
             workers: NonZeroUsize::MIN,
         },

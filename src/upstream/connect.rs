@@ -1,25 +1,42 @@
-//! One new connection to the dashboard.
+//! One new connection to the dashboard, at the first of its addresses where there is one to be had.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{Purpose, UpstreamError, tls};
 use crate::body::Body;
 use crate::config::{self, UpstreamAddress};
+use crate::telemetry::causes;
+
+/// For how long an address comes last that could not be reached.
+const AVOIDED: Duration = Duration::from_secs(10);
+
+/// After which time an attempt counts as failed that nobody waited for the end of.
+const ABANDONED: Duration = Duration::from_secs(1);
 
 /// How new connections are made.
 pub(super) struct Connector {
-    way: Way,
+    addresses: Vec<Address>,
     pub(super) timeout: Duration,
+}
+
+/// One of the dashboard's addresses.
+struct Address {
+    way: Way,
+    /// For the log.
+    name: String,
+    avoided_until: Mutex<Option<Instant>>,
 }
 
 enum Way {
@@ -38,7 +55,41 @@ pub(super) type Spoken = (SendRequest<Body>, AbortHandle);
 
 impl Connector {
     pub(super) fn new(upstream: &config::Upstream) -> io::Result<Self> {
-        let way = match &upstream.address {
+        let addresses = upstream.addresses.iter().map(Address::new).collect::<io::Result<_>>()?;
+        Ok(Self { addresses, timeout: upstream.connect_timeout })
+    }
+
+    /// Connects to the first address that can be reached, each within the time that is given for it. One that lately
+    /// could not comes last; after a while, one attempt finds out whether it can again.
+    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Spoken, UpstreamError> {
+        if let [only] = &*self.addresses {
+            return only.attempt(purpose, self.timeout).await;
+        }
+        let mut failed = UpstreamError::TimedOut { what: "accept a connection" };
+        let mut last = Vec::new();
+        for (index, address) in self.addresses.iter().enumerate() {
+            if !address.may_be_tried(Instant::now()) {
+                last.push(index);
+                continue;
+            }
+            match address.attempt(purpose, self.timeout).await {
+                Ok(spoken) => return Ok(spoken),
+                Err(error) => failed = address.complain(error),
+            }
+        }
+        for index in last {
+            match self.addresses[index].attempt(purpose, self.timeout).await {
+                Ok(spoken) => return Ok(spoken),
+                Err(error) => failed = self.addresses[index].complain(error),
+            }
+        }
+        Err(failed)
+    }
+}
+
+impl Address {
+    fn new(address: &UpstreamAddress) -> io::Result<Self> {
+        let way = match address {
             UpstreamAddress::Http { host, port } => Way::Tcp(Target::new(host, *port)),
             UpstreamAddress::Https { host, port, name, authorities } => {
                 let name = name.as_ref().unwrap_or(host).clone();
@@ -47,15 +98,48 @@ impl Connector {
             }
             UpstreamAddress::Unix(path) => Way::Unix(path.clone()),
         };
-        Ok(Self { way, timeout: upstream.connect_timeout })
+        let name = match address {
+            UpstreamAddress::Http { host, port } | UpstreamAddress::Https { host, port, .. } => {
+                format!("{host}:{port}")
+            }
+            UpstreamAddress::Unix(path) => path.display().to_string(),
+        };
+        Ok(Self { way, name, avoided_until: Mutex::default() })
     }
 
-    /// Connects within the time that is given for it.
-    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Spoken, UpstreamError> {
-        match tokio::time::timeout(self.timeout, self.dial(purpose)).await {
+    /// Whether it can be expected to be there. Whoever is told so after it was not finds out for everybody: until that is
+    /// done, others are told no.
+    fn may_be_tried(&self, now: Instant) -> bool {
+        let mut avoided = self.avoided_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match *avoided {
+            None => true,
+            Some(until) if until <= now => {
+                *avoided = Some(now + AVOIDED);
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn avoid_until(&self, until: Option<Instant>) {
+        *self.avoided_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    async fn attempt(&self, purpose: Purpose, limit: Duration) -> Result<Spoken, UpstreamError> {
+        let mut attempt = Attempt { address: self, begun: Instant::now(), is_settled: false };
+        let connected = match timeout(limit, self.dial(purpose)).await {
             Ok(connected) => connected,
             Err(_) => Err(UpstreamError::TimedOut { what: "accept a connection" }),
-        }
+        };
+        attempt.is_settled = true;
+        self.avoid_until(connected.is_err().then(|| Instant::now() + AVOIDED));
+        connected
+    }
+
+    /// Tells the operator, who would not notice otherwise: there are other addresses.
+    fn complain(&self, error: UpstreamError) -> UpstreamError {
+        tracing::warn!(address = self.name, error = causes(&error), "an upstream can't be reached at this address");
+        error
     }
 
     async fn dial(&self, purpose: Purpose) -> Result<Spoken, UpstreamError> {
@@ -69,6 +153,22 @@ impl Connector {
             Way::Unix(path) => {
                 speak(UnixStream::connect(path).await.map_err(UpstreamError::Unreachable)?, purpose).await
             }
+        }
+    }
+}
+
+/// An attempt that is going on. A client that is less patient than we are must not keep us from learning that an address
+/// is dead.
+struct Attempt<'a> {
+    address: &'a Address,
+    begun: Instant,
+    is_settled: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled && self.begun.elapsed() >= ABANDONED {
+            self.address.avoid_until(Some(Instant::now() + AVOIDED));
         }
     }
 }
@@ -95,11 +195,104 @@ async fn speak<S>(stream: S, purpose: Purpose) -> Result<Spoken, UpstreamError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
+    // Most requests are a head alone, and the system takes one piece with less ado than a list of pieces.
+    let mut http = Builder::new();
+    http.writev(false);
+    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
     // How it ends is told to whoever has a request or a body on it.
     let task = match purpose {
         Purpose::Exchange => tokio::spawn(async { drop(connection.await) }),
         Purpose::Switch => tokio::spawn(async { drop(connection.with_upgrades().await) }),
     };
     Ok((sender, task.abort_handle()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::net::UnixListener;
+    use tokio::time::{advance, pause, resume};
+
+    use super::*;
+
+    /// The way to sockets of these names in a folder, and the folder.
+    fn ways(names: &[&str]) -> (Connector, TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let upstream = config::Upstream {
+            addresses: names.iter().map(|name| UpstreamAddress::Unix(folder.path().join(name))).collect(),
+            host: None,
+            connect_timeout: Duration::from_secs(20),
+            answer_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(20),
+        };
+        (Connector::new(&upstream).expect("paths"), folder)
+    }
+
+    fn listen(folder: &TempDir, name: &str) -> UnixListener {
+        UnixListener::bind(folder.path().join(name)).expect("a socket")
+    }
+
+    /// Connects, and says at which of them somebody was let in.
+    async fn reached(connector: &Connector, listeners: &[&UnixListener]) -> usize {
+        let _spoken = connector.connect(Purpose::Exchange).await.expect("connected");
+        let mut let_in = listeners.iter().map(|listener| Box::pin(listener.accept()));
+        let (first, second) = (let_in.next().expect("one"), let_in.next().expect("two"));
+        tokio::select! {
+            _ = first => 0,
+            _ = second => 1,
+        }
+    }
+
+    async fn later(time: Duration) {
+        pause();
+        advance(time).await;
+        resume();
+    }
+
+    #[tokio::test]
+    async fn the_first_address_that_can_be_reached_is_used_and_one_that_could_not_comes_last_for_a_while() {
+        let (connector, folder) = ways(&["first", "second"]);
+        let (other, second) = (listen(&folder, "other"), listen(&folder, "second"));
+        assert_eq!(reached(&connector, &[&other, &second]).await, 1);
+        let first = listen(&folder, "first");
+        assert_eq!(reached(&connector, &[&first, &second]).await, 1, "what it was is remembered");
+        later(AVOIDED).await;
+        assert_eq!(reached(&connector, &[&first, &second]).await, 0, "and for a while only");
+        assert_eq!(reached(&connector, &[&first, &second]).await, 0);
+    }
+
+    #[tokio::test]
+    async fn when_none_could_be_reached_all_are_tried_again() {
+        let (connector, folder) = ways(&["first", "second"]);
+        for _ in 0..2 {
+            let failed = connector.connect(Purpose::Exchange).await;
+            assert!(matches!(failed, Err(UpstreamError::Unreachable(_))));
+        }
+        let (other, second) = (listen(&folder, "other"), listen(&folder, "second"));
+        assert_eq!(reached(&connector, &[&other, &second]).await, 1);
+    }
+
+    #[tokio::test]
+    async fn one_attempt_alone_finds_out_whether_an_address_is_there_again() {
+        let (connector, _folder) = ways(&["first", "second"]);
+        let first = &connector.addresses[0];
+        assert!(first.attempt(Purpose::Exchange, connector.timeout).await.is_err());
+        assert!(!first.may_be_tried(Instant::now()));
+        later(AVOIDED).await;
+        assert!(first.may_be_tried(Instant::now()));
+        assert!(!first.may_be_tried(Instant::now()), "the others go elsewhere meanwhile");
+    }
+
+    #[tokio::test]
+    async fn what_an_impatient_client_did_not_wait_for_is_learned_all_the_same() {
+        let (connector, _folder) = ways(&["first"]);
+        let address = &connector.addresses[0];
+        let attempt = || Attempt { address, begun: Instant::now(), is_settled: false };
+        drop(attempt());
+        assert!(address.may_be_tried(Instant::now()), "nothing was learned in no time");
+        let attempt = attempt();
+        later(ABANDONED).await;
+        drop(attempt);
+        assert!(!address.may_be_tried(Instant::now()));
+    }
 }

@@ -1,4 +1,4 @@
-//! How a dashboard is reached: its address, and connections that are used again.
+//! How a dashboard is reached: its addresses, and connections that are used again.
 
 mod connect;
 mod pool;
@@ -7,7 +7,7 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -79,6 +79,7 @@ impl Pool {
         purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         let upload = request.body_mut().watch();
+        let reusable = purpose == Purpose::Exchange && !logs_the_connection_in(request.headers());
         let (response, link) = loop {
             let (mut link, reused) = match purpose {
                 Purpose::Exchange => self.0.connection().await?,
@@ -92,9 +93,18 @@ impl Pool {
             }
         };
         check(&response, purpose)?;
-        let pool = (purpose == Purpose::Exchange).then(|| self.clone());
+        let pool = reusable.then(|| self.clone());
         Ok((response, Lease { link, upload, pool }))
     }
+}
+
+/// Whether the request carries a login that a dashboard may take for that of the whole connection (RFC 4559), and so of
+/// whoever's request came next on it.
+fn logs_the_connection_in(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().any(|value| {
+        let scheme = value.as_bytes().trim_ascii_start().split(|byte| !byte.is_ascii_alphanumeric()).next();
+        scheme.is_some_and(|scheme| [&b"ntlm"[..], b"negotiate"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad)))
+    })
 }
 
 enum Failure {
@@ -192,6 +202,18 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_login_for_the_whole_connection_is_told_from_one_for_a_request() {
+        let logs_in = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (AUTHORIZATION, HeaderValue::from_static(line)));
+            let mut headers = HeaderMap::new();
+            headers.extend(lines);
+            logs_the_connection_in(&headers)
+        };
+        assert!(logs_in(&["NTLM TlRMTVNTUAAB"]) && logs_in(&["negotiate YIIF"]) && logs_in(&["Basic x", "NTLM\tx"]));
+        assert!(!logs_in(&[]) && !logs_in(&["Basic TlRMTSB4"]) && !logs_in(&["Bearer negotiate"]) && !logs_in(&[""]));
+    }
 
     #[test]
     fn an_answer_has_one_length() {

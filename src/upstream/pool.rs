@@ -117,13 +117,14 @@ impl Shared {
                 Ok(Err(_)) | Err(_) => return Err(UpstreamError::TimedOut { what: "have a connection free" }),
             },
         };
-        let (sender, task) = self.connector.connect(Purpose::Exchange).await?;
+        // Boxed: most requests find a connection, and would carry the room to make one (a TLS handshake) along.
+        let (sender, task) = Box::pin(self.connector.connect(Purpose::Exchange)).await?;
         Ok((Link { sender, task, _seat: Some(seat) }, false))
     }
 
     /// A connection that is never shared, and not counted.
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
-        let (sender, task) = self.connector.connect(Purpose::Switch).await?;
+        let (sender, task) = Box::pin(self.connector.connect(Purpose::Switch)).await?;
         Ok(Link { sender, task, _seat: None })
     }
 
@@ -260,7 +261,7 @@ mod tests {
             }
         });
         let upstream = Upstream {
-            address: UpstreamAddress::Http { host: "127.0.0.1".into(), port },
+            addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port }],
             host: None,
             connect_timeout: patience,
             answer_timeout: patience,
@@ -343,7 +344,7 @@ mod tests {
     #[tokio::test]
     async fn a_dashboard_that_can_not_be_reached_takes_no_place() {
         let nowhere = Upstream {
-            address: UpstreamAddress::Unix("/nonexistent/dashboard.sock".into()),
+            addresses: vec![UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
             host: None,
             connect_timeout: PATIENT,
             answer_timeout: PATIENT,

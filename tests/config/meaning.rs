@@ -93,7 +93,7 @@ locked = true
 
 #[test]
 fn upstreams_are_http_https_or_a_socket() {
-    let address = |lines: &str| site(lines).upstream.address;
+    let address = |lines: &str| site(lines).upstream.addresses.remove(0);
     let http = |host: &str, port| UpstreamAddress::Http { host: host.into(), port };
     assert_eq!(address("upstream = \"http://dashboard\""), http("dashboard", 80));
     assert_eq!(address("upstream = \"http://[::1]:3000\""), http("::1", 3000));
@@ -102,6 +102,9 @@ fn upstreams_are_http_https_or_a_socket() {
     assert_eq!(address("upstream = \"https://A.example\"\nupstream_name = \"b\""), https);
     assert_eq!(address("upstream = \"unix:/run/app.sock\""), UpstreamAddress::Unix("/run/app.sock".into()));
     assert_eq!(address("upstream = \"unix:app.sock\""), UpstreamAddress::Unix("/etc/vestibule/app.sock".into()));
+    let several = site("upstream = [\"http://a\", \"http://b:81\"]").upstream.addresses;
+    assert_eq!(several, [http("a", 80), http("b", 81)]);
+    assert_eq!(address("upstream = [\"http://a\"]"), http("a", 80));
 }
 
 #[test]

@@ -132,6 +132,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[server]", "listen = [\"unix:\"]", "server.listen", "names no socket", "unix:/run/vestibule.sock"),
     ("[server]", "listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "server.listen", "already listens", "once"),
     ("[server]", "listen = [\"0.0.0.0:8080\"]", "server.listen", "in the clear", "[server.tls]"),
+    ("[server]", "proxy_protocol = true", "server.proxy_protocol", "there are none", "trusted_proxies"),
     ("[server]", "listen = [\"[::]:8080\"]", "server.listen", "in the clear", "trusted_proxies"),
     ("[server]", "listen = [\"[::ffff:10.0.0.1]:80\"]", "server.listen", "in the clear", "loopback"),
     ("[server]", "listen = \"127.0.0.1:8080\"", "server.listen", "wrong type: string", "an array"),
@@ -189,6 +190,25 @@ const BAD_VALUES: &[BadValue] = &[
     ("[[site]]", "upstream = \"http://a:0\"", "site.upstream", "no host and port", "http://host:port"),
     ("[[site]]", "upstream = \"http://127.0.0.1:8080\"", "site.upstream", "the gateway itself", "dashboard behind"),
     ("[[site]]", "upstream = \"http://localhost:8080\"", "site.upstream", "the gateway itself", "dashboard behind"),
+    ("[[site]]", "upstream = []", "site.upstream", "is empty", "at least one"),
+    (
+        "[[site]]",
+        "upstream = [\"http://a\", \"https://b\"]",
+        "site.upstream",
+        "different schemes",
+        "\"http://\" for all",
+    ),
+    ("[[site]]", "upstream = [\"http://a\", \"http://A:80\"]", "site.upstream", "twice", "once"),
+    ("[[site]]", "upstream = [\"http://a\", \"http://b/x\"]", "site.upstream", "no path", "nothing behind"),
+    ("[[site]]", "upstream = [\"http://a\", 3]", "site.upstream", "integer", "text"),
+    ("[[site]]", "upstream = 3", "site.upstream", "integer", "or an array"),
+    (
+        "[[site]]",
+        "upstream = [\"http://a\", \"http://127.0.0.1:8080\"]",
+        "site.upstream",
+        "the gateway itself",
+        "behind",
+    ),
     ("[[site]]", "upstream_host = \"a b\"", "site.upstream_host", "no value for \"Host\"", "dashboard:3000"),
     ("[[site]]", "upstream_name = \"a.example\"", "site.upstream_name", "not https", "leave it out"),
     ("[[site]]", "connect_timeout = \"0\"", "site.connect_timeout", "no time at all", "more than 0"),
@@ -362,6 +382,7 @@ fn a_misspelled_key_is_told_the_right_one_and_that_one_is_not_called_missing() {
             let text = match table {
                 "" => format!("{wrong} = 1\n{SMALL}"),
                 "server.tls" => small_with("[server]", &format!("tls = {{ {wrong} = 1 }}")),
+                "server.tls.more" => small_with("[server]", &format!("tls = {{ more = [{{ {wrong} = 1 }}] }}")),
                 "site" => small_with("[[site]]", &format!("{wrong} = 1")),
                 table => match table.strip_prefix("site.identity.").filter(|key| *key != "anonymous") {
                     Some(value) => small_with("[site.identity]", &format!("{value} = {{ {wrong} = 1 }}")),
@@ -420,6 +441,9 @@ fn an_array_is_no_table() {
         let found: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(found, [key], "{problems}");
     }
+    let problems = read(&small_with("[server]", "tls = { more = {} }")).expect_err("the wrong brackets");
+    let more = problems.iter().find(|problem| problem.key == "server.tls.more").expect("the table is named");
+    assert_eq!(more.help, "here should be two brackets, [[server.tls.more]]: there may be several");
 }
 
 #[test]
@@ -436,6 +460,10 @@ fn files_that_are_named_must_be_there_and_hold_what_they_should() {
         (
             small_with("[server]", "tls = { certificate = \"none.pem\", key = \"empty.pem\" }"),
             vec!["read", "no private key"],
+        ),
+        (
+            small_with("[server]", "tls = { more = [{ certificate = \"empty.pem\" }, { key = \"none.pem\" }] }"),
+            vec!["\"certificate\"", "\"key\"", "\"key\"", "has no certificate", "\"certificate\"", "can't be read"],
         ),
         (small_with("[[site]]", "logo = \"big.png\""), vec!["too big"]),
         (small_with("[[site]]", "logo = \"text.png\""), vec!["no picture"]),

@@ -8,12 +8,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::support::{End, Options, World, field, soon};
-use super::tls::{NAME, certificate, connector, files, handshake};
+use super::tls::{NAME, certificate, connector, files, handshake, only};
 
 /// A world with TLS, and a connection to it in one of these protocols.
 pub(crate) async fn arrived(protocols: &[&str]) -> (World, TlsStream<TcpStream>) {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
-    let world = World::with(Options { tls: Some(files(&directory, &certified)), ..Options::default() }).await;
+    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
     let stream = handshake(&connector(&certified, protocols), world.connect().await).await;
     (world, stream)
 }

@@ -24,6 +24,18 @@ async fn requests_of_all_clients_share_a_connection_to_the_dashboard() {
 }
 
 #[tokio::test]
+async fn a_connection_that_somebody_logged_in_on_is_nobody_elses() {
+    let world = World::new().await;
+    let mut alice = world.client().await;
+    alice.say("GET /1 HTTP/1.1\r\nHost: a\r\nAuthorization: Negotiate YIIF\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    assert!(origin.head().await.starts_with("GET /1 "));
+    origin.say(HI).await;
+    assert_eq!(alice.answer().await.1, "hi");
+    world.asked("/2").await;
+}
+
+#[tokio::test]
 async fn requests_at_the_same_time_have_connections_of_their_own() {
     let world = World::new().await;
     let (mut alice, mut first) = world.asked("/1").await;

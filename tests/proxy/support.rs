@@ -167,7 +167,7 @@ impl World {
         let sockets = bind(&options);
         let address = options.upstream.unwrap_or(UpstreamAddress::Http { host: "127.0.0.1".into(), port });
         let site = Arc::new(site(Upstream {
-            address,
+            addresses: vec![address],
             host: None,
             connect_timeout: TOO_LONG,
             answer_timeout: options.answer_timeout,
@@ -213,8 +213,14 @@ impl World {
 
 fn bind(options: &Options) -> Sockets {
     let workers = NonZeroUsize::new(options.workers).expect("at least one");
-    let trusted_proxies = TrustedProxies::default();
-    let server = Server { listen: vec![options.listen.clone()], trusted_proxies, h2c: options.h2c, tls: None, workers };
+    let server = Server {
+        listen: vec![options.listen.clone()],
+        trusted_proxies: TrustedProxies::default(),
+        h2c: options.h2c,
+        proxy_protocol: false,
+        tls: None,
+        workers,
+    };
     listener::bind(&server).expect("a socket")
 }
 

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use vestibule::config::{self, Listen, UpstreamAddress};
+use vestibule::config::{self, CertificateFiles, Listen, UpstreamAddress};
 use vestibule::listener::tls::{Tls, TlsError};
 
 use super::support::{End, Options, World, field, soon, status, write};
@@ -21,11 +21,15 @@ pub(crate) fn certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed([NAME.to_owned()]).expect("a certificate")
 }
 
-pub(crate) fn files(directory: &TempDir, certified: &CertifiedKey<KeyPair>) -> config::Tls {
-    config::Tls {
+pub(crate) fn files(directory: &TempDir, certified: &CertifiedKey<KeyPair>) -> CertificateFiles {
+    CertificateFiles {
         certificate: write(directory, "fullchain.pem", &certified.cert.pem()),
         key: write(directory, "key.pem", &certified.signing_key.serialize_pem()),
     }
+}
+
+pub(crate) fn only(files: CertificateFiles) -> config::Tls {
+    config::Tls { certificates: vec![files] }
 }
 
 /// A client that believes this certificate, and speaks these protocols.
@@ -52,7 +56,7 @@ pub(crate) async fn handshake(
 #[tokio::test]
 async fn a_visitor_comes_in_by_tls_and_a_second_handshake_is_a_short_one() {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
-    let world = World::with(Options { tls: Some(files(&directory, &certified)), ..Options::default() }).await;
+    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
     let connector = connector(&certified, &["http/1.1"]);
 
     let stream = handshake(&connector, world.connect().await).await;
@@ -72,7 +76,7 @@ async fn a_visitor_comes_in_by_tls_and_a_second_handshake_is_a_short_one() {
 #[tokio::test]
 async fn plain_http_gets_nothing_on_a_tls_port() {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
-    let world = World::with(Options { tls: Some(files(&directory, &certified)), ..Options::default() }).await;
+    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
     let mut client = world.client().await;
     client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let mut rest = Vec::new();
@@ -85,20 +89,21 @@ async fn plain_http_gets_nothing_on_a_tls_port() {
 async fn files_that_do_not_fit_are_errors_that_name_them() {
     let directory = tempfile::tempdir().expect("a directory");
     let good = files(&directory, &certificate());
-    assert!(Tls::load(&good).is_ok());
+    assert!(Tls::load(&only(good.clone())).is_ok());
 
     let other = write(&directory, "other.pem", &certificate().signing_key.serialize_pem());
-    let mismatch = Tls::load(&config::Tls { key: other, ..good.clone() }).err();
+    let mismatch = Tls::load(&only(CertificateFiles { key: other, ..good.clone() })).err();
     assert!(matches!(mismatch, Some(TlsError::Mismatch { .. })), "{mismatch:?}");
 
-    let missing = Tls::load(&config::Tls { certificate: "/nonexistent.pem".into(), ..good.clone() }).err();
+    let missing = Tls::load(&only(CertificateFiles { certificate: "/nonexistent.pem".into(), ..good.clone() })).err();
     assert!(matches!(missing, Some(TlsError::Unreadable { .. })), "{missing:?}");
     assert!(missing.is_some_and(|error| error.to_string().contains("/nonexistent.pem")));
 
-    let empty = Tls::load(&config::Tls { certificate: write(&directory, "empty.pem", ""), ..good.clone() }).err();
+    let empty =
+        Tls::load(&only(CertificateFiles { certificate: write(&directory, "empty.pem", ""), ..good.clone() })).err();
     assert!(matches!(empty, Some(TlsError::NoCertificate(_))), "{empty:?}");
 
-    let no_key = Tls::load(&config::Tls { key: good.certificate.clone(), ..good.clone() }).err();
+    let no_key = Tls::load(&only(CertificateFiles { key: good.certificate.clone(), ..good.clone() })).err();
     assert!(matches!(no_key, Some(TlsError::Unreadable { .. })), "{no_key:?}");
 }
 

@@ -94,6 +94,15 @@ pub(super) fn upstream(text: &str, folder: &Path) -> Form<Origin> {
 }
 
 impl Origin {
+    /// What its URL begins with.
+    pub(super) const fn scheme(&self) -> &'static str {
+        match self {
+            Self::Http(..) => "http://",
+            Self::Https(..) => "https://",
+            Self::Unix(_) => "unix:",
+        }
+    }
+
     /// Whether what listens there is itself the upstream.
     pub(super) fn is(&self, listen: &Listen) -> bool {
         match (self, listen) {

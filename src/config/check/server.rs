@@ -1,6 +1,7 @@
 //! Where visitors come in, and where the operator looks in.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::thread;
 
 use toml::Spanned;
@@ -10,7 +11,7 @@ use super::finding::{Check, Checked, Form};
 use super::named_file::{certificates, private_key};
 use crate::config::file::{self, Section};
 use crate::config::problem::Wrong;
-use crate::config::{Listen, Operations, Server, Tls, TrustedProxies, default};
+use crate::config::{CertificateFiles, Listen, Operations, Server, Tls, TrustedProxies, default};
 
 const MOST_WORKERS: i64 = 1024;
 
@@ -25,11 +26,19 @@ impl Check<'_> {
             self.codes_in_the_clear(server, proxies);
         }
         let h2c = self.h2c(server);
+        let proxy_protocol = self.proxy_protocol(server, trusted_proxies.as_ref().ok());
         let workers = match &server.workers {
             Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         };
-        Ok(Server { listen: listen?, trusted_proxies: trusted_proxies?, h2c: h2c?, tls: tls?, workers: workers? })
+        Ok(Server {
+            listen: listen?,
+            trusted_proxies: trusted_proxies?,
+            h2c: h2c?,
+            proxy_protocol: proxy_protocol?,
+            tls: tls?,
+            workers: workers?,
+        })
     }
 
     fn listen(&mut self, server: &Section<file::Server>) -> Checked<Vec<Listen>> {
@@ -41,16 +50,35 @@ impl Check<'_> {
     }
 
     fn tls(&mut self, written: &Section<file::Tls>) -> Checked<Tls> {
-        let (span, tls, folder) = (written.span(), written.get_ref(), self.folder);
-        let key = "server.tls.certificate";
+        let tls = written.get_ref();
+        let first = self.certificate("server.tls", written.span(), tls.certificate.as_ref(), tls.key.as_ref());
+        let more = tls.more.iter().flatten().map(|more| {
+            let (span, more) = (more.span(), more.get_ref());
+            self.certificate("server.tls.more", span, more.certificate.as_ref(), more.key.as_ref())
+        });
+        // Collected twice, since collecting into a result would stop at the first problem.
+        let more: Vec<_> = more.collect();
+        Ok(Tls { certificates: std::iter::once(first).chain(more).collect::<Checked<_>>()? })
+    }
+
+    /// The two files that a table names.
+    fn certificate(
+        &mut self,
+        table: &str,
+        span: Range<usize>,
+        certificate: Option<&file::Text>,
+        key: Option<&file::Text>,
+    ) -> Checked<CertificateFiles> {
+        let folder = self.folder;
+        let name = format!("{table}.certificate");
         let certificate = self
-            .present(key, span.clone(), tls.certificate.as_ref(), "certificate = \"tls/fullchain.pem\"")
-            .and_then(|certificate| self.one(key, certificate, |text| certificates(text, folder)));
-        let key = "server.tls.key";
-        let private_key = self
-            .present(key, span, tls.key.as_ref(), "key = \"tls/key.pem\"")
-            .and_then(|file| self.one(key, file, |text| private_key(text, folder)));
-        Ok(Tls { certificate: certificate?, key: private_key? })
+            .present(&name, span.clone(), certificate, "certificate = \"tls/fullchain.pem\"")
+            .and_then(|file| self.one(&name, file, |text| certificates(text, folder)));
+        let name = format!("{table}.key");
+        let key = self
+            .present(&name, span, key, "key = \"tls/key.pem\"")
+            .and_then(|file| self.one(&name, file, |text| private_key(text, folder)));
+        Ok(CertificateFiles { certificate: certificate?, key: key? })
     }
 
     fn trusted_proxies(&mut self, written: &[file::Text]) -> Checked<TrustedProxies> {
@@ -69,6 +97,19 @@ impl Check<'_> {
         if server.tls.is_some() {
             let what = "with [server.tls], the handshake says who speaks HTTP/2";
             return Err(self.report(written.span(), "server.h2c", Wrong::new(what, "h2c = false, or no [server.tls]")));
+        }
+        Ok(true)
+    }
+
+    /// Nobody may name clients who is not trusted to: without trusted proxies, nobody could connect.
+    fn proxy_protocol(&mut self, server: &file::Server, proxies: Option<&TrustedProxies>) -> Checked<bool> {
+        let Some(written) = server.proxy_protocol.as_ref().filter(|written| *written.get_ref()) else {
+            return Ok(false);
+        };
+        if proxies.is_some_and(|proxies| proxies.networks.is_empty() && !proxies.unix) {
+            let what = "only trusted proxies may connect then, and there are none";
+            let wrong = Wrong::new(what, "the server in front in trusted_proxies");
+            return Err(self.report(written.span(), "server.proxy_protocol", wrong));
         }
         Ok(true)
     }

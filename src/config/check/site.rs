@@ -111,9 +111,7 @@ impl Check<'_> {
 
     fn upstream(&mut self, table: Range<usize>, site: &file::Site) -> Checked<Upstream> {
         let folder = self.folder;
-        let origin = self
-            .present("site.upstream", table, site.upstream.as_ref(), "upstream = \"http://127.0.0.1:3000\"")
-            .and_then(|upstream| self.one("site.upstream", upstream, |text| address::upstream(text, folder)));
+        let origins = self.origins(table, site);
         let host = self.optional("site.upstream_host", site.upstream_host.as_ref(), host_value);
         let name = self.optional("site.upstream_name", site.upstream_name.as_ref(), certificate_name);
         let authorities = site.upstream_authorities.as_ref();
@@ -124,17 +122,46 @@ impl Check<'_> {
         let answer_timeout = self.optional("site.answer_timeout", site.answer_timeout.as_ref(), answer);
         let unused = duration::up_to(LONGEST_UNUSED);
         let idle_timeout = self.optional("site.idle_timeout", site.idle_timeout.as_ref(), unused);
-        if let Ok(Origin::Http(..) | Origin::Unix(_)) = origin {
+        if let Some(Origin::Http(..) | Origin::Unix(_)) = origins.as_ref().ok().and_then(|origins| origins.first()) {
             self.needs_https("site.upstream_name", site.upstream_name.as_ref());
             self.needs_https("site.upstream_authorities", site.upstream_authorities.as_ref());
         }
+        let (origins, name, authorities) = (origins?, name?, authorities?);
+        let address = |origin| upstream_address(origin, name.clone(), authorities.clone());
         Ok(Upstream {
-            address: upstream_address(origin?, name?, authorities?),
+            addresses: origins.into_iter().map(address).collect(),
             host: host?,
             connect_timeout: connect_timeout?.unwrap_or(default::CONNECT_TIMEOUT),
             answer_timeout: answer_timeout?.unwrap_or(default::ANSWER_TIMEOUT),
             idle_timeout: idle_timeout?.unwrap_or(default::IDLE_TIMEOUT),
         })
+    }
+
+    /// At least one, all of one scheme.
+    fn origins(&mut self, table: Range<usize>, site: &file::Site) -> Checked<Vec<Origin>> {
+        let (key, folder) = ("site.upstream", self.folder);
+        let written = self.present(key, table, site.upstream.as_ref(), "upstream = \"http://127.0.0.1:3000\"")?;
+        let each = file::OneOrMore::each(written);
+        let origins = self.list(key, &each, |text| address::upstream(text, folder))?;
+        let Some(first) = origins.first() else {
+            let wrong = Wrong::new("\"upstream\" is empty", "at least one address, as \"http://127.0.0.1:3000\"");
+            return Err(self.report(written.span(), key, wrong));
+        };
+        for (at, (origin, written)) in origins.iter().zip(&each).enumerate() {
+            if origin.scheme() != first.scheme() {
+                let right = format!("{:?} for all of them, as for the first", first.scheme());
+                return Err(self.report(
+                    written.span(),
+                    key,
+                    Wrong::new("the addresses have different schemes", right),
+                ));
+            }
+            if origins[..at].contains(origin) {
+                let wrong = Wrong::new("this address is named twice", "each address once");
+                return Err(self.report(written.span(), key, wrong));
+            }
+        }
+        Ok(origins)
     }
 
     fn needs_https(&mut self, key: &str, written: Option<&file::Text>) {

@@ -267,8 +267,9 @@ fn a_user_without_an_organization_or_with_an_odd_detail_says_nothing() {
         (r#""email":["a@b"]"#.to_owned(), r#"WrongType("email")"#),
         (r#""name":true"#.to_owned(), r#"WrongType("name")"#),
         (r#""name":{"first":"A"}"#.to_owned(), r#"WrongType("name")"#),
-        (r#""name":"A\u0000""#.to_owned(), r#"BadText("name")"#),
-        (format!(r#""email":"{}""#, "a".repeat(257)), r#"BadText("email")"#),
+        (r#""name":"A\u0000","email":"a@b""#.to_owned(), "u7|a@b||acme"),
+        (r#""name":" ""#.to_owned(), "u7|||acme"),
+        (format!(r#""email":"{}","name":"A""#, "a".repeat(257)), "u7||A|acme"),
     ];
     for (rest, expected) in details {
         assert_eq!(with(&format!("{rest},{company}")), expected, "{rest}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::sync::OwnedSemaphorePermit;
@@ -70,12 +71,13 @@ pub(super) struct Outgoing {
     body: Body,
     rest: Bytes,
     pieces: u64,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Outgoing {
-    pub(super) const fn new(body: Body, room: Option<OwnedSemaphorePermit>) -> Self {
-        Self { body, rest: Bytes::new(), pieces: 0, _room: room }
+    /// An answer with such a body, which has that room until it is sent.
+    pub(super) fn of(answer: Response<Body>, room: OwnedSemaphorePermit) -> Response<Self> {
+        answer.map(|body| Self { body, rest: Bytes::new(), pieces: 0, _room: room })
     }
 }
 

@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""Compares Vestibule with its peers on this machine, in one run. README.md says how to use it and what it means."""
+
+import argparse
+import json
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import gates
+import sign_in
+from machine import LOAD_CORE, Process, free_port, memory
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PEOPLE = 512
+TLS = ("tls-keep", "tls-full", "tls-resumed")
+LOADS = {
+    "keep64": ["--connections=64"],
+    "keep512": ["--connections=512"],
+    "big": ["--connections=16", "--path=/1m"],
+    "rate": ["--connections=64", "--rate=3000"],
+    "tls-keep": ["--connections=64"],
+    "tls-full": ["--connections=4", "--connect=fully"],
+    "tls-resumed": ["--connections=4", "--connect=resumed"],
+}
+HELD = {"idle": 2000, "live": 1000}
+# As many are opened before the first look, so that what a gate sets up once does not count.
+WARM = 100
+SCENARIOS = [*LOADS][:4] + [*HELD] + [*TLS]
+
+
+def main():
+    options = read_options()
+    allow_many_files()
+    with tempfile.TemporaryDirectory(prefix="vestibule-compare-") as folder:
+        # Started by root, nginx reads the pages as somebody else.
+        os.chmod(folder, 0o711)
+        running = []
+        try:
+            compare(options, Path(folder), running)
+        finally:
+            for process in reversed(running):
+                process.stop()
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=Path, help="a Python environment with the peers' packages")
+    parser.add_argument("--only", help="names of peers, separated by commas; nginx always takes part")
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="how long each measurement lasts")
+    parser.add_argument("--binary", type=Path, action="append", metavar="FILE",
+                        help="a binary of Vestibule; several are compared with each other")
+    parser.add_argument("--load", type=Path, default=REPOSITORY / "target/release/examples/load")
+    return parser.parse_args()
+
+
+def allow_many_files():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def compare(options, folder, running):
+    setting = gates.Setting(folder, options.peers, free_port(), *certificate(folder))
+    live = free_port()
+    running.append(
+        Process([sys.executable, Path(__file__).with_name("live.py"), live], LOAD_CORE, folder / "live.log", live))
+    running.append(gates.start_upstream(setting, live))
+    os.sched_setaffinity(0, {LOAD_CORE})
+    asked = options.scenarios.split(",")
+    loads = [scenario for scenario in asked if scenario in LOADS]
+    # Memory that a gate once had, it uses again: each look at memory is at new processes.
+    for number, scenarios in enumerate(filter(None, [loads, *([s] for s in asked if s in HELD)])):
+        gates_folder = folder / f"gates-{number}"
+        gates_folder.mkdir()
+        compare_in(options, replace(setting, folder=gates_folder), scenarios, running)
+
+
+def compare_in(options, setting, scenarios, running):
+    before = len(running)
+    contestants = start_vestibules(options, setting, running)
+    # nginx is what the others are compared with, and goes first.
+    contestants = start_peers(options, setting, running, contestants[0].cookies) + contestants
+    for scenario in scenarios:
+        if scenario in LOADS:
+            print_loads(scenario, measure_loads(options, scenario, contestants, setting.certificate))
+        else:
+            print_memory(scenario, measure_memory(scenario, contestants))
+    while len(running) > before:
+        running.pop().stop()
+
+
+def certificate(folder):
+    """For localhost, signed by itself."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    return certificate, key
+
+
+@dataclass
+class Contestant:
+    """A gate, by the same name with and without TLS, and the file of the cookies that pass it."""
+
+    name: str
+    plain: gates.Gate
+    secured: gates.Gate
+    cookies: Path
+
+
+def start_vestibules(options, setting, running):
+    contestants = []
+    binaries = options.binary or [REPOSITORY / "target/release/vestibule"]
+    for binary in binaries:
+        name = "Vestibule" if len(binaries) == 1 else binary.name
+        own = replace(setting, folder=setting.folder / f"vestibule-{len(contestants)}")
+        own.folder.mkdir()
+        plain = gates.start(own, name, gates.vestibule(binary.resolve()))
+        running.append(plain)
+        secured = gates.start(own, f"{name} TLS", gates.vestibule(binary.resolve(), tls=True))
+        running.append(secured)
+        people = sign_in.people(plain.port, PEOPLE)
+        cookies = own.folder / "cookies"
+        cookies.write_text("".join(f"{person}\n" for person in people))
+        # Over TLS the same session goes by the name that browsers guard.
+        secured_cookies(cookies).write_text(
+            "".join(f"{person}\n" for person in people).replace("; vestibule=", "; __Host-vestibule="))
+        contestants.append(Contestant(name, plain, secured, cookies))
+    return contestants
+
+
+def secured_cookies(cookies):
+    return cookies.with_name("cookies-tls")
+
+
+def start_peers(options, setting, running, cookies):
+    contestants = []
+    wanted = options.only.split(",") if options.only is not None else [*gates.PEERS]
+    for name, write in gates.PEERS.items():
+        if name != "nginx" and name not in wanted:
+            continue
+        try:
+            gate = gates.start(setting, name, write)
+        except (gates.Missing, RuntimeError) as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+            continue
+        running.append(gate)
+        contestants.append(Contestant(name, gate, gate, cookies))
+    return contestants
+
+
+def measure_loads(options, scenario, contestants, certificate):
+    results = {contestant.name: [] for contestant in contestants}
+    for _ in range(options.rounds):
+        for contestant in contestants:
+            gate, port, cookies, more = contestant.plain, contestant.plain.port, contestant.cookies, []
+            if scenario in TLS:
+                gate, port, cookies = contestant.secured, contestant.secured.tls_port, secured_cookies(cookies)
+                more = [f"--certificate={certificate}"]
+            command = [options.load, f"--address=127.0.0.1:{port}", f"--seconds={options.seconds}",
+                       f"--cookies={cookies}", f"--processes={','.join(map(str, gate.ids()))}",
+                       *LOADS[scenario], *more]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            results[contestant.name].append(json.loads(done.stdout))
+    return results
+
+
+def print_loads(scenario, results):
+    print(f"\n### {scenario}\n")
+    print("| gate | CPU per request, against nginx | lowest and highest | CPU, µs | requests/s | p50, µs | p99, µs "
+          "| errors |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    first = next(iter(results.values()))
+    for name, rounds in results.items():
+        # Each round against the one of nginx in the same minute: the machine is not the same in every one.
+        ratios = [cpu(round) / cpu(base) for round, base in zip(rounds, first)]
+        middle = {key: statistics.median(round[key] for round in rounds) for key in ("p50_us", "p99_us")}
+        speed = statistics.median(round["answers"] / round["seconds"] for round in rounds)
+        note = ""
+        if scenario == "tls-resumed":
+            note = f" ({sum(r['resumed'] for r in rounds) / sum(r['answers'] for r in rounds):.0%} resumed)"
+        print(f"| {name}{note} | {statistics.median(ratios):.2f} | {min(ratios):.2f}–{max(ratios):.2f} "
+              f"| {statistics.median(map(cpu, rounds)):.1f} | {speed:.0f} | {middle['p50_us']:.0f} "
+              f"| {middle['p99_us']:.0f} | {sum(round['errors'] for round in rounds)} |")
+    sys.stdout.flush()
+
+
+def cpu(round):
+    """Microseconds for each answer."""
+    return round["cpu_ns"] / 1000 / max(round["answers"], 1)
+
+
+def measure_memory(scenario, contestants):
+    """Bytes that each gate holds for each connection that only is there."""
+    results = {}
+    for contestant in contestants:
+        cookies = contestant.cookies.read_text().splitlines()
+        open_one = idle_connection if scenario == "idle" else live_connection
+        held = [open_one(contestant.plain.port, cookies[number % len(cookies)]) for number in range(WARM)]
+        before = settled_memory(contestant.plain)
+        held += [open_one(contestant.plain.port, cookies[number % len(cookies)]) for number in range(HELD[scenario])]
+        results[contestant.name] = (settled_memory(contestant.plain) - before) / HELD[scenario], before
+        for connection in held:
+            connection.close()
+    return results
+
+
+def settled_memory(gate):
+    """Once what the last requests needed had time to go."""
+    time.sleep(6)
+    return memory(gate.ids())
+
+
+def idle_connection(port, cookies):
+    return opened(port, f"GET /1k HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n\r\n", b"200", 1024)
+
+
+def live_connection(port, cookies):
+    connection = opened(port, f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n"
+                        f"Origin: http://localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", b"101", 0)
+    word = b"\x81\x85\0\0\0\0hello"
+    connection.sendall(word)
+    if connection.recv(64) != word:
+        raise RuntimeError("a WebSocket does not answer")
+    return connection
+
+
+def opened(port, request, status, length):
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection.sendall(request.encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < length:
+        piece = connection.recv(65536)
+        answer += piece
+        if not piece or not answer.startswith(b"HTTP/1.1 " + status):
+            raise RuntimeError(f"no such answer as expected: {answer[:300]}")
+    return connection
+
+
+def print_memory(scenario, results):
+    print(f"\n### {scenario}\n")
+    print("| gate | bytes per connection | against nginx | MiB before |")
+    print("|---|---:|---:|---:|")
+    (base, _), *_ = results.values()
+    for name, (each, before) in results.items():
+        print(f"| {name} | {each:.0f} | {each / base:.2f} | {before / 2**20:.1f} |")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,358 @@
+//! What the decision on one request costs: all of it, and its parts. A visitor with a verified session asks again.
+//!
+//! Every part is the one that the gateway uses, with a real store and a dashboard that was asked once. Allocations are
+//! counted, too. Run it with `cargo bench --bench decision`.
+
+use std::future::Future;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use divan::{AllocProfiler, Bencher};
+use http::Request;
+use http::request::Parts;
+use tokio::runtime::Runtime;
+use vestibule::clock::Clock;
+use vestibule::config::{self, Site};
+use vestibule::entropy;
+use vestibule::gateway::Gateway;
+use vestibule::identity::client::{Arrival, Client, Peer, Scheme};
+use vestibule::identity::probe::Freshness;
+use vestibule::listener::framing;
+use vestibule::proxy::headers;
+use vestibule::second_factor::account::AccountKey;
+use vestibule::second_factor::enrollment::PendingEnrollment;
+use vestibule::second_factor::event::{Actor, Occasion};
+use vestibule::second_factor::policy::Decision;
+use vestibule::second_factor::sealing::Sealed;
+use vestibule::second_factor::session::{Kind, PendingSession, Presented, SessionToken};
+use vestibule::second_factor::totp::Step;
+use vestibule::site::{Rule, Sites, rule};
+use vestibule::start::open_store;
+use vestibule::store::{Acceptance, Confirmation, NewSession, Sighting};
+use vestibule::telemetry::RequestIds;
+use vestibule::upstream::Pool;
+use vestibule::visit::{Place, Seen, Visit, Visitor};
+use vestibule::{key_file, session_cookie};
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn main() {
+    divan::main();
+}
+
+/// From the head as it arrived to the passage.
+#[divan::bench]
+fn whole_decision(bencher: Bencher) {
+    let world = World::get();
+    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
+        let host = framing::check(head).expect("a sound head");
+        let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
+        let client = world.client(head);
+        headers::strip(&mut head.headers, site);
+        let presented = session_cookie::take(&mut head.headers, client.scheme);
+        let visit = world.visit(index, head, &host, &client, presented);
+        assert_eq!(rule(site, visit.target()), Rule::Protected);
+        let visitor = look(&visit);
+        assert!(matches!(visitor.decide(), Decision::Pass(_)));
+    });
+}
+
+#[divan::bench]
+fn part_1_framing(bencher: Bencher) {
+    let world = World::get();
+    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| framing::check(head).expect("a sound head"));
+}
+
+#[divan::bench]
+fn part_2_strip(bencher: Bencher) {
+    let world = World::get();
+    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
+        headers::strip(&mut head.headers, world.site());
+    });
+}
+
+#[divan::bench]
+fn part_3_own_cookie(bencher: Bencher) {
+    let world = World::get();
+    bencher
+        .with_inputs(|| world.arrived.clone())
+        .bench_local_refs(|head| session_cookie::take(&mut head.headers, Scheme::Http).expect("a session"));
+}
+
+#[divan::bench]
+fn part_4_credentials(bencher: Bencher) {
+    let world = World::get();
+    world.with_visit(|visit| bencher.bench_local(|| visit.credentials()));
+}
+
+#[divan::bench]
+fn part_5_cached_identity(bencher: Bencher) {
+    let world = World::get();
+    world.with_visit(|visit| {
+        let credentials = visit.credentials();
+        bencher.bench_local(|| visit.dashboard.prober.cached(&credentials).expect("asked already"));
+    });
+}
+
+#[divan::bench]
+fn part_6_account_and_requirement(bencher: Bencher) {
+    let world = World::get();
+    world.with_visit(|visit| {
+        let identity = visit.dashboard.prober.cached(&visit.credentials()).expect("asked already");
+        let (site, standings) = (world.site(), &world.gateway.standings);
+        bencher.bench_local(|| {
+            at_once(standings.of_identity(&site.realm, &identity, site.organization.initial())).expect("remembered")
+        });
+    });
+}
+
+#[divan::bench]
+fn part_7_session(bencher: Bencher) {
+    let world = World::get();
+    world.with_visit(|visit| {
+        let digest = visit.presented.expect("a session").digest;
+        let standings = &world.gateway.standings;
+        bencher.bench_local(|| at_once(standings.session(digest)).expect("remembered").expect("a session"));
+    });
+}
+
+#[divan::bench]
+fn part_8_decide(bencher: Bencher) {
+    let world = World::get();
+    world.with_visit(|visit| {
+        let visitor = look(visit);
+        bencher.bench_local(|| visitor.decide());
+    });
+}
+
+/// A gateway, a dashboard, and a visitor with a verified session.
+struct World {
+    gateway: Arc<Gateway>,
+    sites: Sites,
+    pool: Pool,
+    ids: RequestIds,
+    /// The visitor's request, as it arrives.
+    arrived: Parts,
+    runtime: Runtime,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// The one world, with everything about the visitor in memory.
+    fn get() -> &'static Self {
+        static WORLD: OnceLock<World> = OnceLock::new();
+        let world = WORLD.get_or_init(|| Self::new().expect("a world"));
+        world.runtime.block_on(world.remember());
+        world
+    }
+
+    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("vestibule.toml");
+        std::fs::write(&file, configuration(&dashboard()?, folder.path()))?;
+        let config = config::load(&file)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let (gateway, token) = runtime.block_on(async {
+            let store = open_store(&config)?;
+            let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
+            let gateway = Arc::new(Gateway::new(config, Clock::system(), store, keyring));
+            let token = enroll(&gateway).await?;
+            Ok::<_, Box<dyn std::error::Error>>((gateway, token))
+        })?;
+        runtime.spawn(catch_up(Arc::clone(&gateway)));
+        let sites = Sites::new(&gateway.config);
+        let pool = Pool::new(&gateway.config.sites[0].upstream)?;
+        Ok(Self {
+            gateway,
+            sites,
+            pool,
+            ids: RequestIds::default(),
+            arrived: arrived(&token),
+            runtime,
+            _folder: folder,
+        })
+    }
+
+    async fn remember(&self) {
+        self.gateway.standings.catch_up().await.expect("the store answers");
+        let (mut head, host, client, presented) = self.prepared();
+        let visit = self.visit(0, &mut head, &host, &client, presented);
+        let credentials = visit.credentials();
+        // Asked anew each time, so that no answer gets too old while something is measured.
+        for freshness in [Freshness::Fresh, Freshness::Cached] {
+            let seen = visit.look(&credentials, Place::Dashboard, freshness).await.expect("the store answers");
+            assert!(matches!(seen, Seen::Somebody(visitor) if visitor.session.is_some()), "they are signed in");
+        }
+    }
+
+    fn with_visit(&self, measure: impl FnOnce(&Visit<'_>)) {
+        let (mut head, host, client, presented) = self.prepared();
+        measure(&self.visit(0, &mut head, &host, &client, presented));
+    }
+
+    fn prepared(&self) -> (Parts, framing::Host, Client, Option<Presented>) {
+        let mut head = self.arrived.clone();
+        let host = framing::check(&mut head).expect("a sound head");
+        let client = self.client(&head);
+        headers::strip(&mut head.headers, self.site());
+        let presented = session_cookie::take(&mut head.headers, client.scheme);
+        (head, host, client, presented)
+    }
+
+    fn visit<'a>(
+        &'a self,
+        site: usize,
+        head: &'a mut Parts,
+        host: &'a framing::Host,
+        client: &'a Client,
+        presented: Option<Presented>,
+    ) -> Visit<'a> {
+        Visit {
+            gateway: &self.gateway,
+            dashboard: &self.gateway.dashboards[site],
+            pool: &self.pool,
+            head,
+            host,
+            client,
+            presented,
+            id: self.ids.next(),
+            now: self.gateway.clock.now(),
+        }
+    }
+
+    fn client(&self, head: &Parts) -> Client {
+        let arrival = Arrival { peer: Peer::Tcp(PEER), scheme: Scheme::Http };
+        Client::of(arrival, &head.headers, &self.gateway.config.server.trusted_proxies)
+    }
+
+    fn site(&self) -> &Site {
+        &self.gateway.config.sites[0]
+    }
+}
+
+fn look(visit: &Visit<'_>) -> Box<Visitor> {
+    let credentials = visit.credentials();
+    match at_once(visit.look(&credentials, Place::Dashboard, Freshness::Cached)) {
+        Ok(Seen::Somebody(visitor)) => visitor,
+        _ => panic!("everything is in memory"),
+    }
+}
+
+/// What does not have to wait.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("something is not in memory"),
+    }
+}
+
+async fn catch_up(gateway: Arc<Gateway>) {
+    let mut often = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        often.tick().await;
+        gateway.standings.catch_up().await.expect("the store answers");
+    }
+}
+
+/// What a browser sends for a script of a page.
+fn arrived(token: &SessionToken) -> Parts {
+    let cookies =
+        format!("theme=dark; login=user-000001; timezone=Europe%2FBerlin; vestibule={}", token.cookie_value());
+    let fields = [
+        ("host", "localhost"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        ("accept", "application/json"),
+        ("accept-language", "en-US,en;q=0.5"),
+        ("accept-encoding", "gzip, deflate, br, zstd"),
+        ("referer", "http://localhost/reports?week=31"),
+        ("cookie", &cookies),
+        ("sec-fetch-dest", "empty"),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-site", "same-origin"),
+        ("x-requested-with", "XMLHttpRequest"),
+        ("priority", "u=4"),
+        ("dnt", "1"),
+    ];
+    let request =
+        fields.iter().fold(Request::get("/reports/31"), |request, (name, value)| request.header(*name, *value));
+    request.body(()).expect("a request").into_parts().0
+}
+
+/// Somebody enrolls, and so has a verified session.
+async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::StoreError> {
+    let (store, now) = (&gateway.store, gateway.clock.now());
+    let site = &gateway.config.sites[0];
+    let key = AccountKey { realm: site.realm.clone(), organization: "acme".into(), user: "user-000001".into() };
+    let initial = site.organization.initial();
+    let (account, _) = store.sight(Sighting { key, email: None, name: None, initial, at: now }).await?;
+    let session = SessionToken::new(Kind::Pending, entropy::random()).digest();
+    store.open_pending(PendingSession { digest: session, account: account.id, binding: None, opened: now }).await?;
+    let pending = PendingEnrollment { session, account: account.id, secret: Sealed(vec![0; 61]), started: now };
+    store.start_enrollment(pending.clone()).await?;
+    let token = SessionToken::new(Kind::Verified, entropy::random());
+    let verified = NewSession {
+        digest: token.digest(),
+        binding: None,
+        instead_of: Some(session),
+        address: Some(PEER),
+        browser: "Firefox".into(),
+    };
+    let secret = Sealed(vec![0; 61]);
+    let confirmation = Confirmation { pending, secret, step: Step(1), recovery_codes: Vec::new(), session: verified };
+    let occasion = Occasion { at: now, actor: Actor::Account(account.id), address: Some(PEER), request: None };
+    let accepted = store.confirm_enrollment(confirmation, occasion).await?;
+    assert!(matches!(accepted, Acceptance::Accepted(Some(_))), "a verified session");
+    Ok(token)
+}
+
+fn configuration(dashboard: &str, folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        r#"
+        [server]
+        listen = ["127.0.0.1:0"]
+        [store]
+        url = "sqlite:{folder}/vestibule.db"
+        key_file = "{folder}/vestibule.key"
+        [[site]]
+        name = "insights"
+        hosts = ["*"]
+        upstream = "http://{dashboard}"
+        [site.identity]
+        url = "/api/me"
+        user = "/id"
+        organization = "/company/slug"
+        cache = "1m"
+        [site.organization]
+        requirement = "required"
+        "#
+    )
+}
+
+/// A dashboard that says of everybody that it is the same user.
+fn dashboard() -> io::Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    let answer = r#"{"id": "user-000001", "company": {"slug": "acme"}}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+        answer.len()
+    );
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // The whole question comes in one piece; if not, its answer is as good.
+            let answered = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(answer.as_bytes()));
+            answered.expect("the gateway waits for its answer");
+        }
+    });
+    Ok(address.to_string())
+}

@@ -1,0 +1,126 @@
+//! What it logs: a line an event, and never a secret, however much it is asked to tell.
+
+use serde_json::Value;
+
+use crate::installation::Installation;
+use crate::support::dashboard::password_of;
+use crate::support::{Sight, optional, required};
+
+#[tokio::test]
+async fn no_secret_is_written_anywhere() {
+    let installation = Installation::new(&required()).await;
+    let gateway = installation.serve().await;
+    let mut secrets = vec![password_of("bob")];
+    let mut bob = installation.visitor(&gateway, "bob");
+    bob.logs_in().await;
+    bob.opens("/reports?access_token=t0ken-in-the-query").await.shows(Sight::Enrollment);
+    secrets.extend([bob.cookie("sid"), bob.session()].into_iter().flatten());
+    bob.scans();
+    let confirming = bob.authenticator().fresh_code();
+    bob.gives(&confirming).await.shows(Sight::RecoveryCodes);
+    let recovery = bob.page().recovery_codes();
+    secrets.extend(bob.session());
+    secrets.push(bob.authenticator().secret());
+    secrets.push(confirming);
+
+    bob.logs_out().await;
+    bob.logs_in().await;
+    bob.opens("/").await.shows(Sight::Challenge);
+    let wrong = bob.authenticator().wrong_code();
+    bob.gives(&wrong).await.shows(Sight::CodeRefused);
+    bob.recovers_with("ABCD-EFGH-JKMN-PQRS").await.shows(Sight::RecoveryCodeRefused);
+    secrets.extend(["ABCD-EFGH-JKMN-PQRS".to_owned(), wrong]);
+    bob.recovers_with(&recovery[0]).await.shows(Sight::Dashboard);
+    secrets.extend([bob.cookie("sid"), bob.session()].into_iter().flatten());
+    secrets.extend(recovery);
+    let token = installation.dashboard.token_of("bob");
+    let request = bob.navigation("/reports").with("Authorization", format!("Bearer {token}"));
+    bob.sends(request).await;
+    secrets.push(token);
+    // What goes wrong is logged too.
+    bob.posts("/_2fa/profile/disable", &[("code", "654321 and more")]).await;
+    bob.opens("/_2fa/nothing?code=secret-in-an-address").await.shows(Sight::NotFound);
+
+    let metrics = gateway.asked("/metrics").await.text();
+    let printed: String =
+        [&["accounts", "list"][..], &["accounts", "show", "id-bob"], &["audit"], &["organizations", "list"]]
+            .iter()
+            .map(|command| installation.run(&[command, &["--json"][..]].concat()).printed)
+            .collect();
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    let told = without_times(&log);
+    assert!(told.contains("code_refused"), "something was logged: {told}");
+    secrets.extend(["t0ken-in-the-query".to_owned(), "654321".to_owned()]);
+    for secret in &secrets {
+        assert!(secret.len() >= 6, "{secret:?} is no secret");
+        for bare in [secret.clone(), secret.replace('-', "")] {
+            for (what, text) in [("log", &told), ("metrics", &metrics), ("output", &printed)] {
+                assert!(!text.contains(&bare), "{bare} in the {what}");
+            }
+        }
+    }
+    let stored =
+        ["vestibule.db", "vestibule.db-wal"].map(|name| std::fs::read(installation.file(name)).unwrap_or_default());
+    let stored = stored.concat();
+    assert!(stored.len() > 10_000, "there is a store");
+    for secret in secrets.iter().filter(|secret| secret.len() > 6) {
+        let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
+        assert!(!found, "{secret} in the store");
+    }
+}
+
+/// Every line parsed, and without what a clock may have made look like a code.
+fn without_times(log: &str) -> String {
+    let line = |line: &str| {
+        let mut event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        event.as_object_mut().expect("an object a line").remove("timestamp");
+        event.to_string()
+    };
+    log.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn nobody_forges_a_line() {
+    let installation = Installation::new(&optional()).await;
+    let forged = "id-bob\u{2028}{\"level\":\"FORGED\"}\u{202e}";
+    installation.dashboard.changes("bob", |bob| forged.clone_into(&mut bob.id));
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    bob.logs_in().await;
+    bob.enrolls().await;
+    let agent =
+        bob.navigation("/reports").without("User-Agent").with("User-Agent", "x\u{85}{\"level\":\"FORGED\"}\u{2029}");
+    bob.sends(agent).await;
+    bob.opens("/_2fa/%0a%7B%22level%22:%22FORGED%22%7D").await;
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    for line in log.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_ne!(event["level"], "FORGED");
+        assert!(!line.contains(['\u{1b}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}']), "{line}");
+    }
+    assert!(log.contains("id-bob"), "it is logged, if in other letters: {log}");
+}
+
+#[tokio::test]
+async fn a_line_says_what_happened_to_whom_and_in_which_request() {
+    let installation = Installation::new(&required()).await;
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    bob.logs_in().await;
+    bob.opens("/").await;
+    bob.scans();
+    let wrong = bob.authenticator().wrong_code();
+    bob.gives(&wrong).await.shows(Sight::FirstCodeRefused);
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let refused = events.iter().find(|event| event["event"] == "code_refused").expect("it is logged");
+    assert_eq!((&refused["level"], &refused["address"]), (&"INFO".into(), &"127.0.0.1".into()), "{refused}");
+    let request = refused["request"].as_str().expect("the request is named");
+    assert_eq!(request.len(), 16, "{refused}");
+    let audit = installation.json(&["audit"]);
+    assert_eq!(audit[0]["request"], request, "the audit log names the same");
+    assert!(refused["user"].as_str().is_some_and(|user| user.contains("id-bob")), "{refused}");
+}

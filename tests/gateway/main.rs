@@ -1,0 +1,9 @@
+//! The gateway as a whole, between real clients and a dashboard: how it comes to another configuration, which
+//! certificates it shows, whom it takes its clients for, and which of several dashboards it asks.
+
+mod proxy_protocol;
+mod reload;
+mod signal;
+mod support;
+mod tls;
+mod upstreams;

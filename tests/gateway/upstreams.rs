@@ -1,0 +1,95 @@
+//! A dashboard that runs at several addresses, or has another certificate by now.
+
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::support::{Dashboard, House, Written, ask, certificate, folder, plain, soon, write};
+
+fn at(urls: &[&str], dashboard: &Dashboard) -> Written {
+    Written { upstream: format!("{urls:?}"), ..plain(dashboard) }
+}
+
+#[tokio::test]
+async fn a_dead_address_costs_no_request_and_the_first_live_one_gets_them_all() {
+    let held = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let dead = format!("http://{}", held.local_addr().expect("bound"));
+    drop(held);
+    let (first, second) = (Dashboard::new("first").await, Dashboard::new("second").await);
+    let house = House::new(folder(), &at(&[&dead, &first.url(), &second.url()], &first)).await;
+    for _ in 0..4 {
+        let mut visitor = house.connect().await;
+        for target in ["/open/x", "/protected"] {
+            assert_eq!(ask(&mut visitor, target).await.expect("an answer"), (200, "first".to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_is_not_sent_again_elsewhere() {
+    let breaks_off = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", breaks_off.local_addr().expect("bound"));
+    let second = Dashboard::new("second").await;
+    let house = House::new(folder(), &at(&[&url, &second.url()], &second)).await;
+    let mut visitor = house.connect().await;
+    let dashboard = async {
+        let (mut stream, _) = soon(breaks_off.accept()).await.expect("a connection");
+        soon(stream.read(&mut [0; 16])).await.expect("a request");
+    };
+    let (answer, ()) = tokio::join!(ask(&mut visitor, "/open/x"), dashboard);
+    assert_eq!(answer.expect("an answer").0, 502);
+}
+
+fn acceptor(certified: &CertifiedKey<KeyPair>) -> TlsAcceptor {
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .expect("a certificate with its key");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Answers one request by TLS, if the gateway believes this certificate.
+async fn attend(listener: &TcpListener, certified: &CertifiedKey<KeyPair>) {
+    let (stream, _) = soon(listener.accept()).await.expect("a connection");
+    if let Ok(mut stream) = soon(acceptor(certified).accept(stream)).await {
+        soon(stream.read(&mut [0; 1024])).await.expect("a request");
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi")
+            .await
+            .expect("written");
+        stream.shutdown().await.expect("an end");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_believes_the_authorities_that_are_in_the_file_by_then() {
+    let dashboard = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = dashboard.local_addr().expect("bound").port();
+    let folder = folder();
+    let (old, new) =
+        (certificate(&folder, "old-", &["insights.internal"]), certificate(&folder, "new-", &["insights.internal"]));
+    write(&folder, "authorities.pem", &old.cert.pem());
+    let upstream = format!(
+        "\"https://127.0.0.1:{port}\"\nupstream_name = \"insights.internal\"\nupstream_authorities = \"authorities.pem\""
+    );
+    let written = Written { upstream, ..plain(&Dashboard::new("unused").await) };
+    let house = House::new(folder, &written).await;
+    write(&house.folder, "authorities.pem", &new.cert.pem());
+    for (shown, is_reloaded, status) in [(&old, false, 200), (&new, false, 502), (&new, true, 200), (&old, true, 502)] {
+        if is_reloaded {
+            house.running.take_in(house.parse(&written)).expect("taken in");
+        }
+        let mut visitor = house.connect().await;
+        let (answer, ()) = tokio::join!(ask(&mut visitor, "/open/x"), attend(&dashboard, shown));
+        assert_eq!(answer.expect("an answer").0, status, "reloaded: {is_reloaded}");
+    }
+}

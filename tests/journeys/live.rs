@@ -1,0 +1,118 @@
+//! Connections that live on: WebSockets and event streams end when the session they were opened with does.
+
+use std::time::Duration;
+
+use crate::support::http::Live;
+use crate::support::visitor::Visitor;
+use crate::support::world::World;
+use crate::support::{Sight, optional, required};
+
+/// A WebSocket and an event stream of somebody.
+async fn opened(visitor: &Visitor) -> [Live; 2] {
+    let mut stream = visitor.listens_to("/events").await;
+    stream.hears(b"data: hello").await;
+    let mut socket = visitor.talks_to("/ws").await;
+    socket.says(b"\x81\x85\0\0\0\0hello").await;
+    socket.hears(b"hello").await;
+    [stream, socket]
+}
+
+async fn end(live: [Live; 2]) {
+    for connection in live {
+        connection.ends().await;
+    }
+}
+
+/// Fails if that WebSocket is not open.
+async fn is_open(live: &mut [Live; 2]) {
+    live[1].says(b"\x81\x85\0\0\0\0still").await;
+    live[1].hears(b"still").await;
+}
+
+#[tokio::test]
+async fn at_a_logout_of_the_dashboard() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    let live = opened(&bob).await;
+    bob.logs_out().await;
+    end(live).await;
+}
+
+#[tokio::test]
+async fn at_a_logout_of_the_gateway() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    let live = opened(&bob).await;
+    bob.posts("/_2fa/logout", &[]).await;
+    end(live).await;
+}
+
+#[tokio::test]
+async fn at_a_reset_and_those_of_others_stay() {
+    let world = World::open(required()).await;
+    let bob = world.enrolled("bob").await;
+    let carol = world.enrolled("carol").await;
+    let live = opened(&bob).await;
+    let mut others = opened(&carol).await;
+    let mut alice = world.enrolled("alice").await;
+    alice.resets("Bob Brown").await.announces("Bob Brown");
+    end(live).await;
+    is_open(&mut others).await;
+}
+
+#[tokio::test]
+async fn when_the_session_is_ended_from_another_browser() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    let mut elsewhere = bob.elsewhere();
+    elsewhere.signs_in().await;
+    let live = opened(&elsewhere).await;
+    let mut own = opened(&bob).await;
+    let others = bob.opens("/_2fa/profile").await.other_sessions();
+    bob.posts("/_2fa/profile/sessions/end", &[("session", &others[0])]).await.announces("The session was ended");
+    end(live).await;
+    is_open(&mut own).await;
+}
+
+#[tokio::test]
+async fn at_the_limits_of_the_session() {
+    let world = World::open(required()).await;
+    let bob = world.enrolled("bob").await;
+    let live = opened(&bob).await;
+    world.passes(Duration::from_hours(13));
+    end(live).await;
+}
+
+#[tokio::test]
+async fn when_the_organization_begins_to_require_what_somebody_has_not() {
+    let world = World::open(optional()).await;
+    let mut bob = world.logged_in("bob").await;
+    bob.opens("/").await.shows(Sight::Dashboard);
+    let live = opened(&bob).await;
+    let mut alice = world.enrolled("alice").await;
+    alice.posts("/_2fa/settings/requirement", &[("requirement", "required")]).await.announces("now required");
+    end(live).await;
+}
+
+#[tokio::test]
+async fn when_the_key_is_replaced_those_of_the_other_browsers() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    let mut elsewhere = bob.elsewhere();
+    elsewhere.signs_in().await;
+    let live = opened(&elsewhere).await;
+    bob.opens("/_2fa/profile").await;
+    let code = bob.authenticator().fresh_code();
+    bob.submits("/_2fa/profile/replace", &[("code", &code)]).await.shows(Sight::Enrollment);
+    bob.enrolls().await;
+    end(live).await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_opens_none() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    world.dashboard().news();
+    bob.tries_to_talk_from("http://elsewhere.example", "/ws").await.problem(403);
+    assert_eq!(world.dashboard().news(), [""; 0]);
+}

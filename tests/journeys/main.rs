@@ -1,0 +1,20 @@
+//! What people live through with a second factor: stories told with the words of `support`.
+
+mod audit;
+mod bad_input;
+mod challenge;
+mod enrollment;
+mod header_login;
+mod live;
+mod organizations;
+mod profile;
+mod programs;
+mod public_paths;
+mod recovery;
+mod requirement;
+mod security;
+mod sessions;
+mod settings;
+mod sites;
+mod support;
+mod upstream;
