@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
@@ -33,6 +34,9 @@ pub enum BodyError {
     /// Its sender broke off.
     #[error("the message broke off")]
     Broken(#[source] hyper::Error),
+    /// Its sender gave it up without saying that anything is wrong.
+    #[error("the message was given up")]
+    Cut,
     /// Nothing came for [`STANDSTILL`].
     #[error("the message stood still")]
     Stalled,
@@ -52,9 +56,10 @@ impl Body {
         Self::Own(Some(bytes.into()).filter(|b: &Bytes| !b.is_empty()))
     }
 
-    /// What a client sends.
-    pub fn client(incoming: Incoming) -> Self {
-        Self::Client(Upload { incoming, progress: None, standstill: Standstill::default() })
+    /// What a client sends, in that version of HTTP.
+    pub fn client(incoming: Incoming, version: Version) -> Self {
+        let ends_with_stream = version == Version::HTTP_2;
+        Self::Client(Upload { incoming, ends_with_stream, progress: None, standstill: Standstill::default() })
     }
 
     /// How far the sending of this body gets. `None` for a body that is there as a whole.
@@ -101,6 +106,8 @@ impl http_body::Body for Body {
 #[derive(Debug)]
 pub struct Upload {
     incoming: Incoming,
+    /// Whether the end of a stream (HTTP/2) is the end of the body.
+    ends_with_stream: bool,
     progress: Option<Arc<Progress>>,
     standstill: Standstill,
 }
@@ -112,6 +119,10 @@ impl Upload {
                 Poll::Pending => return self.standstill.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+                // The library takes a stream that was reset with NO_ERROR for one that ended.
+                Poll::Ready(None) if self.ends_with_stream && !self.incoming.is_end_stream() => {
+                    return Poll::Ready(Some(Err(BodyError::Cut)));
+                }
                 Poll::Ready(None) => {
                     self.note(Progress::end);
                     return Poll::Ready(None);
@@ -212,7 +223,10 @@ impl Download {
                 self.lease = None;
                 Poll::Ready(Some(Err(BodyError::Stalled)))
             }
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    keep_trailers(trailers);
+                }
                 if let Limit::Standstill(standstill) = &mut self.limit {
                     standstill.moved();
                 }
@@ -238,6 +252,36 @@ impl Download {
         }
     }
 }
+
+/// Drops from trailers what means something only before a body (RFC 9110, section 6.5.1): there the gateway has looked at
+/// it, here it has not.
+fn keep_trailers(trailers: &mut HeaderMap) {
+    let of_the_head = |name: &HeaderName| {
+        let content = name.as_str().starts_with("content-") && name != "content-digest";
+        content || HEAD_ONLY.contains(name)
+    };
+    let dropped: Vec<HeaderName> = trailers.keys().filter(|name| of_the_head(name)).cloned().collect();
+    for name in dropped {
+        trailers.remove(name);
+    }
+}
+
+const HEAD_ONLY: [HeaderName; 14] = [
+    header::AGE,
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::LOCATION,
+    HeaderName::from_static("proxy-connection"),
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::VARY,
+    header::WWW_AUTHENTICATE,
+];
 
 /// Notices that nothing moves. Costs a timer only for a body that has to be waited for, and none for each of its pieces.
 #[derive(Debug, Default)]
@@ -267,8 +311,16 @@ impl Standstill {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::convert::Infallible;
+    use std::future::{pending, poll_fn};
 
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use hyper::server::conn::http2;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio::io::duplex;
+    use tokio::sync::mpsc;
     use tokio::time::Instant;
 
     use super::*;
@@ -286,5 +338,44 @@ mod tests {
         moving.moved();
         poll_fn(|cx| moving.poll(cx)).await;
         assert_eq!(started.elapsed().as_secs(), 2 * STANDSTILL.as_secs());
+    }
+
+    /// How a body of one piece ends whose stream is reset for this reason, or ended without one.
+    async fn end_of_upload(reset: Option<h2::Reason>) -> Option<BodyError> {
+        let (near, far) = duplex(1024);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut body = Body::client(request.into_body(), Version::HTTP_2);
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                let mut goes_on = true;
+                while goes_on {
+                    let frame = body.frame().await;
+                    goes_on = matches!(frame, Some(Ok(_)));
+                    tell.send(frame.and_then(Result::err)).expect("heard");
+                }
+            });
+            pending::<Result<Response<Body>, Infallible>>()
+        });
+        tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
+        let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = Request::post("http://a/").body(()).expect("a request");
+        let (_answer, mut upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
+        upload.send_data("piece".into(), reset.is_none()).expect("sent");
+        assert!(told.recv().await.expect("a piece").is_none());
+        if let Some(reason) = reset {
+            upload.send_reset(reason);
+        }
+        told.recv().await.expect("an end")
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_whole_only_if_its_stream_has_ended() {
+        assert!(end_of_upload(None).await.is_none());
+        let cut = end_of_upload(Some(h2::Reason::NO_ERROR)).await;
+        assert!(matches!(cut, Some(BodyError::Cut)), "{cut:?}");
+        let broken = end_of_upload(Some(h2::Reason::CANCEL)).await;
+        assert!(matches!(broken, Some(BodyError::Broken(_))), "{broken:?}");
     }
 }

@@ -114,6 +114,7 @@ impl Running {
 fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let same = [
         ("server.listen", before.server.listen == now.server.listen),
+        ("server.h2c", before.server.h2c == now.server.h2c),
         ("server.workers", before.server.workers == now.server.workers),
         ("server.tls", before.server.tls.is_some() == now.server.tls.is_some()),
         ("operations.listen", before.operations.listen == now.operations.listen),

@@ -9,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry as Subscriber, fmt as lines, reload};
@@ -50,7 +50,7 @@ static LEVEL: OnceLock<reload::Handle<LevelFilter, Subscriber>> = OnceLock::new(
 /// Starts logging to standard error, for the whole process. Later calls change nothing.
 pub fn start_logging(log: Log) {
     let (level, handle) = reload::Layer::new(filter(log.level));
-    let subscriber = tracing_subscriber::registry().with(level);
+    let subscriber = tracing_subscriber::registry().with(level).with(own_events());
     let lines = lines::layer().with_writer(std::io::stderr);
     // A second subscriber is refused: the first one stays, which is what the documentation promises.
     let started = match log.format {
@@ -80,6 +80,11 @@ const fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     }
+}
+
+/// Of libraries no more than warnings: what they say of each frame and field may hold what must not be logged.
+fn own_events() -> Targets {
+    Targets::new().with_default(LevelFilter::WARN).with_target("vestibule", LevelFilter::TRACE)
 }
 
 /// An error and its causes in one line, for the log: a client never reads this.
@@ -161,5 +166,26 @@ impl Metrics {
         // Writing to a string does not fail, and a scrape that lacks a line is no reason to fall over.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn libraries_are_heard_only_when_they_warn() {
+        let rows = [
+            ("vestibule::gateway", Level::TRACE, true),
+            ("h2::codec::framed_read", Level::WARN, true),
+            ("h2::codec::framed_read", Level::INFO, false),
+            ("h2::hpack::decoder", Level::TRACE, false),
+            ("rustls::conn", Level::DEBUG, false),
+        ];
+        for (target, level, heard) in rows {
+            assert_eq!(own_events().would_enable(target, &level), heard, "{target} {level}");
+        }
     }
 }

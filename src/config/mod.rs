@@ -50,6 +50,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Peers whose `X-Forwarded-*` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whether visitors may begin in HTTP/2 where there is no TLS to say so.
+    pub h2c: bool,
     /// Whether every connection begins with a PROXY header, and comes from one of `trusted_proxies`.
     pub proxy_protocol: bool,
     /// TLS on every address of `listen`; `None` is plain HTTP.

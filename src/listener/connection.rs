@@ -1,4 +1,4 @@
-//! One connection: its handshake, its requests one after the other, and its end.
+//! One connection: its handshake, and in HTTP/1 its requests one after the other, and its end.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,17 +11,18 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use super::tls::Tls;
+use super::preface::Begun;
+use super::tls::{HTTP2, Tls};
 use super::wire::{FIRST_BYTES, Wire};
-use super::worker::Worker;
-use super::{Door, proxy_header};
+use super::worker::{Entrance, Worker};
+use super::{Door, http2, proxy_header};
 use crate::identity::client::{Arrival, Peer, Scheme};
 
 /// How long a head may take to come, and how long a connection may be without a request.
 const HEAD: Duration = Duration::from_secs(30);
 
 /// How much is read at once, and the largest head.
-const BUFFER: usize = 64 * 1024;
+pub(super) const BUFFER: usize = 64 * 1024;
 
 /// How long and how much is still read from a client that was answered before all it sent was read: closing on unread
 /// bytes would take the answer away from it.
@@ -46,10 +47,13 @@ pub(super) async fn attend<S: Accepted, D: Door>(
         () = worker.stop.cancelled() => return,
     };
     let Some(peer) = named else { return };
-    match &worker.tls {
-        None => converse(&worker, stream, Arrival { peer, scheme: Scheme::Http }, seat).await,
-        // Boxed, as what else an idle connection does without: each has the room for all that it may come to do.
-        Some(tls) => Box::pin(attend_tls(&worker, tls, stream, peer, seat)).await,
+    // Boxed, as what else an idle connection does without: each has the room for all that it may come to do.
+    match &worker.entrance {
+        Entrance::Http1 => {
+            converse(&worker, Wire::http1(stream, seat), Arrival { peer, scheme: Scheme::Http }).await;
+        }
+        Entrance::Either => Box::pin(tell_apart(&worker, stream, peer, seat)).await,
+        Entrance::Tls(tls) => Box::pin(attend_tls(&worker, tls, stream, peer, seat)).await,
     }
 }
 
@@ -65,13 +69,35 @@ async fn attend_tls<S: Accepted, D: Door>(
         () = worker.stop.cancelled() => return,
     };
     match handshake {
-        Ok(Ok(stream)) => converse(worker, stream, Arrival { peer, scheme: Scheme::Https }, seat).await,
+        Ok(Ok(stream)) => {
+            let arrival = Arrival { peer, scheme: Scheme::Https };
+            if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                Box::pin(http2::converse(worker, Wire::http2(stream, seat), arrival)).await;
+            } else {
+                converse(worker, Wire::http1(stream, seat), arrival).await;
+            }
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
-async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, stream: S, arrival: Arrival, seat: OwnedSemaphorePermit) {
+/// Attends to a connection that may begin in either version of HTTP.
+async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: OwnedSemaphorePermit) {
+    let begun = tokio::select! {
+        read = timeout(FIRST_BYTES, Begun::read(&mut stream)) => read,
+        () = worker.stop.cancelled() => return,
+    };
+    let Ok(Ok(begun)) = begun else { return };
+    let arrival = Arrival { peer, scheme: Scheme::Http };
+    if begun.is_http2() {
+        Box::pin(http2::converse(worker, Wire::http2(stream, seat).after(&begun), arrival)).await;
+    } else {
+        converse(worker, Wire::http1(stream, seat).after(&begun), arrival).await;
+    }
+}
+
+async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
     let door = Arc::clone(&worker.door);
     let service = service_fn(move |request| {
         let door = Arc::clone(&door);
@@ -82,7 +108,7 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, stream: S, arrival: 
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_header_size(BUFFER)
-        .serve_connection(TokioIo::new(Wire::new(stream, seat)), service)
+        .serve_connection(TokioIo::new(wire), service)
         .with_upgrades();
     let ended = tokio::select! {
         biased;
@@ -111,9 +137,9 @@ async fn take_leave(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     drop(timeout(LEAVE, last_bytes).await);
 }
 
-/// Tells the log that a request ended in a panic, which ends its connection. What it says may hold anything, so it is not
-/// repeated.
-struct PanicNote;
+/// Tells the log that a request ended in a panic, which ends its connection (in HTTP/2, its stream). What it says may hold
+/// anything, so it is not repeated.
+pub(super) struct PanicNote;
 
 impl Drop for PanicNote {
     fn drop(&mut self) {
@@ -145,9 +171,9 @@ mod tests {
         }
     }
 
-    async fn client_of(door: Bytes, tls: Option<Tls>) -> DuplexStream {
+    async fn client_of(door: Bytes, entrance: Entrance) -> DuplexStream {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), tls, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), 1);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         tokio::spawn(attend(worker, server, Peer::Unix, seat));
         client
@@ -163,20 +189,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_says_nothing_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_that_may_speak_either_version_but_does_not_say_which_is_hung_up_on() {
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+            let mut client = client_of(Bytes(2), Entrance::Either).await;
+            client.write_all(said).await.expect("written");
+            assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
+        }
+        let mut client = client_of(Bytes(2), Entrance::Either).await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
+        assert_eq!(hung_up(&mut client).await, (HEAD.as_secs(), String::new()), "from there on as ever");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_client_that_never_finishes_its_head_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
         assert_eq!(hung_up(&mut client).await, (HEAD.as_secs(), String::new()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_asks_for_nothing_more_is_hung_up_on() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
         let (seconds, said) = hung_up(&mut client).await;
         assert_eq!(seconds, HEAD.as_secs());
@@ -185,7 +223,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_does_not_read_its_answer_is_hung_up_on() {
-        let mut client = client_of(Bytes(1 << 20), None).await;
+        let mut client = client_of(Bytes(1 << 20), Entrance::Http1).await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
         tokio::time::sleep(2 * STANDSTILL + LEAVE + Duration::from_secs(1)).await;
         let (_, said) = hung_up(&mut client).await;
@@ -194,12 +232,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_was_answered_early_may_send_the_rest_in_vain_for_a_moment() {
-        let mut client = client_of(Bytes(2), None).await;
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
         client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
         assert!(hung_up(&mut client).await.1.ends_with("\r\n\r\nxx"));
         client.write_all(&vec![b'x'; 500_000]).await.expect("not thrown back, which could take the answer away");
 
-        let mut slow = client_of(Bytes(2), None).await;
+        let mut slow = client_of(Bytes(2), Entrance::Http1).await;
         slow.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n").await.expect("written");
         hung_up(&mut slow).await;
         tokio::time::sleep(LEAVE + Duration::from_secs(1)).await;
@@ -215,7 +253,7 @@ mod tests {
         std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
         let tls = Tls::load(&config::Tls { certificates: vec![config::CertificateFiles { certificate, key }] })
             .expect("a certificate with its key");
-        let mut client = client_of(Bytes(2), Some(tls)).await;
+        let mut client = client_of(Bytes(2), Entrance::Tls(tls)).await;
         client.write_all(&[22, 3, 1]).await.expect("written");
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
     }

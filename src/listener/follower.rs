@@ -2,7 +2,7 @@
 //!
 //! The library drops a `Content-Length` that stands beside `Transfer-Encoding`, one that is repeated, and whatever
 //! follows a `#` in a target. Afterwards nobody can tell that it was there. So the line that makes a head ambiguous
-//! loses its end here: what remains is malformed, and is answered with 400 and the end of the connection.
+//! is broken here: what remains is malformed, and is answered with 400 and the end of the connection.
 //! Nothing rests on this for safety, since what is forwarded is written anew: whatever the library and this reading
 //! understand differently is either refused or harmless.
 
@@ -116,7 +116,9 @@ impl Follower {
             self.line(line)
         };
         if matches!(verdict, Line::Ambiguous) {
-            bytes[end] = 0;
+            // The line's end itself is spared if it can be: before it has seen that of the head, the library does not
+            // read what came in pieces.
+            bytes[end.saturating_sub(1)] = 0;
             self.at = Place::Lost;
         }
         end + 1

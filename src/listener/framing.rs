@@ -1,5 +1,7 @@
 //! What a request must be before anything looks at it: one host, one length, a target with one reading.
 
+mod http2;
+
 use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -7,10 +9,10 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, uri};
 
 /// Why a request is not even looked at. Its connection must be closed with the answer (`connection: close`), since what
-/// follows on it may not be what the client meant.
+/// follows on it may not be what the client meant; in HTTP/2 each request stands for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// A method that no gateway may pass on: `CONNECT` or `TRACE`.
+    /// A method that no gateway may pass on: `CONNECT` (but for a WebSocket in HTTP/2) or `TRACE`.
     #[error("the method is not allowed")]
     Method,
     /// Not exactly one `Host`.
@@ -28,6 +30,12 @@ pub enum BadRequest {
     /// A length that parties could read differently.
     #[error("the message's length is malformed")]
     Length,
+    /// In HTTP/2, a field of a connection, or with space around its value.
+    #[error("a field is malformed")]
+    Field,
+    /// In HTTP/2, more fields than a head may have.
+    #[error("there are too many fields")]
+    TooManyFields,
 }
 
 impl BadRequest {
@@ -35,17 +43,24 @@ impl BadRequest {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::HostCount | Self::Host | Self::HostMismatch | Self::Target | Self::Length => StatusCode::BAD_REQUEST,
+            Self::HostCount | Self::Host | Self::HostMismatch | Self::Target | Self::Length | Self::Field => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
     }
 }
 
 /// Checks the head of a request, and returns the host it is for. A target in absolute form is rewritten to origin form;
-/// nothing else changes.
+/// one in HTTP/2 also gets its authority as `Host`, one `Cookie` for all, and asks for a WebSocket as HTTP/1.1 does. Nothing
+/// else changes.
 ///
 /// `Content-Length` beside `Transfer-Encoding`, and one that is repeated, never get here: the HTTP library would settle
 /// them silently, so the connection spoils them before it reads them.
 pub fn check(head: &mut Parts) -> Result<Host, BadRequest> {
+    if head.version == Version::HTTP_2 {
+        http2::settle(head)?;
+    }
     if head.method == Method::CONNECT || head.method == Method::TRACE {
         return Err(BadRequest::Method);
     }

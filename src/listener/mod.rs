@@ -5,6 +5,8 @@ mod connection;
 mod follower;
 pub mod framing;
 mod given;
+mod http2;
+mod preface;
 mod proxy_header;
 mod sockets;
 pub mod tls;
@@ -25,7 +27,7 @@ use crate::identity::client::{Arrival, Peer};
 pub use given::Given;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
-use worker::Worker;
+use worker::{Entrance, Worker};
 
 /// Who answers requests. One for each worker.
 pub trait Door: Send + Sync + 'static {
@@ -49,7 +51,8 @@ pub enum Opening {
     Refused,
 }
 
-/// How many connections may be open at once, over all workers. Whoever comes then waits outside.
+/// How many connections may be open at once, over all workers; whoever comes then waits outside. In HTTP/2, also how many
+/// requests may be in progress; those that come then are refused, unread.
 pub const CONNECTIONS: usize = 10_000;
 
 /// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.
@@ -66,14 +69,20 @@ pub async fn serve<D: Door>(
     let _stop_when_dropped = stop.clone().drop_guard();
     let make_door = Arc::new(make_door);
     let count = sockets.workers.len();
+    let entrance = match tls {
+        Some(tls) => Entrance::Tls(tls),
+        None if sockets.h2c => Entrance::Either,
+        None => Entrance::Http1,
+    };
     let (running, mut done) = mpsc::channel::<()>(1);
     let mut threads = Vec::with_capacity(count);
     for (number, listeners) in sockets.workers.into_iter().enumerate() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (make_door, tls, stop, running) = (Arc::clone(&make_door), tls.clone(), stop.clone(), running.clone());
+        let (make_door, entrance) = (Arc::clone(&make_door), entrance.clone());
+        let (stop, running) = (stop.clone(), running.clone());
         let work = move || {
             let seats = CONNECTIONS.div_ceil(count);
-            runtime.block_on(async { Worker::new(make_door(number), tls, &stop, seats).work(listeners).await });
+            runtime.block_on(async { Worker::new(make_door(number), entrance, &stop, seats).work(listeners).await });
             // A name look-up may still be going on; nobody waits for it anymore.
             runtime.shutdown_background();
             drop(running);

@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Sockets {
     pub(super) workers: Vec<Vec<Listener>>,
+    /// Whether visitors may begin in HTTP/2 without TLS.
+    pub(super) h2c: bool,
     addresses: Vec<Address>,
 }
 
@@ -101,7 +103,7 @@ impl Given {
             let source = io::Error::other("the service manager has bound it, and it is not in server.listen");
             return Err(BindError { address, source });
         }
-        Ok(Sockets { workers, addresses })
+        Ok(Sockets { workers, h2c: server.h2c, addresses })
     }
 }
 
@@ -191,7 +193,14 @@ mod tests {
 
     fn server(listen: Vec<Listen>) -> config::Server {
         let workers = NonZeroUsize::new(2).expect("not zero");
-        config::Server { listen, trusted_proxies: TrustedProxies::default(), proxy_protocol: false, tls: None, workers }
+        config::Server {
+            listen,
+            trusted_proxies: TrustedProxies::default(),
+            h2c: false,
+            proxy_protocol: false,
+            tls: None,
+            workers,
+        }
     }
 
     fn any_port() -> Listen {

@@ -14,6 +14,9 @@ pub use super::certificate::TlsError;
 use crate::config;
 use crate::second_factor::Timestamp;
 
+/// How HTTP/2 over TLS is called in a handshake (RFC 9113, section 3.2).
+pub(super) const HTTP2: &[u8] = b"h2";
+
 /// TLS, ready for handshakes. Cheap to clone; all clones show the same certificates and resume each other's sessions.
 #[derive(Clone)]
 pub struct Tls {
@@ -30,7 +33,7 @@ impl Tls {
             .map_err(TlsError::Setup)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(TlsError::Setup)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), shown })
     }

@@ -10,9 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 use super::follower::Follower;
+use super::preface::{Begun, PREFACE};
 use crate::body::Standstill;
 
-/// How long the first byte may take to come, and how long a TLS handshake may take.
+/// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// Up to how much is written in one piece, rather than as a list of pieces.
@@ -22,20 +23,41 @@ const TOGETHER: usize = 2048;
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
-    follower: Follower,
-    /// Gone once the first byte came.
+    /// What was read of the stream before, to be read again.
+    begun: Vec<u8>,
+    /// Not in HTTP/2: its frames leave nothing to be settled.
+    follower: Option<Follower>,
+    /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
+    awaited: usize,
     /// Notices a client that does not read.
     standstill: Standstill,
     _seat: OwnedSemaphorePermit,
 }
 
 impl<S> Wire<S> {
-    pub(super) fn new(stream: S, seat: OwnedSemaphorePermit) -> Self {
+    /// For a client that speaks HTTP/1.
+    pub(super) fn http1(stream: S, seat: OwnedSemaphorePermit) -> Self {
+        Self { follower: Some(Follower::new()), ..Self::new(stream, seat, 1) }
+    }
+
+    /// For a client that speaks HTTP/2.
+    pub(super) fn http2(stream: S, seat: OwnedSemaphorePermit) -> Self {
+        Self::new(stream, seat, PREFACE.len())
+    }
+
+    /// Of which this much was read already.
+    pub(super) fn after(self, begun: &Begun) -> Self {
+        Self { begun: begun.bytes().to_vec(), ..self }
+    }
+
+    fn new(stream: S, seat: OwnedSemaphorePermit, awaited: usize) -> Self {
         Self {
             stream,
-            follower: Follower::new(),
+            begun: Vec::new(),
+            follower: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
+            awaited,
             standstill: Standstill::default(),
             _seat: seat,
         }
@@ -48,6 +70,17 @@ impl<S> Wire<S> {
         }
         ready!(self.standstill.poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Wire<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.begun.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        }
+        let rest = self.begun.split_off(self.begun.len().min(buf.remaining()));
+        buf.put_slice(&std::mem::replace(&mut self.begun, rest));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -68,10 +101,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
-        match Pin::new(&mut this.stream).poll_read(cx, buf) {
+        match this.poll_next(cx, buf) {
             Poll::Ready(result) => {
-                this.first = None;
-                this.follower.read(&mut buf.filled_mut()[before..]);
+                let came = &mut buf.filled_mut()[before..];
+                this.awaited = this.awaited.saturating_sub(came.len());
+                if this.awaited == 0 {
+                    this.first = None;
+                }
+                if let Some(follower) = &mut this.follower {
+                    follower.read(came);
+                }
                 Poll::Ready(result)
             }
             Poll::Pending => {
@@ -86,7 +125,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.follower.written(bytes);
+        if let Some(follower) = &mut this.follower {
+            follower.written(bytes);
+        }
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.written(cx, result)
     }
@@ -97,7 +138,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        this.follower.written(slices.first().map_or(&[], |first| first));
+        if let Some(follower) = &mut this.follower {
+            follower.written(slices.first().map_or(&[], |first| first));
+        }
         let mut together = [0; TOGETHER];
         let result = match gather(slices, &mut together) {
             Some(bytes) => Pin::new(&mut this.stream).poll_write(cx, bytes),

@@ -22,20 +22,33 @@ const LAST_REQUESTS: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
+/// How connections begin.
+#[derive(Clone)]
+pub(super) enum Entrance {
+    /// With a handshake, which also settles the version of HTTP.
+    Tls(Tls),
+    /// With a request in HTTP/1.
+    Http1,
+    /// With that, or with HTTP/2.
+    Either,
+}
+
 /// What the connections of one worker have in common.
 pub(super) struct Worker<D> {
     pub(super) door: Arc<D>,
-    pub(super) tls: Option<Tls>,
+    pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
     seats: Arc<Semaphore>,
+    /// In HTTP/2, where a connection has many: room for requests in progress.
+    pub(super) rooms: Arc<Semaphore>,
     connections: TaskTracker,
 }
 
 impl<D: Door> Worker<D> {
-    pub(super) fn new(door: Arc<D>, tls: Option<Tls>, stop: &CancellationToken, seats: usize) -> Arc<Self> {
-        let seats = Arc::new(Semaphore::new(seats));
+    pub(super) fn new(door: Arc<D>, entrance: Entrance, stop: &CancellationToken, seats: usize) -> Arc<Self> {
+        let [seats, rooms] = [seats; 2].map(|count| Arc::new(Semaphore::new(count)));
         // A token of its own: connections of different workers never wait for each other.
-        Arc::new(Self { door, tls, stop: stop.child_token(), seats, connections: TaskTracker::new() })
+        Arc::new(Self { door, entrance, stop: stop.child_token(), seats, rooms, connections: TaskTracker::new() })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
@@ -176,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_comes_in_while_every_seat_is_taken() {
-        let worker = Worker::new(Arc::new(Hello), None, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(Hello), Entrance::Http1, &CancellationToken::new(), 1);
         let (street, coming) = mpsc::channel(1);
         let asked = Arc::new(AtomicUsize::new(0));
         let source = Street { coming: Mutex::new(coming), asked: Arc::clone(&asked) };

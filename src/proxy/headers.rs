@@ -187,7 +187,11 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
     if tokens(headers, &VIA).filter(ours).count() >= ROUNDS {
         return Err(ProxyError::Loop);
     }
-    let via = if version == Version::HTTP_10 { "1.0 vestibule" } else { "1.1 vestibule" };
+    let via = match version {
+        Version::HTTP_2 => "2.0 vestibule",
+        Version::HTTP_10 => "1.0 vestibule",
+        _ => "1.1 vestibule",
+    };
     headers.append(VIA, HeaderValue::from_static(via));
     Ok(())
 }

@@ -8,9 +8,9 @@ mod websocket;
 
 use std::error::Error as _;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use hyper::body::{Body as _, Incoming};
 
 use crate::body::{Body, BodyError, Download};
 use crate::config::Site;
@@ -72,16 +72,15 @@ pub async fn forward(
 
     let (mut head, incoming) = answer.into_parts();
     let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
-    if switched && !headers::asks_for_websocket(&head.headers) {
+    if switched && !switch.as_ref().is_some_and(|asked| asked.is_agreed_to(&head.headers)) {
         return Err(UpstreamError::Malformed("a switch to another protocol than was asked for").into());
     }
     if headers::make_incoming(&mut head.headers) {
         tracing::warn!(site = %way.site.name, "withheld a cookie of the upstream that has the name of the gateway's own");
     }
-    if switched {
-        let client = switch.ok_or(UpstreamError::Malformed("a switch of protocols that nobody asked for"))?;
+    if let (true, Some(asked)) = (switched, switch) {
         let answer = Response::from_parts(head, incoming);
-        return Ok(websocket::switch(client, answer, lease, open(way.tunnels, traveler)));
+        return Ok(websocket::switch(asked, answer, lease, open(way.tunnels, traveler)));
     }
     let mut download = Download::new(incoming, lease);
     if is_event_stream(&head.headers) {
@@ -103,7 +102,10 @@ fn outgoing(
     switch: bool,
 ) -> Result<Request<Body>, ProxyError> {
     let (head, incoming) = request.into_parts();
-    let mut outgoing = Request::new(Body::client(incoming));
+    // In HTTP/2 the end of a stream says how long a body was; in HTTP/1.1 a field must.
+    let is_chunked =
+        head.version == Version::HTTP_2 && !incoming.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
+    let mut outgoing = Request::new(Body::client(incoming, head.version));
     *outgoing.method_mut() = head.method;
     *outgoing.uri_mut() = head.uri;
     *outgoing.headers_mut() = head.headers;
@@ -112,6 +114,9 @@ fn outgoing(
     headers::add_via(headers, head.version)?;
     if !switch {
         headers::remove_switch(headers);
+    }
+    if is_chunked {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     Ok(outgoing)
 }
@@ -134,7 +139,7 @@ fn whose_fault(error: UpstreamError) -> ProxyError {
     let UpstreamError::Broken(error) = error else { return ProxyError::Upstream(error) };
     match error.source().and_then(|cause| cause.downcast_ref()) {
         Some(BodyError::Stalled) => ProxyError::Stalled,
-        Some(BodyError::Broken(_) | BodyError::Ended) => ProxyError::Client(error),
+        Some(BodyError::Broken(_) | BodyError::Cut | BodyError::Ended) => ProxyError::Client(error),
         None => ProxyError::Upstream(UpstreamError::Broken(error)),
     }
 }

@@ -1,6 +1,8 @@
 //! The one switch of protocols that is passed on: to a WebSocket (RFC 6455), and only once the dashboard has agreed.
 
-use http::header::{HOST, ORIGIN};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use data_encoding::BASE64;
+use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -10,21 +12,54 @@ use super::headers;
 use super::tunnels::Open;
 use super::{ProxyError, relay};
 use crate::body::Body;
+use crate::entropy;
 use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
 use crate::upstream::Lease;
 
+/// A client that asks for a WebSocket.
+pub(super) struct Asked {
+    client: OnUpgrade,
+    /// What the dashboard has to agree with to a key of the gateway's own.
+    accept: Option<HeaderValue>,
+}
+
 /// The client's side of a switch, if its request asks for one that may be passed on.
 ///
-/// Browsers send cookies along with a WebSocket whatever page asks for it, so the page must be the site's own.
-pub(super) fn asked(request: &mut Request<Incoming>, client: &Client) -> Result<Option<OnUpgrade>, ProxyError> {
-    let possible = request.method() == Method::GET && request.version() == Version::HTTP_11;
+/// Browsers send cookies along with a WebSocket whatever page asks for it, so the page must be the site's own. A request in
+/// HTTP/2 gets a key, which HTTP/1.1 wants and HTTP/2 has not (RFC 8441, section 5).
+pub(super) fn asked(request: &mut Request<Incoming>, client: &Client) -> Result<Option<Asked>, ProxyError> {
+    let possible = request.method() == Method::GET && request.version() >= Version::HTTP_11;
     if !possible || !headers::asks_for_websocket(request.headers()) {
         return Ok(None);
     }
     if !from_own_origin(request.headers(), client) {
         return Err(ProxyError::ForeignOrigin);
     }
-    Ok(Some(hyper::upgrade::on(request)))
+    let accept = (request.version() == Version::HTTP_2).then(|| {
+        let key = BASE64.encode(&entropy::random::<16>());
+        let accept = accept(&key);
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, base64_value(key));
+        accept
+    });
+    Ok(Some(Asked { client: hyper::upgrade::on(request), accept }))
+}
+
+impl Asked {
+    /// Whether the head of the answer, which says that the protocol is switched, is about what was asked for.
+    pub(super) fn is_agreed_to(&self, headers: &HeaderMap) -> bool {
+        let accepts = |accept| headers.get(SEC_WEBSOCKET_ACCEPT) == Some(accept);
+        headers::asks_for_websocket(headers) && self.accept.as_ref().is_none_or(accepts)
+    }
+}
+
+/// What agrees to a key (RFC 6455, section 4.2.2).
+fn accept(key: &str) -> HeaderValue {
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64_value(BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()).as_ref()))
+}
+
+fn base64_value(base64: String) -> HeaderValue {
+    HeaderValue::try_from(base64).expect("base64 is visible ASCII")
 }
 
 fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
@@ -51,7 +86,11 @@ fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
 
 /// Agrees to the switch as the dashboard did, and relays what both sides say from then on, until one of them, the session
 /// or the gateway ends it.
-pub(super) fn switch(client: OnUpgrade, mut answer: Response<Incoming>, lease: Lease, open: Open) -> Response<Body> {
+pub(super) fn switch(asked: Asked, mut answer: Response<Incoming>, lease: Lease, open: Open) -> Response<Body> {
+    let Asked { client, accept } = asked;
+    if accept.is_some() {
+        answer.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+    }
     let upstream = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         tokio::select! {
@@ -90,6 +129,11 @@ mod tests {
             headers.append(ORIGIN, HeaderValue::from_static(origin));
         }
         from_own_origin(&headers, &Client { address: None, scheme, peer: Peer::Unix, trusted: scheme == Scheme::Https })
+    }
+
+    #[test]
+    fn a_key_is_agreed_to_as_in_the_example_of_the_rfc() {
+        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub(crate) fn config() -> Config {
         server: Server {
             listen: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            h2c: false,
             proxy_protocol: false,
             tls: None,
             workers: NonZeroUsize::MIN,

@@ -147,6 +147,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[server]", "trusted_proxies = [\"::/0\"]", "server.trusted_proxies", "believes everybody", "servers in front"),
     ("[server]", "trusted_proxies = [\"::ffff:10.0.0.1\"]", "server.trusted_proxies", "never matches", "as IPv4"),
     ("[server]", "workers = 0", "server.workers", "0 workers", "1 to 1024"),
+    ("[server]", "h2c = 1", "server.h2c", "wrong type: integer", "true or false"),
     ("[server]", "workers = \"2\"", "server.workers", "wrong type: string", "a whole number"),
     ("[operations]", "listen = \"127.0.0.1:8080\"", "operations.listen", "visitors come in here", "of its own"),
     ("[operations]", "listen = \"unix:/run/x\"", "operations.listen", "no address", "an IP address and a port"),
@@ -454,6 +455,7 @@ fn files_that_are_named_must_be_there_and_hold_what_they_should() {
     let text = small_with("[server]", "tls = { certificate = \"empty.pem\", key = \"none.pem\" }");
     let config = folder.path().join("vestibule.toml");
     for (text, messages) in [
+        (text.replace("tls =", "h2c = true\ntls ="), vec!["the handshake says", "no certificate", "can't be read"]),
         (text, vec!["has no certificate", "can't be read"]),
         (
             small_with("[server]", "tls = { certificate = \"none.pem\", key = \"empty.pem\" }"),

@@ -3,6 +3,9 @@
 
 mod framing;
 mod headers;
+mod http2;
+mod http2_frames;
+mod http2_websocket;
 mod reuse;
 mod stopping;
 mod streaming;

@@ -134,6 +134,7 @@ pub(crate) struct World {
 pub(crate) struct Options {
     pub(crate) upstream: Option<UpstreamAddress>,
     pub(crate) listen: Listen,
+    pub(crate) h2c: bool,
     pub(crate) tls: Option<config::Tls>,
     pub(crate) answer_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -145,6 +146,7 @@ impl Default for Options {
         Self {
             upstream: None,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
+            h2c: false,
             tls: None,
             answer_timeout: TOO_LONG,
             idle_timeout: TOO_LONG,
@@ -162,6 +164,7 @@ impl World {
     pub(crate) async fn with(options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
+        let sockets = bind(&options);
         let address = options.upstream.unwrap_or(UpstreamAddress::Http { host: "127.0.0.1".into(), port });
         let site = Arc::new(site(Upstream {
             addresses: vec![address],
@@ -170,7 +173,6 @@ impl World {
             answer_timeout: options.answer_timeout,
             idle_timeout: options.idle_timeout,
         }));
-        let sockets = bind(options.listen, options.workers);
         let address = sockets.addresses()[0].clone();
         let tls = options.tls.map(|files| Tls::load(&files).expect("a certificate with its key"));
         let tunnels = Arc::new(Tunnels::default());
@@ -209,11 +211,12 @@ impl World {
     }
 }
 
-fn bind(listen: Listen, workers: usize) -> Sockets {
-    let workers = NonZeroUsize::new(workers).expect("at least one");
+fn bind(options: &Options) -> Sockets {
+    let workers = NonZeroUsize::new(options.workers).expect("at least one");
     let server = Server {
-        listen: vec![listen],
+        listen: vec![options.listen.clone()],
         trusted_proxies: TrustedProxies::default(),
+        h2c: options.h2c,
         proxy_protocol: false,
         tls: None,
         workers,

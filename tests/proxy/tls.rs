@@ -14,25 +14,26 @@ use vestibule::listener::tls::{Tls, TlsError};
 
 use super::support::{End, Options, World, field, soon, status, write};
 
-const NAME: &str = "insights.acme.example";
+pub(crate) const NAME: &str = "insights.acme.example";
 const HI: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 
-fn certificate() -> CertifiedKey<KeyPair> {
+pub(crate) fn certificate() -> CertifiedKey<KeyPair> {
     generate_simple_self_signed([NAME.to_owned()]).expect("a certificate")
 }
 
-fn files(directory: &TempDir, certified: &CertifiedKey<KeyPair>) -> CertificateFiles {
+pub(crate) fn files(directory: &TempDir, certified: &CertifiedKey<KeyPair>) -> CertificateFiles {
     CertificateFiles {
         certificate: write(directory, "fullchain.pem", &certified.cert.pem()),
         key: write(directory, "key.pem", &certified.signing_key.serialize_pem()),
     }
 }
 
-fn only(files: CertificateFiles) -> config::Tls {
+pub(crate) fn only(files: CertificateFiles) -> config::Tls {
     config::Tls { certificates: vec![files] }
 }
 
-fn connector(certified: &CertifiedKey<KeyPair>) -> TlsConnector {
+/// A client that believes this certificate, and speaks these protocols.
+pub(crate) fn connector(certified: &CertifiedKey<KeyPair>, protocols: &[&str]) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(certified.cert.der().clone()).expect("an authority");
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -40,11 +41,14 @@ fn connector(certified: &CertifiedKey<KeyPair>) -> TlsConnector {
         .expect("versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsConnector::from(Arc::new(config))
 }
 
-async fn handshake(connector: &TlsConnector, stream: TcpStream) -> tokio_rustls::client::TlsStream<TcpStream> {
+pub(crate) async fn handshake(
+    connector: &TlsConnector,
+    stream: TcpStream,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
     let name = ServerName::try_from(NAME).expect("a name");
     soon(connector.connect(name, stream)).await.expect("a handshake")
 }
@@ -53,7 +57,7 @@ async fn handshake(connector: &TlsConnector, stream: TcpStream) -> tokio_rustls:
 async fn a_visitor_comes_in_by_tls_and_a_second_handshake_is_a_short_one() {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
     let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
-    let connector = connector(&certified);
+    let connector = connector(&certified, &["http/1.1"]);
 
     let stream = handshake(&connector, world.connect().await).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));

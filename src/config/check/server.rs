@@ -25,6 +25,7 @@ impl Check<'_> {
         if let (Ok(proxies), None) = (&trusted_proxies, &server.tls) {
             self.codes_in_the_clear(server, proxies);
         }
+        let h2c = self.h2c(server);
         let proxy_protocol = self.proxy_protocol(server, trusted_proxies.as_ref().ok());
         let workers = match &server.workers {
             Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
@@ -33,6 +34,7 @@ impl Check<'_> {
         Ok(Server {
             listen: listen?,
             trusted_proxies: trusted_proxies?,
+            h2c: h2c?,
             proxy_protocol: proxy_protocol?,
             tls: tls?,
             workers: workers?,
@@ -88,6 +90,15 @@ impl Check<'_> {
             }
         }
         Ok(proxies)
+    }
+
+    fn h2c(&mut self, server: &file::Server) -> Checked<bool> {
+        let Some(written) = server.h2c.as_ref().filter(|written| *written.get_ref()) else { return Ok(false) };
+        if server.tls.is_some() {
+            let what = "with [server.tls], the handshake says who speaks HTTP/2";
+            return Err(self.report(written.span(), "server.h2c", Wrong::new(what, "h2c = false, or no [server.tls]")));
+        }
+        Ok(true)
     }
 
     /// Nobody may name clients who is not trusted to: without trusted proxies, nobody could connect.

@@ -1,0 +1,289 @@
+//! One connection in HTTP/2 (RFC 9113): its limits, its requests, and its end.
+
+mod streams;
+mod traffic;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use h2::Reason;
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use self::streams::{Outgoing, Streams};
+use self::traffic::{Traffic, Waiting};
+use super::Door;
+use super::connection::{Accepted, BUFFER};
+use super::wire::Wire;
+use super::worker::Worker;
+use crate::body::Body;
+use crate::identity::client::Arrival;
+
+/// How many requests one connection may have in progress.
+const STREAMS: u32 = 100;
+
+/// How much a client may send ahead, in one request and in all of a connection. The first is what an upload can bring in
+/// one round trip, some 5 MiB a second over 50 ms; the second is what a connection can take of memory.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The largest head, counted as section 6.5.2 of RFC 9113 does, which is 32 bytes more a field.
+#[expect(clippy::cast_possible_truncation, reason = "a constant that fits")]
+const HEAD: u32 = BUFFER as u32;
+
+/// How much of an answer the library keeps for a client that does not take it.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// After how long a silence a client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+
+/// Answers the requests of one connection until either side ends it.
+pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
+    let traffic = Arc::new(Traffic::default());
+    let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
+    let rooms = Arc::clone(&worker.rooms);
+    let service = service_fn(move |request| {
+        let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
+        let room = Arc::clone(&rooms).try_acquire_owned();
+        async move {
+            let answered = match room {
+                Ok(room) => Ok(Outgoing::of(answer(&*door, request, arrival).await, room)),
+                // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
+                Err(_) => Err(h2::Error::from(Reason::REFUSED_STREAM)),
+            };
+            waiting.end();
+            answered
+        }
+    });
+    let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .enable_connect_protocol()
+        .serve_connection(TokioIo::new(wire), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = traffic.restless() => return,
+        () = until_quiet_or_stopped(worker, &traffic) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = traffic.restless() => return,
+                // Whoever does not take leave either is left.
+                () = traffic.quiet() => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+async fn until_quiet_or_stopped<D>(worker: &Worker<D>, traffic: &Traffic) {
+    tokio::select! {
+        () = worker.stop.cancelled() => {}
+        () = traffic.quiet() => {}
+    }
+}
+
+/// The answer as it goes out.
+async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
+    let method = request.method().clone();
+    let response = door.answer(request, arrival).await;
+    match method {
+        Method::HEAD => without_body(response),
+        Method::CONNECT => to_connect(response),
+        _ => response,
+    }
+}
+
+/// The library sends whatever body it is given, with an answer to `HEAD` as well.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0) {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
+}
+
+/// Here 200 is what 101 is in HTTP/1.1: the stream is a tunnel from then on (RFC 8441, section 5). A page in its place
+/// would pass for one.
+fn to_connect(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        *response.status_mut() = StatusCode::OK;
+        response.headers_mut().remove(CONNECTION);
+        response.headers_mut().remove(UPGRADE);
+    } else if response.status().is_success() {
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use h2::client::{ResponseFuture, SendRequest};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinHandle;
+    use tokio::time::{Instant, sleep};
+    use tokio_util::sync::CancellationToken;
+
+    use super::traffic::{GIVEN_UP, QUIET};
+    use super::*;
+    use crate::body::STANDSTILL;
+    use crate::identity::client::{Peer, Scheme};
+    use crate::listener::preface::PREFACE;
+    use crate::listener::wire::FIRST_BYTES;
+    use crate::listener::worker::Entrance;
+
+    /// Answers with that many bytes; to `/never`, not at all.
+    struct Many(usize);
+
+    impl Door for Many {
+        async fn answer(&self, request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            Response::new(Body::own(vec![b'x'; self.0]))
+        }
+    }
+
+    const ROOMS: usize = 3;
+
+    async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
+        let (client, server) = duplex(1024);
+        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), ROOMS);
+        let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
+        let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
+        let wire = Wire::http2(server, seat);
+        (client, tokio::spawn(async move { converse(&worker, wire, arrival).await }))
+    }
+
+    type Ended = JoinHandle<Result<(), h2::Error>>;
+
+    async fn speaking(door: Many) -> (SendRequest<Bytes>, Ended, JoinHandle<()>) {
+        let (stream, served) = connected(door).await;
+        let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        (client, tokio::spawn(connection), served)
+    }
+
+    fn ask(client: &mut SendRequest<Bytes>, method: &str, path: &str) -> ResponseFuture {
+        let uri = format!("https://a{path}");
+        let request = Request::builder().method(method).uri(uri).body(()).expect("a request");
+        client.send_request(request, true).expect("sent").0
+    }
+
+    /// After how many seconds the gateway hangs up on a client that says nothing after this.
+    async fn hung_up_on(said: &[u8]) -> u64 {
+        let (mut client, _served) = connected(Many(2)).await;
+        let started = Instant::now();
+        client.write_all(said).await.expect("written");
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.expect("an end");
+        started.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_introduce_itself_is_hung_up_on() {
+        for said in [&[][..], &PREFACE[..1], &PREFACE[..PREFACE.len() - 1]] {
+            assert_eq!(hung_up_on(said).await, FIRST_BYTES.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_gone_or_never_finishes_its_head_is_noticed() {
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        assert_eq!(hung_up_on(&[&PREFACE[..], &settings].concat()).await, 2 * PING.as_secs());
+        let half_a_head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+        assert_eq!(hung_up_on(&[&PREFACE[..], &settings, &half_a_head].concat()).await, 2 * PING.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_not_used_is_closed_in_an_orderly_way_but_not_during_a_request() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        let never = ask(&mut client, "GET", "/never");
+        sleep(10 * QUIET).await;
+        assert!(!ended.is_finished());
+        drop(never);
+        let started = Instant::now();
+        ended.await.expect("no panic").expect("an orderly end");
+        assert!(started.elapsed() >= QUIET && started.elapsed() <= 2 * QUIET, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_takes_is_reset() {
+        let (mut client, ended, served) = speaking(Many(1 << 20)).await;
+        let started = Instant::now();
+        let (_, mut body) = ask(&mut client, "GET", "/").await.expect("an answer").into_parts();
+        let error = loop {
+            match body.data().await.expect("no clean end") {
+                Ok(_) => assert!(started.elapsed() < STANDSTILL, "nothing was taken"),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.is_reset(), "{error}");
+        assert!(started.elapsed() >= STANDSTILL && started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
+        drop((client, ended));
+        served.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_gives_up_one_request_after_the_other_is_hung_up_on() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        let mut given_up = 0;
+        while !ended.is_finished() {
+            let request = ask(&mut client, "GET", "/never");
+            // Until the gateway has begun with it, and then until it has seen the end of it.
+            sleep(Duration::from_secs(1)).await;
+            drop(request);
+            sleep(Duration::from_secs(1)).await;
+            given_up += 1;
+        }
+        assert_eq!(given_up, GIVEN_UP + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_also_lets_requests_be_answered_may_give_up_as_many() {
+        let (mut client, ended, _served) = speaking(Many(2)).await;
+        for _ in 0..2 * GIVEN_UP {
+            let given_up = ask(&mut client, "GET", "/never");
+            ask(&mut client, "GET", "/").await.expect("an answer");
+            drop(given_up);
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!ended.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_turned_away_while_as_many_are_in_progress_as_may_be() {
+        let (mut client, _ended, _served) = speaking(Many(2)).await;
+        let mut others: Vec<_> = (0..ROOMS).map(|_| ask(&mut client, "GET", "/never")).collect();
+        let refused = ask(&mut client, "GET", "/").await.expect_err("no room");
+        assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
+        others.pop();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_to_head_has_its_length_and_no_body() {
+        let (mut client, _ended, _served) = speaking(Many(5)).await;
+        let answer = ask(&mut client, "HEAD", "/").await.expect("an answer");
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "5");
+        assert!(answer.body().is_end_stream());
+    }
+}

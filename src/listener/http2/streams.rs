@@ -1,0 +1,113 @@
+//! The streams of one connection in HTTP/2: each a task, for as long as its client takes what it is sent.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Frame, SizeHint};
+use hyper::rt::Executor;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::traffic::{Stream, Traffic};
+use crate::body::{Body, BodyError, Standstill};
+use crate::listener::connection::PanicNote;
+
+/// Runs the streams of one connection, each as a task. One that is dropped is reset.
+#[derive(Clone)]
+pub(super) struct Streams(pub(super) Arc<Traffic>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, work: F) {
+        let stream = Stream::begin(&self.0);
+        tokio::spawn(PIECE.scope(Cell::new(Piece::Awaited), async move {
+            let _note = PanicNote;
+            while_taken(work).await;
+            drop(stream);
+        }));
+    }
+}
+
+/// Where the answer of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// Nothing is there to be sent. What it is waited for has limits of its own.
+    Awaited,
+    /// This many pieces were handed to the library, and it has not asked for another: the client takes none.
+    Handed(u64),
+}
+
+tokio::task_local! {
+    static PIECE: Cell<Piece>;
+}
+
+/// Works on a stream until it is done, or its client has taken nothing for too long.
+async fn while_taken(work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
+    let mut standstill = Standstill::default();
+    let mut before = Piece::Awaited;
+    poll_fn(|cx| {
+        if work.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let piece = PIECE.with(Cell::get);
+        if std::mem::replace(&mut before, piece) != piece {
+            standstill.moved();
+        }
+        match piece {
+            Piece::Awaited => Poll::Pending,
+            Piece::Handed(_) => standstill.poll(cx),
+        }
+    })
+    .await;
+}
+
+/// A body that tells its stream how far it is. It comes in pieces of the size of a frame: the library takes a piece as a
+/// whole, however little of it the client does.
+pub(super) struct Outgoing {
+    body: Body,
+    rest: Bytes,
+    pieces: u64,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Outgoing {
+    /// An answer with such a body, which has that room until it is sent.
+    pub(super) fn of(answer: Response<Body>, room: OwnedSemaphorePermit) -> Response<Self> {
+        answer.map(|body| Self { body, rest: Bytes::new(), pieces: 0, _room: room })
+    }
+}
+
+/// The largest frame that every client takes (section 4.2).
+const FRAME: usize = 16 * 1024;
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.rest.is_empty() {
+            PIECE.with(|piece| piece.set(Piece::Awaited));
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => self.rest = data,
+                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
+                None => return Poll::Ready(None),
+            }
+        }
+        self.pieces += 1;
+        PIECE.with(|piece| piece.set(Piece::Handed(self.pieces)));
+        let length = self.rest.len().min(FRAME);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
+    }
+}
