@@ -14,9 +14,9 @@ use crate::key_file::{self, KeyError};
 use crate::listener::tls::{Certificates, Tls, TlsError};
 use crate::listener::{self, Address, BindError, Given, Sockets};
 use crate::operations;
+use crate::proxy::tunnels::Holder;
 use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
-use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::{BindingCheck, VerifiedSession};
 use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Expired, Store, StoreError};
@@ -191,22 +191,25 @@ async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
 
 /// Ends the tunnels of those who would not get through any more.
 async fn watch_tunnels(gateway: &Gateway) -> Result<(), StoreError> {
-    for traveler in gateway.tunnels.travelers() {
-        if !gateway.still_stands(&traveler).await? {
-            gateway.tunnels.end(&traveler);
+    for holder in gateway.tunnels.holders() {
+        if !gateway.still_stands(&holder).await? {
+            gateway.tunnels.end(&holder);
         }
     }
     Ok(())
 }
 
 impl Gateway {
-    /// Whether somebody who passed some time ago still would.
-    async fn still_stands(&self, traveler: &Traveler) -> Result<bool, StoreError> {
+    /// Whether somebody who passed some time ago still would, at the same site: there may be no such site anymore, and it
+    /// may ask for more, or have other users.
+    async fn still_stands(&self, Holder { traveler, site }: &Holder) -> Result<bool, StoreError> {
+        let Some(dashboard) = self.dashboards.iter().find(|d| d.site.name == *site) else { return Ok(false) };
         let Some(known) = self.standings.of_account(traveler.account).await? else { return Ok(false) };
+        if known.organization.realm != dashboard.site.realm {
+            return Ok(false);
+        }
         let Some(verified) = traveler.verified else {
-            let dashboard = self.dashboards.iter().find(|d| d.site.realm == known.organization.realm);
-            let stored = known.organization.requirement;
-            let requirement = dashboard.map_or(stored, |d| d.site.organization.requirement(stored));
+            let requirement = dashboard.site.organization.requirement(known.organization.requirement);
             return Ok(requirement == Requirement::Optional && known.account.factor == Factor::NotEnrolled);
         };
         let session = self.standings.session_of(traveler.account, verified.session).await?;

@@ -80,11 +80,11 @@ pub async fn forward(
     }
     if let (true, Some(asked)) = (switched, switch) {
         let answer = Response::from_parts(head, incoming);
-        return Ok(websocket::switch(asked, answer, lease, open(way.tunnels, traveler)));
+        return Ok(websocket::switch(asked, answer, lease, open(way, traveler)));
     }
     let mut download = Download::new(incoming, lease);
     if is_event_stream(&head.headers) {
-        let open = open(way.tunnels, traveler);
+        let open = open(way, traveler);
         download = download.until(async move { open.ended.cancelled().await });
     }
     let mut response = Response::new(Body::Upstream(download));
@@ -121,10 +121,10 @@ fn outgoing(
     Ok(outgoing)
 }
 
-fn open(tunnels: &Tunnels, traveler: Option<&Traveler>) -> Open {
+fn open(way: Way<'_>, traveler: Option<&Traveler>) -> Open {
     match traveler {
-        Some(traveler) => tunnels.open(traveler),
-        None => tunnels.open_to_everybody(),
+        Some(traveler) => way.tunnels.open(traveler, &way.site.name),
+        None => way.tunnels.open_to_everybody(),
     }
 }
 

@@ -22,10 +22,19 @@ struct Registry {
 }
 
 /// What ends together.
-type Key = (AccountId, Option<SessionId>);
+type Key = (AccountId, Option<SessionId>, String);
+
+/// Who has tunnels open, and where.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The visitor as they were when they passed.
+    pub traveler: Traveler,
+    /// The name of the site: what one asks of its visitors another may not.
+    pub site: String,
+}
 
 struct Group {
-    traveler: Traveler,
+    holder: Holder,
     open: usize,
     ended: CancellationToken,
 }
@@ -39,12 +48,13 @@ pub struct Open {
 }
 
 impl Tunnels {
-    /// Adds a tunnel that `traveler` opened.
-    pub fn open(&self, traveler: &Traveler) -> Open {
-        let key = key(traveler);
+    /// Adds a tunnel that `traveler` opened at the site of that name.
+    pub fn open(&self, traveler: &Traveler, site: &str) -> Open {
+        let holder = Holder { traveler: traveler.clone(), site: site.to_owned() };
+        let key = holder.key();
         let mut groups = self.registry.lock();
-        let group = groups.entry(key).or_insert_with(|| Group {
-            traveler: traveler.clone(),
+        let group = groups.entry(key.clone()).or_insert_with(|| Group {
+            holder,
             open: 0,
             ended: self.registry.all.child_token(),
         });
@@ -57,14 +67,14 @@ impl Tunnels {
         Open { ended: self.registry.all.clone(), entry: None }
     }
 
-    /// Those who have one open: one traveler for each session (or account, without one).
-    pub fn travelers(&self) -> Vec<Traveler> {
-        self.registry.lock().values().map(|group| group.traveler.clone()).collect()
+    /// Those who have one open: one holder for each site and session (or account, without one).
+    pub fn holders(&self) -> Vec<Holder> {
+        self.registry.lock().values().map(|group| group.holder.clone()).collect()
     }
 
-    /// Ends every tunnel of the same account and session as `traveler`.
-    pub fn end(&self, traveler: &Traveler) {
-        if let Some(group) = self.registry.lock().remove(&key(traveler)) {
+    /// Ends every tunnel at that site of the same account and session.
+    pub fn end(&self, holder: &Holder) {
+        if let Some(group) = self.registry.lock().remove(&holder.key()) {
             group.ended.cancel();
         }
     }
@@ -75,8 +85,11 @@ impl Tunnels {
     }
 }
 
-fn key(traveler: &Traveler) -> Key {
-    (traveler.account, traveler.verified.map(|verified| verified.session))
+impl Holder {
+    fn key(&self) -> Key {
+        let Self { traveler, site } = self;
+        (traveler.account, traveler.verified.map(|verified| verified.session), site.clone())
+    }
 }
 
 impl Registry {
@@ -120,45 +133,51 @@ mod tests {
         }
     }
 
+    fn holder(traveler: &Traveler) -> Holder {
+        Holder { traveler: traveler.clone(), site: "s".into() }
+    }
+
     #[test]
-    fn ending_a_session_ends_its_tunnels_and_no_others() {
+    fn ending_a_session_at_a_site_ends_its_tunnels_and_no_others() {
         let tunnels = Tunnels::default();
         let (alice, elsewhere, bob) = (traveler(1, Some(10)), traveler(1, Some(11)), traveler(2, None));
-        let opened = [&alice, &alice, &elsewhere, &bob].map(|traveler| tunnels.open(traveler));
-        tunnels.end(&alice);
-        assert_eq!(opened.each_ref().map(|open| open.ended.is_cancelled()), [true, true, false, false]);
-        assert_eq!(tunnels.travelers().len(), 2);
+        let all = [(&alice, "s"), (&alice, "s"), (&elsewhere, "s"), (&bob, "s"), (&alice, "another")];
+        let opened = all.map(|(traveler, site)| tunnels.open(traveler, site));
+        tunnels.end(&holder(&alice));
+        let ended = opened.each_ref().map(|open| open.ended.is_cancelled());
+        assert_eq!(ended, [true, true, false, false, false]);
+        assert_eq!(tunnels.holders().len(), 3);
     }
 
     #[test]
     fn each_session_is_listed_once_until_its_last_tunnel_closes() {
         let tunnels = Tunnels::default();
-        let first = tunnels.open(&traveler(1, Some(10)));
-        let second = tunnels.open(&traveler(1, Some(10)));
-        assert_eq!(tunnels.travelers().len(), 1);
+        let first = tunnels.open(&traveler(1, Some(10)), "s");
+        let second = tunnels.open(&traveler(1, Some(10)), "s");
+        assert_eq!(tunnels.holders().len(), 1);
         drop(first);
-        assert_eq!(tunnels.travelers().len(), 1);
+        assert_eq!(tunnels.holders().len(), 1);
         drop(second);
-        assert!(tunnels.travelers().is_empty());
+        assert!(tunnels.holders().is_empty());
     }
 
     #[test]
     fn a_tunnel_that_was_ended_takes_no_later_one_off_the_list() {
         let tunnels = Tunnels::default();
-        let old = tunnels.open(&traveler(1, Some(10)));
-        tunnels.end(&traveler(1, Some(10)));
-        let new = tunnels.open(&traveler(1, Some(10)));
+        let old = tunnels.open(&traveler(1, Some(10)), "s");
+        tunnels.end(&holder(&traveler(1, Some(10))));
+        let new = tunnels.open(&traveler(1, Some(10)), "s");
         drop(old);
-        assert_eq!(tunnels.travelers().len(), 1);
+        assert_eq!(tunnels.holders().len(), 1);
         assert!(!new.ended.is_cancelled());
     }
 
     #[test]
     fn everything_ends_with_the_gateway() {
         let tunnels = Tunnels::default();
-        let opened = [tunnels.open(&traveler(1, None)), tunnels.open_to_everybody()];
+        let opened = [tunnels.open(&traveler(1, None), "s"), tunnels.open_to_everybody()];
         tunnels.end_all();
         assert!(opened.iter().all(|open| open.ended.is_cancelled()));
-        assert!(tunnels.open(&traveler(2, None)).ended.is_cancelled());
+        assert!(tunnels.open(&traveler(2, None), "s").ended.is_cancelled());
     }
 }

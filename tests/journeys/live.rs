@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::http::Live;
 use crate::support::visitor::Visitor;
-use crate::support::world::World;
+use crate::support::world::{Configuration, World};
 use crate::support::{Sight, optional, required};
 
 /// A WebSocket and an event stream of somebody.
@@ -106,6 +106,57 @@ async fn when_the_key_is_replaced_those_of_the_other_browsers() {
     bob.submits("/_2fa/profile/replace", &[("code", &code)]).await.shows(Sight::Enrollment);
     bob.enrolls().await;
     end(live).await;
+}
+
+/// A second site of the same users, which asks them for this.
+fn two_sites(asks: &str) -> Configuration {
+    optional().and(&format!(
+        r#"
+[[site]]
+name = "reports"
+realm = "insights"
+hosts = ["reports.example"]
+upstream = "http://DASHBOARD"
+public = ["/login"]
+login = "/login?next={{next}}"
+
+[site.identity]
+url = "/api/me"
+user = "/id"
+organization = "/company/slug"
+
+[site.organization]
+{asks}
+"#
+    ))
+}
+
+#[tokio::test]
+async fn when_their_own_site_begins_to_require_what_somebody_has_not() {
+    let world = World::open(two_sites("requirement = \"optional\"")).await;
+    let mut at_second = world.visitor("bob").at("reports.example");
+    at_second.logs_in().await;
+    let live = opened(&at_second).await;
+    let mut at_first = opened(&world.logged_in("bob").await).await;
+    world.reloads(&two_sites("requirement = \"required\"\nlocked = true"));
+    end(live).await;
+    is_open(&mut at_first).await;
+}
+
+#[tokio::test]
+async fn when_their_site_is_no_longer_there() {
+    let world = World::open(two_sites("requirement = \"optional\"")).await;
+    let mut bob = world.visitor("bob").at("reports.example");
+    bob.logs_in().await;
+    let live = opened(&bob).await;
+    let mut enrolled = world.enrolled("carol").await.at("reports.example");
+    enrolled.signs_in().await;
+    let verified = opened(&enrolled).await;
+    let mut others = opened(&world.enrolled("alice").await).await;
+    world.reloads(&optional());
+    end(live).await;
+    end(verified).await;
+    is_open(&mut others).await;
 }
 
 #[tokio::test]

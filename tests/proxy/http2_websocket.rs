@@ -134,7 +134,7 @@ async fn nothing_is_relayed_before_the_dashboard_agrees_and_nothing_but_101_open
         assert_eq!(refused(answer).await.status(), expected, "{says}");
         assert_eq!(origin.rest().await, "", "and the connection is not used again");
     }
-    assert!(world.tunnels.travelers().is_empty());
+    assert!(world.tunnels.holders().is_empty());
 }
 
 #[tokio::test]
@@ -158,12 +158,12 @@ async fn pages_of_other_origins_and_other_protocols_get_nothing() {
 async fn a_websocket_ends_with_the_session_that_opened_it_and_its_connection_lives_on() {
     let (world, client) = world().await;
     let (_up, mut down, mut origin) = opened(&world, &client).await;
-    let travelers = world.tunnels.travelers();
-    assert_eq!(travelers.len(), 1);
-    world.tunnels.end(&travelers[0]);
+    let holders = world.tunnels.holders();
+    assert_eq!(holders.len(), 1);
+    world.tunnels.end(&holders[0]);
     assert_eq!(text(&mut down).await.unwrap_or_default(), "", "and no more");
     assert_eq!(origin.rest().await, "");
-    assert!(world.tunnels.travelers().is_empty());
+    assert!(world.tunnels.holders().is_empty());
     let _another = opened(&world, &client).await;
 }
 
@@ -175,7 +175,7 @@ async fn a_client_that_resets_its_websocket_or_goes_away_is_no_longer_listed() {
     assert_eq!(origin.rest().await, "");
     drop((up, down, origin));
     let gone = async {
-        while !world.tunnels.travelers().is_empty() {
+        while !world.tunnels.holders().is_empty() {
             tokio::task::yield_now().await;
         }
     };

@@ -86,21 +86,21 @@ async fn pages_of_other_origins_get_no_websocket() {
 async fn a_websocket_ends_with_the_session_that_opened_it() {
     let world = World::new().await;
     let (mut client, mut origin) = opened(&world).await;
-    let travelers = world.tunnels.travelers();
-    assert_eq!(travelers.len(), 1);
-    world.tunnels.end(&travelers[0]);
+    let holders = world.tunnels.holders();
+    assert_eq!(holders.len(), 1);
+    world.tunnels.end(&holders[0]);
     assert_eq!((client.rest().await, origin.rest().await), (String::new(), String::new()));
-    assert!(world.tunnels.travelers().is_empty());
+    assert!(world.tunnels.holders().is_empty());
 }
 
 #[tokio::test]
 async fn a_websocket_that_closed_is_no_longer_listed() {
     let world = World::new().await;
     let (client, origin) = opened(&world).await;
-    assert_eq!(world.tunnels.travelers().len(), 1);
+    assert_eq!(world.tunnels.holders().len(), 1);
     drop((client, origin));
     soon(async {
-        while !world.tunnels.travelers().is_empty() {
+        while !world.tunnels.holders().is_empty() {
             tokio::task::yield_now().await;
         }
     })
@@ -118,9 +118,9 @@ async fn an_event_stream_is_cut_visibly_with_its_session() {
         )
         .await;
     client.until("data: 1\r\n").await;
-    let travelers = world.tunnels.travelers();
-    assert_eq!(travelers.len(), 1);
-    world.tunnels.end(&travelers[0]);
+    let holders = world.tunnels.holders();
+    assert_eq!(holders.len(), 1);
+    world.tunnels.end(&holders[0]);
     assert_eq!(client.rest().await, "", "without the last chunk");
     assert_eq!(origin.rest().await, "");
 }
@@ -133,5 +133,5 @@ async fn an_event_stream_that_ended_by_itself_is_no_longer_listed() {
     assert_eq!(client.answer().await.1, "data: 1");
     client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(origin.head().await.starts_with("GET /next "));
-    assert!(world.tunnels.travelers().is_empty());
+    assert!(world.tunnels.holders().is_empty());
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vestibule::gateway::Gateway;
 use vestibule::listener::Address;
+use vestibule::reload::Running;
 use vestibule::{config, start};
 
 use super::dashboard::Dashboard;
@@ -102,8 +103,9 @@ pub(crate) struct Place {
 pub(crate) struct World {
     place: Place,
     gateway: Arc<Gateway>,
+    running: Arc<Running>,
     folder: Arc<TempDir>,
-    _running: DropGuard,
+    _shutdown: DropGuard,
 }
 
 impl World {
@@ -127,10 +129,19 @@ impl World {
         let config = config::parse(&text, &path).unwrap_or_else(|problems| panic!("{problems}"));
         let prepared = start::prepare(config, time.clock()).await.unwrap_or_else(|error| panic!("{error:?}"));
         let [Address::Tcp(gateway)] = *prepared.addresses() else { panic!("one address") };
-        let inside = prepared.running().gateway();
+        let running = Arc::clone(prepared.running());
+        let inside = running.gateway();
         let shutdown = CancellationToken::new();
         tokio::spawn(prepared.run(shutdown.clone()));
-        Self { place: Place { gateway, dashboard, time }, gateway: inside, folder, _running: shutdown.drop_guard() }
+        let place = Place { gateway, dashboard, time };
+        Self { place, gateway: inside, running, folder, _shutdown: shutdown.drop_guard() }
+    }
+
+    /// Has the gateway go over to another configuration, with the same listeners and store.
+    pub(crate) fn reloads(&self, configuration: &Configuration) {
+        let text = configuration.before(self.dashboard().address());
+        let config = config::parse(&text, &self.file("vestibule.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+        self.running.take_in(config).expect("it can be taken in");
     }
 
     /// Somebody with a browser that nobody used before.
