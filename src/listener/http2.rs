@@ -53,7 +53,10 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         let room = Arc::clone(&rooms).try_acquire_owned();
         async move {
             let answered = match room {
-                Ok(room) => Ok(Outgoing::of(answer(&*door, request, arrival).await, room)),
+                Ok(room) => {
+                    streams::take_room(room);
+                    Ok(Outgoing::of(answer(&*door, request, arrival).await))
+                }
                 // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
                 Err(_) => Err(h2::Error::from(Reason::REFUSED_STREAM)),
             };
@@ -150,11 +153,21 @@ mod tests {
     use crate::listener::wire::FIRST_BYTES;
     use crate::listener::worker::Entrance;
 
-    /// Answers with that many bytes; to `/never`, not at all.
+    /// Answers with that many bytes; to `/never`, not at all. Agrees to a tunnel, and keeps it until its client is gone.
     struct Many(usize);
 
     impl Door for Many {
-        async fn answer(&self, request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+        async fn answer(&self, mut request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+            if request.method() == Method::CONNECT {
+                let tunnel = hyper::upgrade::on(&mut request);
+                tokio::spawn(async move {
+                    let mut tunnel = TokioIo::new(tunnel.await.expect("a tunnel"));
+                    drop(tunnel.read_to_end(&mut Vec::new()).await);
+                });
+                let mut agreed = Response::new(Body::empty());
+                *agreed.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                return agreed;
+            }
             if request.uri().path() == "/never" {
                 std::future::pending::<()>().await;
             }
@@ -275,6 +288,25 @@ mod tests {
         let refused = ask(&mut client, "GET", "/").await.expect_err("no room");
         assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
         others.pop();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_takes_as_much_room_as_a_request_for_as_long_as_it_is_open() {
+        let (mut client, _ended, _served) = speaking(Many(2)).await;
+        let mut tunnels = Vec::new();
+        for _ in 0..ROOMS {
+            let request = Request::builder().method(Method::CONNECT).uri("https://a/").body(()).expect("a request");
+            let (answer, up) = client.send_request(request, false).expect("sent");
+            let answer = answer.await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+            tunnels.push((answer, up));
+        }
+        sleep(QUIET).await;
+        let refused = ask(&mut client, "GET", "/").await.expect_err("no room");
+        assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
+        tunnels.pop();
         sleep(Duration::from_secs(1)).await;
         assert_eq!(ask(&mut client, "GET", "/").await.expect("an answer").status(), 200);
     }

@@ -39,7 +39,7 @@ pub(super) struct Worker<D> {
     pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
     seats: Arc<Semaphore>,
-    /// In HTTP/2, where a connection has many: room for requests in progress.
+    /// In HTTP/2, where a connection has many: room for requests in progress, and for tunnels.
     pub(super) rooms: Arc<Semaphore>,
     connections: TaskTracker,
 }

@@ -1,6 +1,6 @@
 //! The streams of one connection in HTTP/2: each a task, for as long as its client takes what it is sent.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,12 +23,22 @@ pub(super) struct Streams(pub(super) Arc<Traffic>);
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, work: F) {
         let stream = Stream::begin(&self.0);
-        tokio::spawn(PIECE.scope(Cell::new(Piece::Awaited), async move {
+        // A stream that becomes a tunnel goes on as another task, which it starts itself.
+        let room = ROOM.try_with(|room| room.borrow().clone()).ok().flatten();
+        let work = PIECE.scope(Cell::new(Piece::Awaited), async move {
             let _note = PanicNote;
             while_taken(work).await;
             drop(stream);
-        }));
+        });
+        tokio::spawn(ROOM.scope(RefCell::new(room), work));
     }
+}
+
+type Room = Arc<OwnedSemaphorePermit>;
+
+/// Has the stream that this is called in keep that room until it ends, as a tunnel too.
+pub(super) fn take_room(room: OwnedSemaphorePermit) {
+    ROOM.with(|own| own.replace(Some(Arc::new(room))));
 }
 
 /// Where the answer of a stream is.
@@ -42,6 +52,7 @@ enum Piece {
 
 tokio::task_local! {
     static PIECE: Cell<Piece>;
+    static ROOM: RefCell<Option<Room>>;
 }
 
 /// Works on a stream until it is done, or its client has taken nothing for too long.
@@ -71,13 +82,12 @@ pub(super) struct Outgoing {
     body: Body,
     rest: Bytes,
     pieces: u64,
-    _room: OwnedSemaphorePermit,
 }
 
 impl Outgoing {
-    /// An answer with such a body, which has that room until it is sent.
-    pub(super) fn of(answer: Response<Body>, room: OwnedSemaphorePermit) -> Response<Self> {
-        answer.map(|body| Self { body, rest: Bytes::new(), pieces: 0, _room: room })
+    /// An answer with such a body.
+    pub(super) fn of(answer: Response<Body>) -> Response<Self> {
+        answer.map(|body| Self { body, rest: Bytes::new(), pieces: 0 })
     }
 }
 
