@@ -63,7 +63,8 @@ impl Running {
     /// Takes in what the file at `path` says by now, and tells the log what became of that.
     ///
     /// Blocks while it reads files. Requests go on: those that have begun by what was known when they came, every later
-    /// one by the new configuration. Sessions, accounts, counters and open tunnels are the same before and after.
+    /// one by the new configuration. Sessions, accounts and counters are the same before and after; open tunnels
+    /// stay, unless their site is gone or asks for more by now.
     pub fn reload(&self, path: &Path) {
         match self.reload_from(path) {
             Ok(()) => tracing::info!(file = %path.display(), "reloaded the configuration"),
