@@ -3,7 +3,7 @@
 use http::Response;
 use vestibule_templates::{Challenge, challenge};
 
-use super::code::{Reply, Tried, Waiting, new_session, step_up, try_code};
+use super::code::{Reply, Tried, sign_in_or_step_up, try_code};
 use super::form::Form;
 use super::stop::with_next;
 use super::view::{form_page, frame};
@@ -13,9 +13,8 @@ use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::respond;
 use crate::second_factor::policy::{Decision, is_fresh};
-use crate::second_factor::session::VerifiedSession;
+use crate::second_factor::session::SessionToken;
 use crate::session_cookie;
-use crate::store::Effect;
 use crate::visit::{Visit, Visitor};
 
 /// Shows the challenge to whoever has to pass it, and sends everybody else on.
@@ -30,54 +29,33 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     }
 }
 
-/// Takes a code.
+/// Takes a code: of somebody who is challenged, or in a verified session, which it makes fresh again.
 pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     let next = visit.safe_next(form.one("next"));
     let visitor = visitor(visit, Freshness::Cached).await?;
     match visitor.decide() {
-        Decision::Challenge => sign_in(visit, &visitor, form, &next).await,
-        Decision::Enroll => Ok(respond::see_other(&with_next(&visit.own("enroll"), &next))),
+        Decision::Challenge => {}
+        Decision::Enroll => return Ok(respond::see_other(&with_next(&visit.own("enroll"), &next))),
         Decision::Pass(_) => match &visitor.session {
-            Some(session) if !is_fresh(session.code_at, visit.now) => renew(visit, &visitor, session, form).await,
+            Some(session) if !is_fresh(session.code_at, visit.now) => {}
             // Sent twice: the first one was taken.
-            Some(_) | None => Ok(respond::see_other(&next)),
+            Some(_) | None => return Ok(respond::see_other(&next)),
         },
-        Decision::LogIn | Decision::Refuse => Err(Failure::Internal("a known visitor is nobody").into()),
+        Decision::LogIn | Decision::Refuse => return Err(Failure::Internal("a known visitor is nobody").into()),
     }
-}
-
-async fn sign_in(visit: &Visit<'_>, visitor: &Visitor, form: &Form, next: &str) -> Handled {
-    let Some(pending) = visit.pending(visitor).await? else {
-        return page(visit, visitor, next, Some(&Reply::EXPIRED)).await;
+    let Some((token, effect)) = sign_in_or_step_up(visit, &visitor).await? else {
+        return page(visit, &visitor, &next, Some(&Reply::EXPIRED)).await;
     };
-    let waiting = Waiting { digest: pending.digest, binding: pending.binding };
-    let (token, session) = new_session(visit, visitor, &waiting);
-    match try_code(visit, visitor, form.typed("code"), Effect::SignIn(session)).await? {
-        Tried::Accepted(_) => Ok(signed_in(visit, &token, next)),
-        Tried::Refused(failures) => page(visit, visitor, next, Some(&Reply::refused(visit, failures))).await,
-        Tried::TooSoon(at) => page(visit, visitor, next, Some(&Reply::too_soon(visit, at))).await,
-        Tried::Gone => Ok(respond::see_other(&with_next(&visit.own("verify"), next))),
-    }
-}
-
-/// A code given in a verified session makes it fresh again.
-async fn renew(visit: &Visit<'_>, visitor: &Visitor, session: &VerifiedSession, form: &Form) -> Handled {
-    let next = visit.safe_next(form.one("next"));
-    let (token, effect) = step_up(session);
-    match try_code(visit, visitor, form.typed("code"), effect).await? {
+    match try_code(visit, &visitor, form.typed("code"), effect).await? {
         Tried::Accepted(_) => Ok(signed_in(visit, &token, &next)),
-        Tried::Refused(failures) => page(visit, visitor, &next, Some(&Reply::refused(visit, failures))).await,
-        Tried::TooSoon(at) => page(visit, visitor, &next, Some(&Reply::too_soon(visit, at))).await,
+        Tried::Refused(failures) => page(visit, &visitor, &next, Some(&Reply::refused(visit, failures))).await,
+        Tried::TooSoon(at) => page(visit, &visitor, &next, Some(&Reply::too_soon(visit, at))).await,
         Tried::Gone => Ok(respond::see_other(&with_next(&visit.own("verify"), &next))),
     }
 }
 
 /// Sends a browser on with its new token.
-pub(super) fn signed_in(
-    visit: &Visit<'_>,
-    token: &crate::second_factor::session::SessionToken,
-    next: &str,
-) -> Response<Body> {
+pub(super) fn signed_in(visit: &Visit<'_>, token: &SessionToken, next: &str) -> Response<Body> {
     let mut response = respond::see_other(next);
     respond::set_cookie(&mut response, Some(session_cookie::set(token, visit.client.scheme)));
     response

@@ -223,6 +223,23 @@ pub(super) fn new_recovery_codes(visit: &Visit<'_>, visitor: &Visitor) -> (Vec<S
         .unzip()
 }
 
+/// What a code on the challenge's or the recovery page is given for: to sign in from the visitor's pending session, or to
+/// make their verified one fresh. `None` if they have neither any more.
+pub(super) async fn sign_in_or_step_up(
+    visit: &Visit<'_>,
+    visitor: &Visitor,
+) -> Result<Option<(SessionToken, Effect)>, Failure> {
+    if let Some(session) = &visitor.session {
+        return Ok(Some(step_up(session)));
+    }
+    let pending = visit.pending(visitor).await?;
+    Ok(pending.map(|pending| {
+        let waiting = Waiting { digest: pending.digest, binding: pending.binding };
+        let (token, session) = new_session(visit, visitor, &waiting);
+        (token, Effect::SignIn(session))
+    }))
+}
+
 /// A new token and a fresh code for the visitor's own session.
 pub(super) fn step_up(session: &VerifiedSession) -> (SessionToken, Effect) {
     let token = SessionToken::new(Kind::Verified, entropy::random());

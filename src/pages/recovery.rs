@@ -3,17 +3,15 @@
 use vestibule_templates::{Recovery, recovery};
 
 use super::challenge::signed_in;
-use super::code::{Reply, Tried, Waiting, new_session, step_up, try_recovery_code};
+use super::code::{Reply, Tried, sign_in_or_step_up, try_recovery_code};
 use super::form::Form;
 use super::stop::with_next;
 use super::view::{form_page, frame};
-use super::{Halt, Handled, visitor};
+use super::{Handled, visitor};
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::respond;
 use crate::second_factor::policy::Decision;
-use crate::second_factor::session::SessionToken;
-use crate::store::Effect;
 use crate::visit::{Visit, Visitor};
 
 /// Shows the page to whoever is asked for a second factor, or was and wants to prove it again.
@@ -33,7 +31,7 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     if let Some(elsewhere) = elsewhere(visit, &visitor, &next)? {
         return Ok(elsewhere);
     }
-    let Some((token, effect)) = effect(visit, &visitor).await? else {
+    let Some((token, effect)) = sign_in_or_step_up(visit, &visitor).await? else {
         return page(visit, &visitor, &next, Some(&Reply::EXPIRED)).await;
     };
     match try_recovery_code(visit, &visitor, form.typed("recovery_code"), effect).await? {
@@ -42,19 +40,6 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
         Tried::TooSoon(at) => page(visit, &visitor, &next, Some(&Reply::too_soon(visit, at))).await,
         Tried::Gone => Ok(respond::see_other(&with_next(&visit.own("verify"), &next))),
     }
-}
-
-/// What the code is given for: to sign in, or in a verified session to make that fresh.
-async fn effect(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<(SessionToken, Effect)>, Halt> {
-    if let Some(session) = &visitor.session {
-        return Ok(Some(step_up(session)));
-    }
-    let pending = visit.pending(visitor).await?;
-    Ok(pending.map(|pending| {
-        let waiting = Waiting { digest: pending.digest, binding: pending.binding };
-        let (token, session) = new_session(visit, visitor, &waiting);
-        (token, Effect::SignIn(session))
-    }))
 }
 
 fn elsewhere(
