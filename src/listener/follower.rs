@@ -6,20 +6,22 @@
 //! Nothing rests on this for safety, since what is forwarded is written anew: whatever the library and this reading
 //! understand differently is either refused or harmless.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr3};
 
 /// Follows one connection from its first byte.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(crate) struct Follower {
     at: Place,
     head: Head,
     /// The beginning of a line that is not there as a whole yet.
     begun: [u8; LINE],
     begun_length: usize,
+    /// The last byte of the piece before.
+    last: u8,
     asked_to_switch: bool,
 }
 
-/// As much of a line as matters: a name, a colon, spaces and a length.
+/// As much of a line as is looked at: a name, a colon, spaces and a length. Where a longer one matters, it is refused.
 const LINE: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +53,20 @@ enum Line {
 }
 
 impl Follower {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             at: Place::RequestLine,
             head: Head { length: None, has_encoding: false },
             begun: [0; LINE],
             begun_length: 0,
+            last: 0,
             asked_to_switch: false,
         }
     }
 
     /// Reads what the client sent next, and spoils in it what must be refused.
-    pub(super) fn read(&mut self, mut bytes: &mut [u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &mut [u8]) {
+        let Some(&last) = bytes.last() else { return };
         while !bytes.is_empty() {
             let taken = match &mut self.at {
                 Place::Lost => return,
@@ -84,10 +88,11 @@ impl Follower {
             };
             bytes = &mut bytes[taken..];
         }
+        self.last = last;
     }
 
     /// Sees the first bytes of what is written to the client: after a switch of protocols no HTTP follows.
-    pub(super) fn written(&mut self, bytes: &[u8]) {
+    pub(crate) fn written(&mut self, bytes: &[u8]) {
         if std::mem::take(&mut self.asked_to_switch) && bytes.starts_with(b"HTTP/1.1 101") {
             self.at = Place::Lost;
         }
@@ -106,8 +111,13 @@ impl Follower {
             self.begin_line(bytes);
             return bytes.len();
         };
-        let verdict = if self.begun_length == 0 {
-            self.line(&bytes[..end])
+        let before = if self.begun_length == 0 { b'\n' } else { self.last };
+        let is_bare = *bytes[..end].last().unwrap_or(&before) != b'\r';
+        let verdict = if self.at == Place::Trailers && is_bare {
+            // To the library it is part of a line, to others its end.
+            Line::Ambiguous
+        } else if self.begun_length == 0 {
+            self.line(&bytes[..end.min(LINE)])
         } else {
             self.begin_line(&bytes[..end]);
             let begun = self.begun;
@@ -130,8 +140,9 @@ impl Follower {
         self.begun_length += kept;
     }
 
-    /// One line without its LF. Of one that came in pieces, at least its first [`LINE`] bytes.
+    /// The first [`LINE`] bytes of a line, or all of it without its LF.
     fn line(&mut self, line: &[u8]) -> Line {
+        let is_cut = line.len() == LINE;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.at {
             // Empty lines before a request are skipped (RFC 9112, section 2.2).
@@ -141,15 +152,19 @@ impl Follower {
                 self.at = Place::Fields;
             }
             Place::Fields if line.is_empty() => self.at = self.head.body(),
-            Place::Fields => return self.field(line),
-            Place::ChunkSize => self.at = chunk(line),
+            Place::Fields => return self.field(line, is_cut),
+            Place::ChunkSize => match chunk_size(line) {
+                Some(size) => self.at = chunk(size),
+                None if is_cut => return Line::Ambiguous,
+                None => self.at = Place::Lost,
+            },
             Place::Trailers if line.is_empty() => self.at = Place::RequestLine,
             Place::Trailers | Place::Body { .. } | Place::Chunk { .. } | Place::Lost => {}
         }
         Line::Fine
     }
 
-    fn field(&mut self, line: &[u8]) -> Line {
+    fn field(&mut self, line: &[u8], is_cut: bool) -> Line {
         let value = |name: &[u8]| {
             let (start, rest) = line.split_at_checked(name.len())?;
             if start.eq_ignore_ascii_case(name) { rest.strip_prefix(b":") } else { None }
@@ -157,7 +172,7 @@ impl Follower {
         match line[0] | 0x20 {
             b'c' => {
                 if let Some(length) = value(b"content-length") {
-                    if self.head.has_encoding || self.head.length.is_some() {
+                    if self.head.has_encoding || self.head.length.is_some() || is_cut {
                         return Line::Ambiguous;
                     }
                     // One that is no number is refused by the library.
@@ -187,13 +202,18 @@ impl Head {
     }
 }
 
-fn chunk(line: &[u8]) -> Place {
-    let size = &line[..memchr2(b';', b' ', line).unwrap_or(line.len())];
-    match std::str::from_utf8(size).ok().and_then(|size| u64::from_str_radix(size, 16).ok()) {
-        Some(0) => Place::Trailers,
+/// What a chunk's first line says, up to its extension or the spaces before that. `None` if it does not end there, or is
+/// no number: then the library refuses it as well.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let end = memchr3(b';', b' ', b'\t', line).or_else(|| (line.len() < LINE - 1).then_some(line.len()))?;
+    u64::from_str_radix(std::str::from_utf8(&line[..end]).ok()?, 16).ok()
+}
+
+fn chunk(size: u64) -> Place {
+    match size {
+        0 => Place::Trailers,
         // The chunk and its CRLF.
-        Some(size) => size.checked_add(2).map_or(Place::Lost, |left| Place::Chunk { left }),
-        None => Place::Lost,
+        _ => size.checked_add(2).map_or(Place::Lost, |left| Place::Chunk { left }),
     }
 }
 
@@ -211,6 +231,8 @@ mod tests {
         "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 41\r\n\r\nContent-Length: 1\r\nTransfer-Encoding: x\r\n";
     const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: chunked\r\nX: y\r\n\r\n\
         13;ext=1\r\nContent-Length: 5\r\n\r\n0\r\nContent-Length: 5\r\n\r\n";
+    const SPACED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n\
+        5 ;ext\r\n#\n#\r\n\r\n005\t\r\n#a#b#\r\n0 \r\nX: y\r\n\r\n";
     const BARE: &str = "\r\nGET / HTTP/1.1\nHost: a\nContent-Lengthy: 1\nTransfer-Encodings: x\n\n";
 
     /// What is left of a stream that arrives in pieces of this size.
@@ -223,7 +245,7 @@ mod tests {
 
     #[test]
     fn sound_requests_pass_in_whatever_pieces_they_come() {
-        let stream = [PLAIN, CHUNKED, BARE, PLAIN].concat();
+        let stream = [PLAIN, CHUNKED, BARE, SPACED, PLAIN].concat();
         for piece in 1..stream.len() {
             assert_eq!(follow(&stream, piece), stream, "in pieces of {piece}");
         }
@@ -238,8 +260,13 @@ mod tests {
             "POST / HTTP/1.1\r\nContent-Length: 5\r\nHost: a\r\ncontent-length: 6\r\n\r\n",
             "POST / HTTP/1.1\nContent-Length: 0\nTransfer-Encoding: chunked\n\n",
             "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+            // So far to the right that it is not kept until the line is there as a whole.
+            "POST / HTTP/1.1\r\nContent-Length:                                                  5\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0000000000000000000000000000000000000000000000000000000000000005\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\n\r\n",
         ];
-        for before in ["", PLAIN, CHUNKED, BARE] {
+        for before in ["", PLAIN, CHUNKED, BARE, SPACED] {
             for request in ambiguous {
                 let stream = [before, request].concat();
                 for piece in 1..=stream.len() {
