@@ -5,13 +5,16 @@ use percent_encoding::percent_decode;
 
 /// Whether this part of a query, of those between `&`, could be read as the parameter.
 ///
-/// Frameworks read names differently (escapes, `token[]`, `;` between parameters, `.` for `_`, letter case): what one of
-/// them takes for the parameter is one.
+/// Frameworks read names differently (escapes, `%u0074` too; `token[]` and `[token]`; `auth[token` for `auth_token`; a NUL
+/// for the end; `;` between parameters; `.` for `_`; letter case): what one of them takes for the parameter is one.
 pub(crate) fn could_name(part: &str, parameter: &str) -> bool {
+    let parameter = without_marks(parameter.bytes().map(folded));
     part.split(';').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default();
-        let read = percent_decode(name.as_bytes()).take_while(|&byte| byte != b'[').map(folded);
-        read.skip_while(|&byte| byte == b'_').eq(parameter.bytes().map(folded).skip_while(|&byte| byte == b'_'))
+        let name = pair.split('=').next().unwrap_or_default().replace("%u00", "%");
+        let read = without_marks(percent_decode(name.as_bytes()).take_while(|&byte| byte != 0).map(folded));
+        let before_brackets = read.split(|byte| is_bracket(*byte)).next();
+        before_brackets == Some(&parameter)
+            || read.iter().map(|byte| if *byte == b'[' { b'_' } else { *byte }).eq(parameter.iter().copied())
     })
 }
 
@@ -20,6 +23,15 @@ const fn folded(byte: u8) -> u8 {
         b' ' | b'+' | b'.' | b'\t' => b'_',
         _ => byte.to_ascii_lowercase(),
     }
+}
+
+const fn is_bracket(byte: u8) -> bool {
+    matches!(byte, b'[' | b']')
+}
+
+/// Without what stands before a name and does not count.
+fn without_marks(name: impl Iterator<Item = u8>) -> Vec<u8> {
+    name.skip_while(|&byte| byte == b'_' || is_bracket(byte)).collect()
 }
 
 /// Takes the parameters out of a request's query. The rest stays as it was, byte for byte.
@@ -45,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_could_be_the_parameter_goes_and_the_rest_stays_as_it_was() {
-        let parameters = ["auth".to_owned(), "token".to_owned()];
+        let parameters = ["auth", "token", "api_key"].map(str::to_owned);
         let rows = [
             ("/a", "/a"),
             ("/a?", "/a?"),
@@ -56,6 +68,8 @@ mod tests {
             ("/a?x=1&auth=1&y=+%20", "/a?x=1&y=+%20"),
             ("/a?x=1&AUTH=1&%61uth=2&auth[]=3&token=4", "/a?x=1"),
             ("/a?x=1;auth=2&y=3", "/a?y=3"),
+            ("/a?[auth]=1&]auth=2&a%u0075th=3&auth%00x=4&x[auth]=5", "/a?x[auth]=5"),
+            ("/a?api[key=1&api[key]=2&api.key]=3&api%5bkey=4", "/a?api[key]=2"),
             ("/a%2Fb?token=1&download=x", "/a%2Fb?download=x"),
             ("http://insights.example/a?auth=1&x", "http://insights.example/a?x"),
         ];
