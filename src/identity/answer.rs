@@ -19,7 +19,7 @@ const LONGEST_VALUE: usize = 256;
 
 /// Reads the answers of one site.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     user: Place,
     email: Option<Place>,
     name: Option<Place>,
@@ -49,31 +49,31 @@ struct Needs {
 
 /// The request that is answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// Its path.
-    pub(super) path: &'a str,
+    pub(crate) path: &'a str,
     /// The names of the site, with or without port: in `Host` and `X-Forwarded-Host`.
-    pub(super) hosts: [&'a str; 2],
+    pub(crate) hosts: [&'a str; 2],
 }
 
 /// A whole answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answer<'a> {
-    pub(super) status: StatusCode,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) body: &'a [u8],
+pub(crate) struct Answer<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
 }
 
 /// What an answer says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Identified(Identity),
     Anonymous,
 }
 
 /// Why an answer can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unusable {
+pub(crate) enum Unusable {
     #[error("its status is neither a success nor proof that nobody is logged in")]
     Status,
     #[error("it redirects to where nothing is proven")]
@@ -99,7 +99,7 @@ pub(super) enum Unusable {
 }
 
 impl Reader {
-    pub(super) fn new(identity: &config::Identity) -> Self {
+    pub(crate) fn new(identity: &config::Identity) -> Self {
         let admin = match &identity.admin {
             AdminRule::Nobody | AdminRule::Users(_) => Admin::Listed(identity.admin.clone()),
             AdminRule::Marked { value, any } => Admin::Marked { place: Place::new(value), any: any.clone() },
@@ -123,7 +123,7 @@ impl Reader {
         self.needs.html
     }
 
-    pub(super) fn read(&self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Said, Unusable> {
+    pub(crate) fn read(&self, asked: Asked<'_>, answer: Answer<'_>) -> Result<Said, Unusable> {
         if answer.body.len() > LONGEST {
             return Err(Unusable::TooLong);
         }
@@ -155,7 +155,9 @@ impl Reader {
     fn read_redirect(&self, asked: Asked<'_>, headers: &HeaderMap) -> Result<Said, Unusable> {
         let mut locations = headers.get_all(LOCATION).iter();
         let (Some(location), None) = (locations.next(), locations.next()) else { return Err(Unusable::Redirect) };
-        let path = location.to_str().ok().and_then(|location| path_on_site(location, asked));
+        // Browsers take the one for a slash, and pass over the other: `/\\elsewhere/../login` leads elsewhere.
+        let location = location.to_str().ok().filter(|location| !location.contains(['\\', '\t']));
+        let path = location.and_then(|location| path_on_site(location, asked));
         let proves = path.is_some_and(|path| self.anonymous.redirects.contains(&path));
         if proves { Ok(Said::Anonymous) } else { Err(Unusable::Redirect) }
     }

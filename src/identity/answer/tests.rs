@@ -87,6 +87,8 @@ fn a_redirect_proves_something_only_if_it_leads_to_a_configured_path_on_the_site
         ("//insights.example:8443/login", "anonymous"),
         ("https://sso.example/login", "Redirect"),
         ("//sso.example/login", "Redirect"),
+        ("/\\sso.example/../login", "Redirect"),
+        ("/\t/sso.example/../../login", "Redirect"),
         ("https://insights.example@sso.example/login", "Redirect"),
         ("https://insights.example.sso.example/login", "Redirect"),
         ("ftp://insights.example/login", "Redirect"),
