@@ -42,14 +42,16 @@ const LABEL_PART: usize = 64;
 
 /// What the authenticator calls the account. Different accounts never share a label: behind what people read
 /// (e-mail address, name or user id, then the organization) stands the user id, or a digest of the account's key
-/// where that is long.
+/// where that, or the organization, is long or could be taken for another part of the label.
 pub fn label(account: &Account) -> String {
     let key = &account.key;
     let who = account.email.as_deref().or(account.name.as_deref()).unwrap_or(&key.user);
     let short = |text: &str| text.chars().count() <= LABEL_PART;
-    let label = if who == key.user && short(who) && short(&key.organization) {
+    // With one of these, another account's parts could be put together to the same.
+    let plain = |text: &str| short(text) && ![", ", " (", RATIO].iter().any(|mark| text.contains(mark));
+    let label = if who == key.user && plain(who) && plain(&key.organization) {
         format!("{who} ({})", key.organization)
-    } else if short(who) && short(&key.organization) && short(&key.user) {
+    } else if short(who) && plain(&key.organization) && plain(&key.user) {
         format!("{who} ({}, {})", key.organization, key.user)
     } else {
         let cut = |text: &str| text.chars().take(LABEL_PART).collect::<String>();
@@ -60,8 +62,10 @@ pub fn label(account: &Account) -> String {
 
 /// A colon parts the issuer from the label, so neither may contain one: the ratio sign looks the same.
 pub fn without_colon(text: &str) -> String {
-    text.replace(':', "\u{2236}")
+    text.replace(':', RATIO)
 }
+
+const RATIO: &str = "\u{2236}";
 
 fn fingerprint(account: &Account) -> String {
     let key = &account.key;
@@ -129,6 +133,19 @@ mod tests {
         .collect();
         assert_eq!(labels.len(), 6);
         assert!(labels.iter().all(|l| l.len() < 200 && l.contains("ann@example.com")), "{labels:?}");
+    }
+
+    #[test]
+    fn no_parts_of_another_account_make_the_same_label() {
+        let pairs = [
+            (account("acme", "q", Some("x (acme, p")), account("acme", "p (acme, q", Some("x"))),
+            (account("o, u", "w", None), account("o", "u", Some("w"))),
+            (account("b (c", "d", Some("a")), account("c", "d", Some("a (b"))),
+            (account("acme", "a:b", None), account("acme", "a\u{2236}b", None)),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(label(&one), label(&other));
+        }
     }
 
     #[test]
