@@ -108,7 +108,11 @@ fn origin_form(target: &Uri, host: &Host) -> Result<Uri, BadRequest> {
         return Err(BadRequest::HostMismatch);
     }
     let mut parts = uri::Parts::default();
-    parts.path_and_query = target.path_and_query().cloned();
+    parts.path_and_query = target.path_and_query().map(|path| match path.as_str() {
+        // Written out: where none was sent, it would be left out of the origin form as well.
+        "/" => uri::PathAndQuery::from_static("/"),
+        _ => path.clone(),
+    });
     Uri::from_parts(parts).map_err(|_| BadRequest::Target)
 }
 

@@ -62,7 +62,9 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), BadRequest> {
         return Err(BadRequest::TooManyFields);
     }
     if crumbs.len() > 1 {
-        let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).map_err(|_| BadRequest::Field)?;
+        // An empty one at an end would leave space around the value.
+        let said: Vec<&[u8]> = crumbs.into_iter().filter(|crumb| !crumb.is_empty()).collect();
+        let joined = HeaderValue::from_bytes(&said.join(&b"; "[..])).map_err(|_| BadRequest::Field)?;
         headers.insert(COOKIE, joined);
     }
     Ok(())
@@ -146,6 +148,12 @@ mod tests {
         check(&mut head).expect("a good request");
         let lines: Vec<_> = head.headers.get_all(COOKIE).iter().collect();
         assert_eq!(lines, ["a=1; b=2; c=3; a=4"]);
+        for (crumbs, joined) in [(&["", "a=1", "", "b=2", ""][..], "a=1; b=2"), (&["", ""], "")] {
+            let crumbs: Vec<_> = crumbs.iter().map(|crumb| ("cookie", *crumb)).collect();
+            let mut head = self::head(HERE, &crumbs);
+            check(&mut head).expect("a good request");
+            assert_eq!(head.headers[COOKIE], joined, "with no space around it");
+        }
     }
 
     #[test]
