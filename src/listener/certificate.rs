@@ -99,7 +99,7 @@ fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
 }
 
 /// The end of the validity (RFC 5280, 4.1). rustls never looks at that of the own certificate.
-fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+pub(crate) fn not_after(certificate: &[u8]) -> Option<Timestamp> {
     const VERSION: u8 = 0xa0;
     let (_, certificate, _) = element(certificate)?;
     let (_, mut fields, _) = element(certificate)?;
@@ -149,7 +149,11 @@ fn time(tag: u8, text: &[u8]) -> Option<Timestamp> {
     };
     let [month, day, hour, minute, second] =
         [0, 2, 4, 6, 8].map(|offset| number(at + offset..at + offset + 2).unwrap_or(-1));
-    let possible = (1..=12).contains(&month) && (1..=31).contains(&day) && hour >= 0 && minute >= 0 && second >= 0;
+    let possible = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second);
     possible.then(|| Timestamp::from_secs(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second))
 }
 
