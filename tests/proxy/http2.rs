@@ -252,6 +252,20 @@ async fn an_upload_that_is_given_up_is_not_passed_off_as_whole() {
 }
 
 #[tokio::test]
+async fn an_answer_before_the_upload_is_through_arrives_as_a_whole() {
+    let (world, client) = world().await;
+    let (answer, mut up) = begin(&client, request(Method::POST, "/upload")).await;
+    up.send_data("beginning".into(), false).expect("sent");
+    let mut origin = world.origin.accept().await;
+    origin.until("beginning\r\n").await;
+    origin.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig").await;
+    let (head, body) = whole(answer).await;
+    assert_eq!((head.status().as_u16(), body.as_str()), (413, "big"));
+    assert_eq!(origin.rest().await, "", "half a request is on it");
+    let (_answer, _origin) = asked(&world, &client, "/next").await;
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_reset() {
     let (world, client) = world().await;
     for head in ["Content-Length: 50\r\n\r\npart", "Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"] {

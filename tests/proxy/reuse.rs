@@ -51,7 +51,11 @@ async fn pipelined_requests_are_answered_in_order_one_after_the_other() {
     let world = World::new().await;
     let mut client = world.client().await;
     client
-        .say("HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .say(
+            ["HEAD /1", "GET /2", "GET /3", "HEAD /4", "GET /5"]
+                .map(|asked| format!("{asked} HTTP/1.1\r\nHost: a\r\n\r\n"))
+                .concat(),
+        )
         .await;
     let mut origin = world.origin.accept().await;
     assert!(origin.head().await.starts_with("HEAD /1 "));
@@ -59,11 +63,17 @@ async fn pipelined_requests_are_answered_in_order_one_after_the_other() {
     assert!(origin.head().await.starts_with("GET /2 "));
     origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert!(origin.head().await.starts_with("GET /3 "));
+    origin.say("HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("HEAD /4 "));
+    origin.say("HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert!(origin.head().await.starts_with("GET /5 "));
     origin.say(HI).await;
 
     let first = client.head().await;
     assert_eq!((status(&first), field(&first, "content-length")), (200, Some("500")));
-    assert_eq!(status(&client.head().await), 204);
+    for expected in [204, 304, 404] {
+        assert_eq!(status(&client.head().await), expected);
+    }
     assert_eq!(client.answer().await.1, "hi");
 }
 
@@ -149,6 +159,13 @@ async fn a_client_that_goes_away_frees_the_dashboard() {
     client.until("beginning").await;
     drop(client);
     assert_eq!(origin.rest().await, "", "closed");
+
+    let (mut client, mut origin) = world.asked("/known/events").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n").await;
+    client.until("data: 1\n\n").await;
+    drop(client);
+    assert_eq!(origin.rest().await, "", "closed, though it had nothing to say");
+    assert!(world.tunnels.holders().is_empty());
 }
 
 #[tokio::test]

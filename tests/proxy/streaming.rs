@@ -140,3 +140,65 @@ async fn an_old_client_gets_an_answer_it_can_read() {
     assert_eq!(field(&head, "transfer-encoding"), None);
     assert_eq!(client.rest().await, "body");
 }
+
+#[tokio::test]
+async fn a_part_is_asked_for_and_answered_as_client_and_dashboard_say() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1,4-5\r\nIf-Range: \"1\"\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    let head = origin.head().await;
+    assert_eq!([field(&head, "range"), field(&head, "if-range")], [Some("bytes=0-1,4-5"), Some("\"1\"")]);
+    let parts =
+        "--x\r\nContent-Range: bytes 0-1/6\r\n\r\nab\r\n--x\r\nContent-Range: bytes 4-5/6\r\n\r\nef\r\n--x--\r\n";
+    let kind = "Accept-Ranges: bytes\r\nContent-Type: multipart/byteranges; boundary=x";
+    origin
+        .say(format!("HTTP/1.1 206 Partial Content\r\n{kind}\r\nContent-Length: {}\r\n\r\n{parts}", parts.len()))
+        .await;
+    let (head, body) = client.answer().await;
+    assert_eq!((status(&head), body.as_str()), (206, parts));
+    assert_eq!(field(&head, "content-type"), Some("multipart/byteranges; boundary=x"));
+    assert_eq!(field(&head, "accept-ranges"), Some("bytes"));
+
+    client.say("GET /file HTTP/1.1\r\nHost: a\r\nRange: bytes=9-\r\n\r\n").await;
+    assert_eq!(field(&origin.head().await, "range"), Some("bytes=9-"));
+    origin.say("HTTP/1.1 416 Range Not Satisfiable\r\nContent-Range: bytes */6\r\nContent-Length: 0\r\n\r\n").await;
+    let (head, _) = client.answer().await;
+    assert_eq!((status(&head), field(&head, "content-range")), (416, Some("bytes */6")));
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_a_whole_one() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/").await;
+    origin.say("HTTP/1.0 200 OK\r\n\r\nall there is").await;
+    drop(origin);
+    assert_eq!(field(&client.head().await, "transfer-encoding"), Some("chunked"));
+    assert!(client.until("0\r\n\r\n").await.contains("all there is"));
+    client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(world.origin.accept().await.head().await.starts_with("GET /next "), "both ends are in step");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_go_on_may_be_answered_before_it_does() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    assert_eq!(status(&client.head().await), 100);
+    origin.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno").await;
+    let (head, body) = client.answer().await;
+    assert_eq!((status(&head), body.as_str()), (403, "no"));
+    assert_eq!(origin.rest().await, "", "half a request is on it");
+    // The body that was promised may come or not: what follows is nobody's request.
+    drop(client);
+
+    let mut client = world.client().await;
+    client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: miracles\r\n\r\ndata").await;
+    let mut origin = world.origin.accept().await;
+    assert_eq!(field(&origin.head().await, "expect"), None, "nothing that the dashboard has to live up to");
+    assert_eq!(origin.exactly(4).await, "data");
+    origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(status(&client.head().await), 204);
+}
