@@ -255,7 +255,7 @@ impl Download {
 
 /// Drops from trailers what means something only before a body (RFC 9110, section 6.5.1): there the gateway has looked at
 /// it, here it has not.
-fn keep_trailers(trailers: &mut HeaderMap) {
+pub(crate) fn keep_trailers(trailers: &mut HeaderMap) {
     let of_the_head = |name: &HeaderName| {
         let content = name.as_str().starts_with("content-") && name != "content-digest";
         content || HEAD_ONLY.contains(name)

@@ -78,3 +78,8 @@ pub mod telemetry;
 
 pub mod clock;
 pub mod entropy;
+
+// What reads bytes from outside, held against another reading of them: in tests, and built for a fuzzer.
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzz/targets/mod.rs"]
+pub mod fuzzing;

@@ -1,6 +1,6 @@
 //! Who is asking: the dashboard's own word on a request's credentials, and the client's address.
 
-mod answer;
+pub(crate) mod answer;
 mod cache;
 pub mod client;
 pub mod credentials;

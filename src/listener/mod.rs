@@ -1,13 +1,13 @@
 //! Where visitors come in: sockets, workers, limits, TLS, and the way out.
 
-mod certificate;
+pub(crate) mod certificate;
 mod connection;
-mod follower;
+pub(crate) mod follower;
 pub mod framing;
 mod given;
 mod http2;
-mod preface;
-mod proxy_header;
+pub(crate) mod preface;
+pub(crate) mod proxy_header;
 mod sockets;
 pub mod tls;
 mod wire;

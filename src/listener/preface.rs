@@ -5,17 +5,17 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// What a client in HTTP/2 says first (RFC 9113, section 3.4). No request in HTTP/1 begins like that.
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a client has said so far.
-pub(super) struct Begun {
+pub(crate) struct Begun {
     bytes: [u8; PREFACE.len()],
     length: usize,
 }
 
 impl Begun {
     /// Reads no more than it takes to tell. How long that may take is up to the caller.
-    pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
+    pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Self> {
         let mut begun = Self { bytes: [0; PREFACE.len()], length: 0 };
         while begun.length < PREFACE.len() && PREFACE.starts_with(begun.bytes()) {
             match stream.read(&mut begun.bytes[begun.length..]).await? {
@@ -26,11 +26,11 @@ impl Begun {
         Ok(begun)
     }
 
-    pub(super) fn is_http2(&self) -> bool {
+    pub(crate) fn is_http2(&self) -> bool {
         self.bytes() == PREFACE
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }

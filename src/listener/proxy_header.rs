@@ -23,7 +23,7 @@ const LONGEST_REST: u16 = 2048;
 
 /// Why there is no client to speak to.
 #[derive(Debug, thiserror::Error)]
-enum HeaderError {
+pub(crate) enum HeaderError {
     /// The connection broke off, or ended within the header.
     #[error("a PROXY header did not come as a whole")]
     Broken(#[from] io::Error),
@@ -58,7 +58,7 @@ pub(super) async fn source(opening: Opening, stream: &mut (impl AsyncRead + Unpi
 
 /// Reads a header and not one byte more. Returns the address that it names as the client's; `None` if the connection is
 /// the balancer's own (`UNKNOWN`, `LOCAL`, an unspecified family), so that the client is the peer.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, HeaderError> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, HeaderError> {
     // Both versions are longer than this.
     let mut start = [0; SIGNATURE.len()];
     stream.read_exact(&mut start).await?;

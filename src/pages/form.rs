@@ -18,7 +18,7 @@ const LIMIT: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The fields of a form.
-pub(super) struct Form(Vec<(String, String)>);
+pub(crate) struct Form(Vec<(String, String)>);
 
 /// Reads a form, if something proves that a page of this site sent it.
 pub(super) async fn read(visit: &Visit<'_>, body: Incoming) -> Result<Form, Failure> {
@@ -37,30 +37,30 @@ pub(super) async fn read(visit: &Visit<'_>, body: Incoming) -> Result<Form, Fail
 }
 
 impl Form {
-    fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         Self(form_urlencoded::parse(bytes).into_owned().collect())
     }
 
     /// The value of a field that is there exactly once: of a repeated one nobody can say which counts.
-    pub(super) fn one(&self, name: &str) -> Option<&str> {
+    pub(crate) fn one(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str());
         let first = values.next()?;
         values.next().is_none().then_some(first)
     }
 
     /// The value of a field, empty if it is missing or repeated: what is no code is a failed try like any other.
-    pub(super) fn typed(&self, name: &str) -> &str {
+    pub(crate) fn typed(&self, name: &str) -> &str {
         self.one(name).unwrap_or_default()
     }
 
     /// Whether the field is there at all.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(field, value)| field == name && !value.is_empty())
     }
 }
 
 /// The value of a parameter in a query, if it is there exactly once.
-pub(super) fn query_one<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+pub(crate) fn query_one<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(field, _)| field == name).map(|(_, v)| v);
     let first = values.next()?;
     values.next().is_none().then_some(first)
@@ -75,7 +75,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 /// Whether the browser says that a page of this very origin sent the request: by `Sec-Fetch-Site: same-origin`, or by
 /// an `Origin` equal to the site's own. Where both speak, neither may say otherwise (an `Origin: null` says nothing).
-fn prove_same_origin(headers: &HeaderMap, scheme: Scheme, authority: &[u8]) -> Result<(), Failure> {
+pub(crate) fn prove_same_origin(headers: &HeaderMap, scheme: Scheme, authority: &[u8]) -> Result<(), Failure> {
     let refused = |why| Err(Failure::SentFromElsewhere(why));
     let mut sites = headers.get_all("sec-fetch-site").iter();
     let mut origins = headers.get_all(ORIGIN).iter();

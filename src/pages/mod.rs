@@ -7,7 +7,7 @@ mod audit;
 mod challenge;
 mod code;
 mod enrollment;
-mod form;
+pub(crate) mod form;
 mod logout;
 mod notice;
 mod office;

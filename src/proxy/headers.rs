@@ -167,7 +167,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 /// Makes the head of a client's request the one that the dashboard gets: strips it, then sets what the gateway says.
-pub(super) fn make_outgoing(
+pub(crate) fn make_outgoing(
     headers: &mut HeaderMap,
     traveler: Option<&Traveler>,
     client: &Client,
@@ -198,7 +198,7 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
 /// would have taken the place of the gateway's own.
-pub(super) fn make_incoming(headers: &mut HeaderMap) -> bool {
+pub(crate) fn make_incoming(headers: &mut HeaderMap) -> bool {
     if headers.keys().any(is_for_this_hop) {
         drop_named_in_connection(headers);
         for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {

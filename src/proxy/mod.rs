@@ -4,7 +4,7 @@ pub mod headers;
 mod introduction;
 mod relay;
 pub mod tunnels;
-mod websocket;
+pub(crate) mod websocket;
 
 use std::error::Error as _;
 

@@ -62,7 +62,7 @@ fn base64_value(base64: String) -> HeaderValue {
     HeaderValue::try_from(base64).expect("base64 is visible ASCII")
 }
 
-fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
+pub(crate) fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let forwarded = headers.get(FORWARDED_HOST).filter(|_| client.trusted);

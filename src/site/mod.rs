@@ -3,7 +3,8 @@
 mod next;
 mod path;
 pub(crate) mod query;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code, reason = "tests need more of it"))]
 pub(crate) mod sample;
 
 use std::collections::HashMap;

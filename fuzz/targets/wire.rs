@@ -1,0 +1,263 @@
+//! What comes over a connection before there is a head to look at.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::listener::follower::Follower;
+use crate::listener::framing;
+use crate::listener::preface::{Begun, PREFACE};
+use crate::listener::proxy_header;
+
+/// The first byte is the size of the pieces in which the rest arrives.
+///
+/// The other reading: HTTP/1.1 as strict as RFC 9112 allows, on the bytes as they were sent. Whatever the HTTP library
+/// reads behind the follower, and the listener takes, is a request of that reading, with the same end; and what that
+/// reading takes is not touched.
+pub(super) fn follower(bytes: &[u8]) {
+    let Some((&size, sent)) = bytes.split_first() else { return };
+    let size = usize::from(size).max(1);
+    let (strict, sound) = strictly_read(sent);
+    let (mut passed, mut follower) = (sent.to_vec(), Follower::new());
+    passed.chunks_mut(size).for_each(|piece| follower.read(piece));
+    assert_eq!(passed[..sound].escape_ascii().to_string(), sent[..sound].escape_ascii().to_string(), "was changed");
+
+    for (number, heard) in served(sent, size).into_iter().enumerate() {
+        let expected = strict.get(number);
+        assert_eq!(Some(&heard), expected, "request {number}, of which another server reads something else");
+    }
+}
+
+/// A request, as it is read by somebody.
+#[derive(Debug, PartialEq, Eq)]
+struct Heard {
+    method: String,
+    target: String,
+    body: Vec<u8>,
+}
+
+/// The requests up to the first that is anything but clear, and where the last of them ends.
+fn strictly_read(sent: &[u8]) -> (Vec<Heard>, usize) {
+    let (mut heard, mut end) = (Vec::new(), 0);
+    while let Some((request, length)) = strictly_read_one(&sent[end..]) {
+        heard.push(request);
+        end += length;
+    }
+    (heard, end)
+}
+
+fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
+    let mut room = [httparse::EMPTY_HEADER; 100];
+    let mut head = httparse::Request::new(&mut room);
+    let httparse::Status::Complete(length) = head.parse(sent).ok()? else { return None };
+    let values = |name: &str| {
+        let fields = head.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        fields.map(|field| field.value).collect::<Vec<_>>()
+    };
+    let target = head.path?;
+    // Spaces without end before a length are nobody's, and are refused.
+    let mut lines = sent[..length].split(|&byte| byte == b'\n').filter(|line| line.len() >= 64);
+    if lines.any(|line| line[..15].eq_ignore_ascii_case(b"content-length:")) {
+        return None;
+    }
+    let after = &sent[length..];
+    let (body, taken) = match (values("content-length").as_slice(), values("transfer-encoding").as_slice()) {
+        ([], []) => (Vec::new(), 0),
+        ([length], []) if !length.is_empty() && length.iter().all(u8::is_ascii_digit) => {
+            let length: usize = str::from_utf8(length).ok()?.parse().ok()?;
+            (after.get(..length)?.to_vec(), length)
+        }
+        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Some(1) => chunks(after)?,
+        _ => return None,
+    };
+    let method = head.method?;
+    (!method.contains('#') && !target.contains('#')).then_some(())?;
+    Some((Heard { method: method.to_owned(), target: origin_form(target), body }, length + taken))
+}
+
+/// A body in chunks, and how long it is with them.
+fn chunks(sent: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let (mut body, mut rest) = (Vec::new(), sent);
+    loop {
+        let (line, after) = line(rest)?;
+        let size = line.split(|&byte| byte == b';').next()?.trim_ascii_end();
+        (size.len() < 63 || size.len() < 64 && size.len() < line.len()).then_some(())?;
+        let digits = !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit);
+        let size = usize::from_str_radix(str::from_utf8(size).ok().filter(|_| digits)?, 16).ok()?;
+        if size == 0 {
+            rest = after;
+            break;
+        }
+        body.extend_from_slice(after.get(..size)?);
+        rest = after.get(size..)?.strip_prefix(b"\r\n")?;
+    }
+    loop {
+        let (line, after) = line(rest)?;
+        rest = after;
+        if line.is_empty() {
+            return Some((body, sent.len() - rest.len()));
+        }
+    }
+}
+
+/// A line and what follows its CRLF.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.windows(2).position(|two| two == b"\r\n")?;
+    (!bytes[..end].contains(&b'\n')).then(|| (&bytes[..end], &bytes[end + 2..]))
+}
+
+fn origin_form(target: &str) -> String {
+    let Some((_, rest)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
+        return target.to_owned();
+    };
+    match rest.find(['/', '?']) {
+        Some(start) if rest[start..].starts_with('/') => rest[start..].to_owned(),
+        Some(start) => format!("/{}", &rest[start..]),
+        None => "/".to_owned(),
+    }
+}
+
+/// What the HTTP library reads behind a follower, and the listener lets through, as far as its bodies come whole.
+fn served(sent: &[u8], size: usize) -> Vec<Heard> {
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let service = service_fn(|request| answer(Rc::clone(&heard), request));
+    let stream = Pieces { sent: sent.to_vec(), at: 0, size, follower: Some(Follower::new()) };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(64 * 1024).max_header_size(64 * 1024);
+    // How it ends is nobody's concern: what was heard is.
+    let _ = to_its_end(builder.serve_connection(TokioIo::new(stream), service));
+    heard.take()
+}
+
+async fn answer(
+    requests: Rc<RefCell<Vec<Heard>>>,
+    request: Request<Incoming>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let (mut head, body) = request.into_parts();
+    let mut response = Response::new(Empty::new());
+    if framing::check(&mut head).is_err() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    } else if let Ok(body) = body.collect().await {
+        let (method, target) = (head.method.to_string(), head.uri.to_string());
+        requests.borrow_mut().push(Heard { method, target, body: body.to_bytes().to_vec() });
+    }
+    Ok(response)
+}
+
+/// A client that says this piece by piece, then nothing more, and takes whatever it is told.
+struct Pieces {
+    sent: Vec<u8>,
+    at: usize,
+    size: usize,
+    follower: Option<Follower>,
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let end = this.sent.len().min(this.at + this.size.min(buf.remaining()));
+        let mut piece = this.sent[this.at..end].to_vec();
+        if let Some(follower) = &mut this.follower {
+            follower.read(&mut piece);
+        }
+        buf.put_slice(&piece);
+        this.at = end;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pieces {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(follower) = &mut self.follower {
+            follower.written(bytes);
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Runs what never waits for anything but itself.
+fn to_its_end<T>(work: impl Future<Output = T>) -> T {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut work = pin!(work);
+    while woken.0.swap(false, Ordering::Relaxed) {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return done;
+        }
+    }
+    panic!("it waits for something that never comes");
+}
+
+/// The first byte is the size of the pieces. The other reading: the 24 bytes are there, or not; and none is lost.
+pub(super) fn preface(bytes: &[u8]) {
+    let Some((&size, sent)) = bytes.split_first() else { return };
+    let mut stream = Pieces { sent: sent.to_vec(), at: 0, size: usize::from(size).max(1), follower: None };
+    let begun = to_its_end(Begun::read(&mut stream)).expect("read");
+    assert_eq!(begun.is_http2(), sent.starts_with(PREFACE));
+    assert_eq!(begun.bytes(), &sent[..stream.at], "what was read is remembered");
+}
+
+/// The other reading: the words of version 1 and the octets of version 2, taken from the bytes by their places.
+pub(super) fn proxy_header(bytes: &[u8]) {
+    let mut rest = bytes;
+    let Ok(named) = to_its_end(proxy_header::read(&mut rest)) else { return };
+    let header = &bytes[..bytes.len() - rest.len()];
+    if header.starts_with(b"PROXY") {
+        let text = str::from_utf8(header).expect("text").strip_suffix("\r\n").expect("a whole line");
+        assert!(header.len() <= 107 && !text.contains(['\r', '\n']));
+        let words: Vec<&str> = text.split(' ').collect();
+        match named {
+            Some(client) => {
+                let [_, _, source, destination, from, to] = words.as_slice() else { panic!("{words:?}") };
+                let addresses = [source, destination].map(|word| word.parse::<IpAddr>().expect("an address"));
+                assert_eq!(addresses[0].to_canonical(), client);
+                assert_eq!(addresses[0].is_ipv4(), addresses[1].is_ipv4());
+                assert_eq!(addresses[0].is_ipv4(), words[1] == "TCP4");
+                assert!([from, to].iter().all(|port| port.parse::<u16>().is_ok()));
+            }
+            None => assert_eq!(words[1], "UNKNOWN"),
+        }
+    } else {
+        assert_eq!(&header[..12], b"\r\n\r\n\0\r\nQUIT\n");
+        assert_eq!(header.len(), 16 + usize::from(header[14]) * 256 + usize::from(header[15]));
+        let octets: Option<IpAddr> = match &header[12..14] {
+            [0x21, 0x11] => header.get(16..20).map(|octets| <[u8; 4]>::try_from(octets).expect("four").into()),
+            [0x21, 0x21] => header.get(16..32).map(|octets| <[u8; 16]>::try_from(octets).expect("16").into()),
+            [0x20, _] | [0x21, 0] => None,
+            other => panic!("{other:?} says nothing of a client"),
+        };
+        assert_eq!(named, octets.map(|address| address.to_canonical()));
+    }
+    for end in 0..header.len() {
+        assert!(to_its_end(proxy_header::read(&mut &header[..end])).is_err(), "cut off after {end}");
+    }
+}
