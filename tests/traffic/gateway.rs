@@ -91,7 +91,7 @@ fn listens(child: &mut Child) -> SocketAddr {
             log.push(line);
         }
     });
-    let address = address.recv_timeout(Duration::from_secs(60)).expect("it listens");
+    let address = address.recv_timeout(Duration::from_mins(1)).expect("it listens");
     address.trim().parse().expect("an address")
 }
 
