@@ -2,24 +2,16 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::listener::CONNECTIONS;
-
-/// A client's socket and one to its dashboard for each connection, and some for the store, the log and the operator.
-const NEEDED: u64 = 2 * CONNECTIONS as u64 + 200;
-
 /// Raises the soft limit (`RLIMIT_NOFILE`) to the hard one: shells and service managers set it to 1,024, which a few idle
-/// clients use up. Says so in the log where the hard one is too small as well.
+/// clients use up.
 pub fn allow_many() {
     let limit = getrlimit(Resource::Nofile);
     if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).is_err() {
         tracing::warn!("the limit on open files can't be raised");
     }
-    let allowed = getrlimit(Resource::Nofile).current;
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < NEEDED) {
-        tracing::warn!(
-            allowed,
-            needed = NEEDED,
-            "few open files are allowed: with that many connections no more are taken; raise the hard limit (LimitNOFILE)"
-        );
-    }
+}
+
+/// How many may be open now; `None` if the system sets no limit.
+pub fn allowed() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
 }

@@ -116,6 +116,7 @@ fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let same = [
         ("server.listen", before.server.listen == now.server.listen),
         ("server.h2c", before.server.h2c == now.server.h2c),
+        ("server.connections", before.server.connections == now.server.connections),
         ("server.workers", before.server.workers == now.server.workers),
         ("server.tls", before.server.tls.is_some() == now.server.tls.is_some()),
         ("operations.listen", before.operations.listen == now.operations.listen),

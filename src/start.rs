@@ -126,6 +126,11 @@ impl Prepared {
         self.sockets.addresses()
     }
 
+    /// How many connections of visitors may be open at once.
+    pub const fn connections(&self) -> usize {
+        self.sockets.connections()
+    }
+
     /// The address of the operations listener.
     pub fn operations_address(&self) -> std::io::Result<SocketAddr> {
         self.operations.local_addr()

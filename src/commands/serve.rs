@@ -11,7 +11,7 @@ use super::{Common, Failed, wait};
 use crate::clock::Clock;
 use crate::config;
 use crate::listener::Given;
-use crate::open_files::allow_many;
+use crate::open_files::{allow_many, allowed};
 use crate::reload::Running;
 use crate::service_manager::{State, tell};
 use crate::start::prepare_on;
@@ -36,6 +36,7 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
         for address in prepared.addresses() {
             tracing::info!(%address, "listening");
         }
+        tracing::info!(connections = prepared.connections(), open_files = allowed(), "there is room for visitors");
         if let Ok(address) = prepared.operations_address() {
             tracing::info!(%address, "operations");
         }

@@ -39,6 +39,7 @@ pub(super) struct Server {
     pub(super) proxy_protocol: Option<Spanned<bool>>,
     pub(super) tls: Option<Section<Tls>>,
     pub(super) workers: Option<Spanned<i64>>,
+    pub(super) connections: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -58,6 +58,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// How many threads answer requests.
     pub workers: NonZeroUsize,
+    /// How many connections may be open at once; `None` is what the limit on open files leaves room for, within reason.
+    pub connections: Option<NonZeroUsize>,
 }
 
 /// An address to listen on.

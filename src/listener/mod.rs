@@ -8,6 +8,7 @@ mod given;
 mod http2;
 pub(crate) mod preface;
 pub(crate) mod proxy_header;
+mod seats;
 mod sockets;
 pub mod tls;
 mod wire;
@@ -51,10 +52,6 @@ pub enum Opening {
     Refused,
 }
 
-/// How many connections may be open at once, over all workers; whoever comes then waits outside. In HTTP/2, also how many
-/// requests may be in progress; those that come then are refused, unread.
-pub const CONNECTIONS: usize = 10_000;
-
 /// Answers on these sockets until `shutdown` is cancelled, then finishes what was begun, for 30 seconds at most.
 ///
 /// Each worker is a thread with a runtime of its own. `make_door` is called on it, within the runtime, with the worker's
@@ -68,20 +65,21 @@ pub async fn serve<D: Door>(
     let stop = shutdown.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
     let make_door = Arc::new(make_door);
-    let count = sockets.workers.len();
+    let seats = sockets.connections.div_ceil(sockets.workers.len().max(1));
     let entrance = match tls {
         Some(tls) => Entrance::Tls(tls),
         None if sockets.h2c => Entrance::Either,
         None => Entrance::Http1,
     };
     let (running, mut done) = mpsc::channel::<()>(1);
-    let mut threads = Vec::with_capacity(count);
+    let mut threads = Vec::with_capacity(sockets.workers.len());
     for (number, listeners) in sockets.workers.into_iter().enumerate() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (make_door, entrance) = (Arc::clone(&make_door), entrance.clone());
         let (stop, running) = (stop.clone(), running.clone());
         let work = move || {
-            let seats = CONNECTIONS.div_ceil(count);
+            // Each socket keeps a seat for who comes next.
+            let seats = seats.max(listeners.len() + 1);
             runtime.block_on(async { Worker::new(make_door(number), entrance, &stop, seats).work(listeners).await });
             // A name look-up may still be going on; nobody waits for it anymore.
             runtime.shutdown_background();

@@ -10,7 +10,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::given::Given;
+use super::seats;
 use crate::config::{self, Listen};
+use crate::open_files;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -24,6 +26,7 @@ pub struct Sockets {
     pub(super) workers: Vec<Vec<Listener>>,
     /// Whether visitors may begin in HTTP/2 without TLS.
     pub(super) h2c: bool,
+    pub(super) connections: usize,
     addresses: Vec<Address>,
 }
 
@@ -68,6 +71,12 @@ impl Sockets {
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
+
+    /// How many connections may be open at once, over all workers; whoever comes then waits outside. In HTTP/2, also how
+    /// many requests may be in progress; those that come then are refused, unread.
+    pub const fn connections(&self) -> usize {
+        self.connections
+    }
 }
 
 /// As [`Given::or_bind`] with nothing given.
@@ -103,7 +112,8 @@ impl Given {
             let source = io::Error::other("the service manager has bound it, and it is not in server.listen");
             return Err(BindError { address, source });
         }
-        Ok(Sockets { workers, h2c: server.h2c, addresses })
+        let connections = seats::number(server, open_files::allowed());
+        Ok(Sockets { workers, h2c: server.h2c, connections, addresses })
     }
 }
 
@@ -200,6 +210,7 @@ mod tests {
             proxy_protocol: false,
             tls: None,
             workers,
+            connections: None,
         }
     }
 

@@ -68,6 +68,7 @@ pub(crate) fn config() -> Config {
             proxy_protocol: false,
             tls: None,
             workers: NonZeroUsize::MIN,
+            connections: None,
         },
         operations: Operations { listen: loopback },
         store: Store { url: StoreUrl::Sqlite(PathBuf::new()), key_file: PathBuf::new() },

@@ -41,6 +41,9 @@ async fn it_may_open_as_many_files_as_the_system_allows() {
     let (soft, hard) = gateway.open_files();
     assert_ne!(soft, "256");
     assert_eq!(soft, hard);
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    assert!(log.contains("\"connections\":") && log.contains("\"open_files\":"), "{log}");
 }
 
 #[tokio::test]

@@ -3,6 +3,21 @@
 use super::support::{Options, World, field, soon, status};
 
 #[tokio::test]
+async fn who_comes_when_there_is_no_room_waits_until_somebody_leaves() {
+    let world = World::with(Options { connections: Some(2), ..Options::default() }).await;
+    let inside = [world.asked("/first").await, world.asked("/second").await];
+    let mut waiting = world.client().await;
+    waiting.say("GET /third HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    tokio::select! {
+        _ = world.origin.accept_tcp() => panic!("the third is let in"),
+        // What must not happen has no sign of its own.
+        () = tokio::time::sleep(std::time::Duration::from_millis(200)) => {}
+    }
+    drop(inside);
+    assert!(world.origin.accept().await.head().await.starts_with("GET /third "));
+}
+
+#[tokio::test]
 async fn a_request_that_was_begun_is_finished_and_idle_connections_are_closed_at_once() {
     let world = World::new().await;
     let mut silent = world.client().await;

@@ -139,6 +139,7 @@ pub(crate) struct Options {
     pub(crate) answer_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) workers: usize,
+    pub(crate) connections: Option<usize>,
 }
 
 impl Default for Options {
@@ -152,6 +153,7 @@ impl Default for Options {
             idle_timeout: TOO_LONG,
             // One, so that connections to the origin are found again.
             workers: 1,
+            connections: None,
         }
     }
 }
@@ -220,6 +222,7 @@ fn bind(options: &Options) -> Sockets {
         proxy_protocol: false,
         tls: None,
         workers,
+        connections: options.connections.and_then(NonZeroUsize::new),
     };
     listener::bind(&server).expect("a socket")
 }

@@ -14,6 +14,8 @@ use crate::config::problem::Wrong;
 use crate::config::{CertificateFiles, Listen, Operations, Server, Tls, TrustedProxies, default};
 
 const MOST_WORKERS: i64 = 1024;
+/// Each takes some memory and two open files: more than this is a slip of the pen.
+const MOST_CONNECTIONS: i64 = 1_000_000;
 
 impl Check<'_> {
     pub(super) fn server(&mut self, written: Option<&Section<file::Server>>) -> Checked<Server> {
@@ -28,9 +30,10 @@ impl Check<'_> {
         let h2c = self.h2c(server);
         let proxy_protocol = self.proxy_protocol(server, trusted_proxies.as_ref().ok());
         let workers = match &server.workers {
-            Some(number) => self.at(number.span(), "server.workers", workers(*number.get_ref())),
+            Some(number) => self.at(number.span(), "server.workers", count(*number.get_ref(), MOST_WORKERS, "workers")),
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         };
+        let connections = self.connections("server.connections", server.connections.as_ref());
         Ok(Server {
             listen: listen?,
             trusted_proxies: trusted_proxies?,
@@ -38,7 +41,13 @@ impl Check<'_> {
             proxy_protocol: proxy_protocol?,
             tls: tls?,
             workers: workers?,
+            connections: connections?,
         })
+    }
+
+    fn connections(&mut self, key: &str, written: Option<&Spanned<i64>>) -> Checked<Option<NonZeroUsize>> {
+        let written = written.map(|number| (number.span(), count(*number.get_ref(), MOST_CONNECTIONS, "connections")));
+        written.map(|(span, number)| self.at(span, key, number)).transpose()
     }
 
     fn listen(&mut self, server: &Section<file::Server>) -> Checked<Vec<Listen>> {
@@ -157,8 +166,8 @@ fn is_any_port(listen: &Listen) -> bool {
     matches!(listen, Listen::Tcp(address) if address.port() == 0)
 }
 
-fn workers(number: i64) -> Form<NonZeroUsize> {
-    let within = (1..=MOST_WORKERS).contains(&number).then_some(number);
-    let workers = within.and_then(|number| usize::try_from(number).ok()).and_then(NonZeroUsize::new);
-    workers.ok_or_else(|| Wrong::new(format!("{number} workers can't be"), format!("1 to {MOST_WORKERS}")))
+fn count(number: i64, most: i64, what: &str) -> Form<NonZeroUsize> {
+    let within = (1..=most).contains(&number).then_some(number);
+    let number_of = within.and_then(|number| usize::try_from(number).ok()).and_then(NonZeroUsize::new);
+    number_of.ok_or_else(|| Wrong::new(format!("{number} {what} can't be"), format!("1 to {most}")))
 }
