@@ -212,11 +212,7 @@ struct Arrived {
 impl Door for Worker {
     fn opening(&self, peer: Peer) -> Opening {
         let server = &self.gateway.config.server;
-        let is_trusted = match peer {
-            Peer::Tcp(address) => server.trusted_proxies.contains(address),
-            Peer::Unix => server.trusted_proxies.unix,
-        };
-        match (server.proxy_protocol, is_trusted) {
+        match (server.proxy_protocol, server.trusted_proxies.has(peer.address())) {
             (false, _) => Opening::Client,
             (true, true) => Opening::Header,
             (true, false) => Opening::Refused,
@@ -422,10 +418,9 @@ fn leads_elsewhere(response: &Response<Body>) -> bool {
 
 /// Whether the session cookie would cross a network without TLS.
 fn travels_in_the_clear(client: &Client) -> bool {
-    let on_this_machine = match (client.peer, client.address) {
-        (_, Some(address)) => address.to_canonical().is_loopback(),
-        (Peer::Unix, None) => true,
-        (Peer::Tcp(_), None) => false,
+    let on_this_machine = match client.address {
+        Some(address) => address.to_canonical().is_loopback(),
+        None => client.peer.address().is_none(),
     };
     client.scheme == Scheme::Http && !on_this_machine
 }

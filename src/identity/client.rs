@@ -20,6 +20,20 @@ pub enum Peer {
     Tcp(IpAddr),
     /// A process on this machine.
     Unix,
+    /// A balancer at that address (`None` for a process on this machine) that speaks for itself and for no client, as it does
+    /// to see whether the gateway is there. What it sends may come from anybody, so it is never believed about clients.
+    Balancer(Option<IpAddr>),
+}
+
+impl Peer {
+    /// Its address; a process on this machine has none.
+    pub const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address),
+            Self::Unix => None,
+            Self::Balancer(address) => address,
+        }
+    }
 }
 
 /// How the client reached the first server that we trust.
@@ -69,7 +83,7 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// How it reached the first server that we trust.
     pub scheme: Scheme,
-    /// Who is at the other end of our connection.
+    /// Who is at the other end of our connection: a host, or a process on this machine.
     pub peer: Peer,
     /// Whether that peer is trusted, and what it forwarded is passed on.
     pub trusted: bool,
@@ -82,9 +96,11 @@ impl Client {
     /// that is not trusted, or to an entry that is no address. `X-Forwarded-Proto` counts with its last entry; any but
     /// `http`, `https`, `ws` and `wss` leaves it at the connection's own scheme.
     pub fn of(arrival: Arrival, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
-        let (own, is_trusted) = match arrival.peer {
-            Peer::Tcp(address) => (Some(address.to_canonical()), trusted.contains(address)),
-            Peer::Unix => (None, trusted.unix),
+        let own = arrival.peer.address().map(|address| address.to_canonical());
+        let is_trusted = match arrival.peer {
+            Peer::Tcp(address) => trusted.contains(address),
+            Peer::Unix => trusted.unix,
+            Peer::Balancer(_) => false,
         };
         let peer = own.map_or(Peer::Unix, Peer::Tcp);
         if !is_trusted {
@@ -118,10 +134,7 @@ impl Client {
     /// The hops that a trusted peer named, and the peer. A process on this machine has no address.
     fn hops(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let named = headers.get_all(FORWARDED_FOR).iter().filter(|_| self.trusted).map(HeaderValue::as_bytes);
-        let peer = match self.peer {
-            Peer::Tcp(address) => Some(address.to_string()),
-            Peer::Unix => None,
-        };
+        let peer = self.peer.address().map(|address| address.to_string());
         let hops: Vec<&[u8]> = named.chain(peer.as_ref().map(String::as_bytes)).collect();
         if hops.is_empty() { None } else { HeaderValue::from_bytes(&hops.join(&b", "[..])).ok() }
     }
@@ -323,6 +336,16 @@ mod tests {
             assert!(!client.trusted, "{peer}");
             assert_eq!(client.scheme, Scheme::Http, "{peer}");
             assert_ne!(client.address, "198.51.100.1".parse().ok(), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_balancer_that_speaks_for_itself_is_not_believed_though_it_is_trusted_about_others() {
+        let lines = [("x-forwarded-for", "198.51.100.1"), ("x-forwarded-proto", "https")];
+        for own in [Some([10, 0, 0, 1].into()), None] {
+            let arrival = Arrival { peer: Peer::Balancer(own), scheme: Scheme::Http };
+            let client = Client::of(arrival, &headers(&lines), &trusted());
+            assert_eq!((client.address, client.scheme, client.trusted), (own, Scheme::Http, false));
         }
     }
 

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST, Peer};
+use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST};
 use crate::config::{Bind, Credential, Site};
 use crate::second_factor::sealing::Keyring;
 use crate::second_factor::session::BindingCheck;
@@ -139,10 +139,7 @@ fn key(site: &Site, head: &Parts, client: &Client, host: &str) -> Key {
     hash.part(site.name.as_bytes());
     hash.part(host.as_bytes());
     hash.address(client.address);
-    hash.address(match client.peer {
-        Peer::Tcp(address) => Some(address),
-        Peer::Unix => None,
-    });
+    hash.address(client.peer.address());
     hash.part(client.scheme.as_str().as_bytes());
     hash.part(&[u8::from(client.trusted)]);
     for (name, value) in carried_fields(site, head, client) {
@@ -222,7 +219,7 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::identity::client::Scheme;
+    use crate::identity::client::{Peer, Scheme};
     use crate::second_factor::session::Binding;
     use crate::site::sample;
 

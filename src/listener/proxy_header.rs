@@ -32,8 +32,8 @@ pub(crate) enum HeaderError {
     Malformed(&'static str),
 }
 
-/// Whom a connection of this peer is from: the peer itself, or whom it names where it has to name somebody. `None` is
-/// nobody who may come in; the log has the reason.
+/// Whom a connection of this peer is from: the peer itself, or whom it names where it has to name somebody; a balancer, if
+/// it names nobody. `None` is nobody who may come in; the log has the reason.
 pub(super) async fn source(opening: Opening, stream: &mut (impl AsyncRead + Unpin), peer: Peer) -> Option<Peer> {
     match opening {
         Opening::Client => return Some(peer),
@@ -44,7 +44,7 @@ pub(super) async fn source(opening: Opening, stream: &mut (impl AsyncRead + Unpi
         }
     }
     match timeout(FIRST_BYTES, read(stream)).await {
-        Ok(Ok(source)) => Some(source.map_or(peer, Peer::Tcp)),
+        Ok(Ok(source)) => Some(source.map_or(Peer::Balancer(peer.address()), Peer::Tcp)),
         Ok(Err(error)) => {
             tracing::debug!(?peer, %error, "a connection was refused");
             None
@@ -57,7 +57,7 @@ pub(super) async fn source(opening: Opening, stream: &mut (impl AsyncRead + Unpi
 }
 
 /// Reads a header and not one byte more. Returns the address that it names as the client's; `None` if the connection is
-/// the balancer's own (`UNKNOWN`, `LOCAL`, an unspecified family), so that the client is the peer.
+/// the balancer's own (`UNKNOWN`, `LOCAL`, an unspecified family).
 pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, HeaderError> {
     // Both versions are longer than this.
     let mut start = [0; SIGNATURE.len()];
@@ -165,13 +165,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_nobody_to_name_is_the_peer_and_who_may_not_is_not_even_read() {
+    async fn who_names_nobody_speaks_for_itself_and_who_may_not_is_not_even_read() {
         let mut header = &b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\r\n"[..];
         assert_eq!(source(Opening::Client, &mut header, Peer::Unix).await, Some(Peer::Unix));
         assert_eq!(source(Opening::Refused, &mut header, Peer::Unix).await, None);
         let named = source(Opening::Header, &mut header, Peer::Unix).await;
         assert_eq!(named, Some(Peer::Tcp([192, 0, 2, 1].into())), "it was still there");
-        assert_eq!(source(Opening::Header, &mut &b"PROXY UNKNOWN\r\n"[..], Peer::Unix).await, Some(Peer::Unix));
+        let itself = Some(Peer::Balancer(None));
+        assert_eq!(source(Opening::Header, &mut &b"PROXY UNKNOWN\r\n"[..], Peer::Unix).await, itself);
     }
 
     /// Version 2 with that command and family, and addresses of that many bytes: 1, 2, 3 and so on.

@@ -41,7 +41,19 @@ async fn the_client_is_whom_the_header_names_and_is_believed_only_if_it_is_trust
     assert_eq!(forwarded(house.connect().await, &version_2, claims).await, "127.0.0.9");
     let trusted = b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n";
     assert_eq!(forwarded(house.connect().await, trusted, claims).await, "127.0.0.8, 127.0.0.1");
-    assert_eq!(forwarded(house.connect().await, b"PROXY UNKNOWN\r\n", "").await, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn a_balancer_that_names_nobody_is_not_believed_about_anybody() {
+    let dashboard = Dashboard::new("first").await;
+    let house = House::new(folder(), &behind(&plain(&dashboard), "127.0.0.1")).await;
+    let claims = "X-Forwarded-For: 127.0.0.8\r\n";
+    let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    let mut unspecified = b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\x04".to_vec();
+    unspecified.extend([1, 2, 3, 4]);
+    for header in [&b"PROXY UNKNOWN\r\n"[..], b"PROXY UNKNOWN 127.0.0.7 127.0.0.1 1 2\r\n", local, &unspecified] {
+        assert_eq!(forwarded(house.connect().await, header, claims).await, "127.0.0.1", "{}", header.escape_ascii());
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::body::Body;
 use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, UpstreamAddress};
-use vestibule::identity::client::{Arrival, Client, Peer};
+use vestibule::identity::client::{Arrival, Client};
 use vestibule::listener::{self, Address, Door, Sockets, framing, tls::Tls};
 use vestibule::proxy::tunnels::Tunnels;
 use vestibule::proxy::{self, ProxyError, Way, headers};
@@ -245,11 +245,8 @@ impl Door for Open {
         }
         headers::strip(&mut head.headers, &self.site);
         let passage = if head.uri.path().starts_with("/known/") { known() } else { public() };
-        let address = match arrival.peer {
-            Peer::Tcp(address) => Some(address),
-            Peer::Unix => None,
-        };
-        let client = Client { address, scheme: arrival.scheme, peer: arrival.peer, trusted: false };
+        let client =
+            Client { address: arrival.peer.address(), scheme: arrival.scheme, peer: arrival.peer, trusted: false };
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels };
         let request = Request::from_parts(head, body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
