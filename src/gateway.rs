@@ -16,7 +16,7 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::{Freshness, Prober};
 use crate::listener::framing::{self, Host};
-use crate::listener::{Door, Opening};
+use crate::listener::{Door, Opening, Share};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
@@ -217,6 +217,22 @@ impl Door for Worker {
             (true, true) => Opening::Header,
             (true, false) => Opening::Refused,
         }
+    }
+
+    fn share(&self, peer: Peer) -> Share {
+        let server = &self.gateway.config.server;
+        match (peer, server.connections_per_client) {
+            (Peer::Unix | Peer::Balancer(_), _) => Share::All,
+            (Peer::Tcp(address), _) if server.trusted_proxies.contains(address) => Share::All,
+            (Peer::Tcp(_), Some(most)) => Share::Most(most.get()),
+            // It may be a server in front that forwards everybody.
+            (Peer::Tcp(address), None) if address.to_canonical().is_loopback() => Share::All,
+            (Peer::Tcp(_), None) => Share::Usual,
+        }
+    }
+
+    fn turned_away(&self) {
+        self.gateway.metrics.count_turned_away();
     }
 
     async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {

@@ -12,7 +12,7 @@ use crate::config::{self, Config, Site, UpstreamAddress};
 use crate::gateway::{Connections, Gateway, Worker};
 use crate::identity::client::{Arrival, Peer};
 use crate::listener::tls::Tls;
-use crate::listener::{Door, Opening};
+use crate::listener::{Door, Opening, Share};
 use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};
 
@@ -160,6 +160,14 @@ impl Post {
 impl Door for Post {
     fn opening(&self, peer: Peer) -> Opening {
         self.worker().opening(peer)
+    }
+
+    fn share(&self, peer: Peer) -> Share {
+        self.worker().share(peer)
+    }
+
+    fn turned_away(&self) {
+        self.worker().turned_away();
     }
 
     async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {

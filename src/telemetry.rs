@@ -141,6 +141,7 @@ pub struct Metrics {
     registry: Registry,
     /// One for each outcome, in their order: counting takes no lock.
     counters: Vec<Counter>,
+    turned_away: Counter,
 }
 
 impl Default for Metrics {
@@ -150,7 +151,10 @@ impl Default for Metrics {
         let counter = |outcome: &&'static str| outcomes.get_or_create(&Labels { outcome }).clone();
         let counters = WORDS.iter().map(counter).collect();
         registry.register("outcomes", "What became of requests and codes", outcomes);
-        Self { registry, counters }
+        let turned_away = Counter::default();
+        let what = "Connections that were closed since their client had as many as one may have";
+        registry.register("connections_turned_away", what, turned_away.clone());
+        Self { registry, counters, turned_away }
     }
 }
 
@@ -158,6 +162,11 @@ impl Metrics {
     /// Counts one.
     pub fn count(&self, outcome: Outcome) {
         self.counters[outcome as usize].inc();
+    }
+
+    /// Counts a connection of a client that has as many as one may have.
+    pub fn count_turned_away(&self) {
+        self.turned_away.inc();
     }
 
     /// Everything counted so far.

@@ -40,6 +40,7 @@ pub(super) struct Server {
     pub(super) tls: Option<Section<Tls>>,
     pub(super) workers: Option<Spanned<i64>>,
     pub(super) connections: Option<Spanned<i64>>,
+    pub(super) connections_per_client: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize)]

@@ -60,6 +60,8 @@ pub struct Server {
     pub workers: NonZeroUsize,
     /// How many connections may be open at once; `None` is what the limit on open files leaves room for, within reason.
     pub connections: Option<NonZeroUsize>,
+    /// How many of them one client may have; `None` is a quarter of them, and all of them for clients on this machine.
+    pub connections_per_client: Option<NonZeroUsize>,
 }
 
 /// An address to listen on.

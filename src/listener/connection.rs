@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::crowd::Seat;
 use super::preface::Begun;
 use super::tls::{HTTP2, Tls};
 use super::wire::{FIRST_BYTES, Wire};
@@ -39,7 +40,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
     worker: Arc<Worker<D>>,
     mut stream: S,
     peer: Peer,
-    seat: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) {
     let _note = PanicNote;
     let named = tokio::select! {
@@ -47,6 +48,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
         () = worker.stop.cancelled() => return,
     };
     let Some(peer) = named else { return };
+    let Some(seat) = worker.admit(peer, permit) else { return };
     // Boxed, as what else an idle connection does without: each has the room for all that it may come to do.
     match &worker.entrance {
         Entrance::Http1 => {
@@ -57,13 +59,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
     }
 }
 
-async fn attend_tls<S: Accepted, D: Door>(
-    worker: &Worker<D>,
-    tls: &Tls,
-    stream: S,
-    peer: Peer,
-    seat: OwnedSemaphorePermit,
-) {
+async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream: S, peer: Peer, seat: Seat) {
     let handshake = tokio::select! {
         done = timeout(FIRST_BYTES, Box::pin(tls.acceptor().accept(stream))) => done,
         () = worker.stop.cancelled() => return,
@@ -83,7 +79,7 @@ async fn attend_tls<S: Accepted, D: Door>(
 }
 
 /// Attends to a connection that may begin in either version of HTTP.
-async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: OwnedSemaphorePermit) {
+async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: Seat) {
     let begun = tokio::select! {
         read = timeout(FIRST_BYTES, Begun::read(&mut stream)) => read,
         () = worker.stop.cancelled() => return,
@@ -161,6 +157,7 @@ mod tests {
     use super::*;
     use crate::body::{Body, STANDSTILL};
     use crate::config;
+    use crate::listener::worker::Room;
 
     /// Answers with that many bytes.
     struct Bytes(usize);
@@ -173,7 +170,7 @@ mod tests {
 
     async fn client_of(door: Bytes, entrance: Entrance) -> DuplexStream {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), 1);
+        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), Room::default());
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         tokio::spawn(attend(worker, server, Peer::Unix, seat));
         client

@@ -16,7 +16,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use self::streams::{Outgoing, Streams};
+use self::streams::{Outgoing, Room, Streams};
 use self::traffic::{Traffic, Waiting};
 use super::Door;
 use super::connection::{Accepted, BUFFER};
@@ -47,18 +47,18 @@ const PING: Duration = Duration::from_secs(20);
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
     let traffic = Arc::new(Traffic::default());
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
-    let rooms = Arc::clone(&worker.rooms);
+    let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
     let service = service_fn(move |request| {
         let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
-        let room = Arc::clone(&rooms).try_acquire_owned();
+        let room = Room::take(&rooms);
         async move {
             let answered = match room {
-                Ok(room) => {
+                Some(room) => {
                     streams::take_room(room);
                     Ok(Outgoing::of(answer(&*door, request, arrival).await))
                 }
                 // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
-                Err(_) => Err(h2::Error::from(Reason::REFUSED_STREAM)),
+                None => Err(h2::Error::from(Reason::REFUSED_STREAM)),
             };
             waiting.end();
             answered
@@ -149,9 +149,10 @@ mod tests {
     use super::*;
     use crate::body::STANDSTILL;
     use crate::identity::client::{Peer, Scheme};
+    use crate::listener::crowd::Seat;
     use crate::listener::preface::PREFACE;
     use crate::listener::wire::FIRST_BYTES;
-    use crate::listener::worker::Entrance;
+    use crate::listener::worker::{self, Entrance};
 
     /// Answers with that many bytes; to `/never`, not at all. Agrees to a tunnel, and keeps it until its client is gone.
     struct Many(usize);
@@ -179,10 +180,11 @@ mod tests {
 
     async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), ROOMS);
+        let room = worker::Room { seats: ROOMS, ..worker::Room::default() };
+        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), room);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
-        let wire = Wire::http2(server, seat);
+        let wire = Wire::http2(server, Seat::new(seat, None));
         (client, tokio::spawn(async move { converse(&worker, wire, arrival).await }))
     }
 

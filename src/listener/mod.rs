@@ -2,6 +2,7 @@
 
 pub(crate) mod certificate;
 mod connection;
+mod crowd;
 pub(crate) mod follower;
 pub mod framing;
 mod given;
@@ -25,10 +26,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
+use crowd::Crowd;
 pub use given::Given;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
-use worker::{Entrance, Worker};
+use worker::{Entrance, Room, Worker};
 
 /// Who answers requests. One for each worker.
 pub trait Door: Send + Sync + 'static {
@@ -39,6 +41,25 @@ pub trait Door: Send + Sync + 'static {
     fn opening(&self, _peer: Peer) -> Opening {
         Opening::Client
     }
+
+    /// How many of the connections the client at the other end may have.
+    fn share(&self, _peer: Peer) -> Share {
+        Share::All
+    }
+
+    /// Is told of each connection that was one too many.
+    fn turned_away(&self) {}
+}
+
+/// How many of the connections there may be one client may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// A quarter, so that nobody can keep everybody else out.
+    Usual,
+    /// This many.
+    Most(usize),
 }
 
 /// How a connection has to begin.
@@ -65,6 +86,8 @@ pub async fn serve<D: Door>(
     let stop = shutdown.child_token();
     let _stop_when_dropped = stop.clone().drop_guard();
     let make_door = Arc::new(make_door);
+    let crowd = Arc::new(Crowd::default());
+    let connections = sockets.connections;
     let seats = sockets.connections.div_ceil(sockets.workers.len().max(1));
     let entrance = match tls {
         Some(tls) => Entrance::Tls(tls),
@@ -76,11 +99,12 @@ pub async fn serve<D: Door>(
     for (number, listeners) in sockets.workers.into_iter().enumerate() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (make_door, entrance) = (Arc::clone(&make_door), entrance.clone());
-        let (stop, running) = (stop.clone(), running.clone());
+        let (stop, running, crowd) = (stop.clone(), running.clone(), Arc::clone(&crowd));
         let work = move || {
             // Each socket keeps a seat for who comes next.
             let seats = seats.max(listeners.len() + 1);
-            runtime.block_on(async { Worker::new(make_door(number), entrance, &stop, seats).work(listeners).await });
+            let room = Room { seats, crowd, usual_share: connections.div_ceil(4) };
+            runtime.block_on(async { Worker::new(make_door(number), entrance, &stop, room).work(listeners).await });
             // A name look-up may still be going on; nobody waits for it anymore.
             runtime.shutdown_background();
             drop(running);

@@ -54,6 +54,7 @@ mod tests {
             tls: None,
             workers: NonZeroUsize::new(10).expect("not zero"),
             connections: connections.and_then(NonZeroUsize::new),
+            connections_per_client: None,
         }
     }
 

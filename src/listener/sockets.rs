@@ -211,6 +211,7 @@ mod tests {
             tls: None,
             workers,
             connections: None,
+            connections_per_client: None,
         }
     }
 

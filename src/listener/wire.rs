@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
+use super::crowd::Seat;
 use super::follower::Follower;
 use super::preface::{Begun, PREFACE};
 use crate::body::Standstill;
@@ -32,17 +32,17 @@ pub(super) struct Wire<S> {
     awaited: usize,
     /// Notices a client that does not read.
     standstill: Standstill,
-    _seat: OwnedSemaphorePermit,
+    seat: Seat,
 }
 
 impl<S> Wire<S> {
     /// For a client that speaks HTTP/1.
-    pub(super) fn http1(stream: S, seat: OwnedSemaphorePermit) -> Self {
+    pub(super) fn http1(stream: S, seat: Seat) -> Self {
         Self { follower: Some(Follower::new()), ..Self::new(stream, seat, 1) }
     }
 
     /// For a client that speaks HTTP/2.
-    pub(super) fn http2(stream: S, seat: OwnedSemaphorePermit) -> Self {
+    pub(super) fn http2(stream: S, seat: Seat) -> Self {
         Self::new(stream, seat, PREFACE.len())
     }
 
@@ -51,7 +51,7 @@ impl<S> Wire<S> {
         Self { begun: begun.bytes().to_vec(), ..self }
     }
 
-    fn new(stream: S, seat: OwnedSemaphorePermit, awaited: usize) -> Self {
+    fn new(stream: S, seat: Seat, awaited: usize) -> Self {
         Self {
             stream,
             begun: Vec::new(),
@@ -59,8 +59,12 @@ impl<S> Wire<S> {
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             standstill: Standstill::default(),
-            _seat: seat,
+            seat,
         }
+    }
+
+    pub(super) const fn seat(&self) -> &Seat {
+        &self.seat
     }
 
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -10,10 +10,11 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Door;
 use super::connection::{self, Accepted};
+use super::crowd::{Crowd, Seat};
 use super::sockets::Listener;
 use super::tls::Tls;
+use super::{Door, Share};
 use crate::identity::client::Peer;
 
 /// How long requests that were begun may take once the gateway stops.
@@ -33,6 +34,17 @@ pub(super) enum Entrance {
     Either,
 }
 
+/// How many a worker lets in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Room {
+    /// How many connections, and in HTTP/2 how many requests beside.
+    pub(super) seats: usize,
+    /// Who is there, at whichever worker.
+    pub(super) crowd: Arc<Crowd>,
+    /// What [`Share::Usual`] comes to.
+    pub(super) usual_share: usize,
+}
+
 /// What the connections of one worker have in common.
 pub(super) struct Worker<D> {
     pub(super) door: Arc<D>,
@@ -41,14 +53,18 @@ pub(super) struct Worker<D> {
     seats: Arc<Semaphore>,
     /// In HTTP/2, where a connection has many: room for requests in progress, and for tunnels.
     pub(super) rooms: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    usual_share: usize,
     connections: TaskTracker,
 }
 
 impl<D: Door> Worker<D> {
-    pub(super) fn new(door: Arc<D>, entrance: Entrance, stop: &CancellationToken, seats: usize) -> Arc<Self> {
-        let [seats, rooms] = [seats; 2].map(|count| Arc::new(Semaphore::new(count)));
+    pub(super) fn new(door: Arc<D>, entrance: Entrance, stop: &CancellationToken, room: Room) -> Arc<Self> {
+        let [seats, rooms] = [room.seats; 2].map(|count| Arc::new(Semaphore::new(count)));
         // A token of its own: connections of different workers never wait for each other.
-        Arc::new(Self { door, entrance, stop: stop.child_token(), seats, rooms, connections: TaskTracker::new() })
+        let (crowd, usual_share) = (room.crowd, room.usual_share);
+        let (stop, connections) = (stop.child_token(), TaskTracker::new());
+        Arc::new(Self { door, entrance, stop, seats, rooms, crowd, usual_share, connections })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
@@ -88,6 +104,21 @@ impl<D: Door> Worker<D> {
             };
             self.connections.spawn(connection::attend(Arc::clone(self), stream, peer, seat));
         }
+    }
+
+    /// The seat that a client takes, unless it has as many as it may have.
+    pub(super) fn admit(&self, peer: Peer, permit: OwnedSemaphorePermit) -> Option<Seat> {
+        let most = match self.door.share(peer) {
+            Share::All => None,
+            Share::Usual => Some(self.usual_share),
+            Share::Most(most) => Some(most),
+        };
+        let Some((client, most)) = peer.address().zip(most) else { return Some(Seat::new(permit, None)) };
+        let leave = self.crowd.admit(client, most);
+        if leave.is_none() {
+            self.door.turned_away();
+        }
+        Some(Seat::new(permit, Some(leave?)))
     }
 
     async fn seat(&self) -> OwnedSemaphorePermit {
@@ -189,7 +220,12 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_comes_in_while_every_seat_is_taken() {
-        let worker = Worker::new(Arc::new(Hello), Entrance::Http1, &CancellationToken::new(), 1);
+        let worker = Worker::new(
+            Arc::new(Hello),
+            Entrance::Http1,
+            &CancellationToken::new(),
+            Room { seats: 1, ..Room::default() },
+        );
         let (street, coming) = mpsc::channel(1);
         let asked = Arc::new(AtomicUsize::new(0));
         let source = Street { coming: Mutex::new(coming), asked: Arc::clone(&asked) };

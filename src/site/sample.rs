@@ -69,6 +69,7 @@ pub(crate) fn config() -> Config {
             tls: None,
             workers: NonZeroUsize::MIN,
             connections: None,
+            connections_per_client: None,
         },
         operations: Operations { listen: loopback },
         store: Store { url: StoreUrl::Sqlite(PathBuf::new()), key_file: PathBuf::new() },

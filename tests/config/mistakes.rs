@@ -148,6 +148,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[server]", "trusted_proxies = [\"::ffff:10.0.0.1\"]", "server.trusted_proxies", "never matches", "as IPv4"),
     ("[server]", "workers = 0", "server.workers", "0 workers", "1 to 1024"),
     ("[server]", "connections = 0", "server.connections", "0 connections", "1 to 1000000"),
+    ("[server]", "connections_per_client = -1", "server.connections_per_client", "-1 connections", "1 to 1000000"),
     ("[server]", "h2c = 1", "server.h2c", "wrong type: integer", "true or false"),
     ("[server]", "workers = \"2\"", "server.workers", "wrong type: string", "a whole number"),
     ("[operations]", "listen = \"127.0.0.1:8080\"", "operations.listen", "visitors come in here", "of its own"),

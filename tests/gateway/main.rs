@@ -1,6 +1,8 @@
 //! The gateway as a whole, between real clients and a dashboard: how it comes to another configuration, which
-//! certificates it shows, whom it takes its clients for, and which of several dashboards it asks.
+//! certificates it shows, whom it takes its clients for, how many connections each may have, and which of several
+//! dashboards it asks.
 
+mod crowding;
 mod proxy_protocol;
 mod reload;
 mod signal;

@@ -223,6 +223,7 @@ fn bind(options: &Options) -> Sockets {
         tls: None,
         workers,
         connections: options.connections.and_then(NonZeroUsize::new),
+        connections_per_client: None,
     };
     listener::bind(&server).expect("a socket")
 }

@@ -34,6 +34,7 @@ impl Check<'_> {
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         };
         let connections = self.connections("server.connections", server.connections.as_ref());
+        let per_client = self.connections("server.connections_per_client", server.connections_per_client.as_ref());
         Ok(Server {
             listen: listen?,
             trusted_proxies: trusted_proxies?,
@@ -42,6 +43,7 @@ impl Check<'_> {
             tls: tls?,
             workers: workers?,
             connections: connections?,
+            connections_per_client: per_client?,
         })
     }
 

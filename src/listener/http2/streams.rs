@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::{Frame, SizeHint};
 use hyper::rt::Executor;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::traffic::{Stream, Traffic};
 use crate::body::{Body, BodyError, Standstill};
@@ -34,10 +34,21 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     }
 }
 
-type Room = Arc<OwnedSemaphorePermit>;
+/// Leave for one request to be in progress: of the worker, and of its client.
+pub(super) struct Room {
+    _of: [Option<OwnedSemaphorePermit>; 2],
+}
+
+impl Room {
+    /// One of each of these, as far as there are any.
+    pub(super) fn take(from: &[Option<Arc<Semaphore>>; 2]) -> Option<Self> {
+        let take = |of: &Option<Arc<Semaphore>>| of.as_ref().map(|of| Arc::clone(of).try_acquire_owned()).transpose();
+        Some(Self { _of: [take(&from[0]).ok()?, take(&from[1]).ok()?] })
+    }
+}
 
 /// Has the stream that this is called in keep that room until it ends, as a tunnel too.
-pub(super) fn take_room(room: OwnedSemaphorePermit) {
+pub(super) fn take_room(room: Room) {
     ROOM.with(|own| own.replace(Some(Arc::new(room))));
 }
 
@@ -52,7 +63,7 @@ enum Piece {
 
 tokio::task_local! {
     static PIECE: Cell<Piece>;
-    static ROOM: RefCell<Option<Room>>;
+    static ROOM: RefCell<Option<Arc<Room>>>;
 }
 
 /// Works on a stream until it is done, or its client has taken nothing for too long.
