@@ -12,10 +12,19 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
+use crate::pace::Pace;
 use crate::upstream::Lease;
 
 /// How long a body may stand still before it is given up: at least this long, at most twice as long.
 pub const STANDSTILL: Duration = Duration::from_mins(2);
+
+/// Over how much waiting for a client the pace of what it sends counts ([`Pace`]): a body that stands still or comes too
+/// slowly is given up after this long, or twice as long.
+pub const UPLOAD_STRETCH: Duration = Duration::from_mins(1);
+
+/// The same for what a client takes of an answer. Longer, since it is seen only in what the system's buffer has room for,
+/// now and then.
+pub const ANSWER_STRETCH: Duration = STANDSTILL;
 
 /// A body on its way.
 #[derive(Debug)]
@@ -37,8 +46,8 @@ pub enum BodyError {
     /// Its sender gave it up without saying that anything is wrong.
     #[error("the message was given up")]
     Cut,
-    /// Nothing came for [`STANDSTILL`].
-    #[error("the message stood still")]
+    /// From a client it came too slowly ([`UPLOAD_STRETCH`]), from a dashboard nothing came for [`STANDSTILL`].
+    #[error("the message did not come in time")]
     Stalled,
     /// What it was opened with has ended: the session, or the gateway.
     #[error("the leave to receive it has ended")]
@@ -59,7 +68,7 @@ impl Body {
     /// What a client sends, in that version of HTTP.
     pub fn client(incoming: Incoming, version: Version) -> Self {
         let ends_with_stream = version == Version::HTTP_2;
-        Self::Client(Upload { incoming, ends_with_stream, progress: None, standstill: Standstill::default() })
+        Self::Client(Upload { incoming, ends_with_stream, progress: None, pace: Pace::over(UPLOAD_STRETCH) })
     }
 
     /// How far the sending of this body gets. `None` for a body that is there as a whole.
@@ -109,14 +118,14 @@ pub struct Upload {
     /// Whether the end of a stream (HTTP/2) is the end of the body.
     ends_with_stream: bool,
     progress: Option<Arc<Progress>>,
-    standstill: Standstill,
+    pace: Pace,
 }
 
 impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Pending => return self.standstill.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
+                Poll::Pending => return self.pace.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
                 // The library takes a stream that was reset with NO_ERROR for one that ended.
@@ -128,7 +137,7 @@ impl Upload {
                     return Poll::Ready(None);
                 }
             };
-            self.standstill.moved();
+            self.pace.moved(frame.data_ref().map_or(0, Bytes::len));
             self.note(if self.incoming.is_end_stream() { Progress::end } else { Progress::advance });
             if frame.is_data() {
                 return Poll::Ready(Some(Ok(frame)));

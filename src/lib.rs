@@ -70,6 +70,7 @@ pub mod upstream;
 pub mod audience;
 pub mod body;
 pub mod failure;
+mod pace;
 pub mod respond;
 
 // The operator's view, and what is asked of the machine.

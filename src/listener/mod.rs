@@ -10,6 +10,8 @@ mod http2;
 pub(crate) mod preface;
 pub(crate) mod proxy_header;
 mod seats;
+#[cfg(test)]
+mod slow_clients;
 mod sockets;
 pub mod tls;
 mod wire;

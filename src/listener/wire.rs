@@ -11,7 +11,8 @@ use tokio::time::{Sleep, sleep};
 use super::crowd::Seat;
 use super::follower::Follower;
 use super::preface::{Begun, PREFACE};
-use crate::body::Standstill;
+use crate::body::ANSWER_STRETCH;
+use crate::pace::Pace;
 
 /// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
@@ -30,8 +31,8 @@ pub(super) struct Wire<S> {
     /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
     awaited: usize,
-    /// Notices a client that does not read.
-    standstill: Standstill,
+    /// Notices a client that does not read, or too slowly.
+    pace: Pace,
     seat: Seat,
 }
 
@@ -58,7 +59,7 @@ impl<S> Wire<S> {
             follower: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
-            standstill: Standstill::default(),
+            pace: Pace::over(ANSWER_STRETCH),
             seat,
         }
     }
@@ -68,11 +69,11 @@ impl<S> Wire<S> {
     }
 
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if result.is_ready() {
-            self.standstill.moved();
+        if let Poll::Ready(written) = &result {
+            self.pace.moved(*written.as_ref().unwrap_or(&0));
             return result;
         }
-        ready!(self.standstill.poll(cx));
+        ready!(self.pace.poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

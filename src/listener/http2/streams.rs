@@ -13,8 +13,9 @@ use hyper::rt::Executor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::traffic::{Stream, Traffic};
-use crate::body::{Body, BodyError, Standstill};
+use crate::body::{ANSWER_STRETCH, Body, BodyError};
 use crate::listener::connection::PanicNote;
+use crate::pace::Pace;
 
 /// Runs the streams of one connection, each as a task. One that is dropped is reset.
 #[derive(Clone)]
@@ -57,8 +58,8 @@ pub(super) fn take_room(room: Room) {
 enum Piece {
     /// Nothing is there to be sent. What it is waited for has limits of its own.
     Awaited,
-    /// This many pieces were handed to the library, and it has not asked for another: the client takes none.
-    Handed(u64),
+    /// This many bytes of it were handed to the library, and it has not asked for more: the client takes none.
+    Handed(usize),
 }
 
 tokio::task_local! {
@@ -66,22 +67,25 @@ tokio::task_local! {
     static ROOM: RefCell<Option<Arc<Room>>>;
 }
 
-/// Works on a stream until it is done, or its client has taken nothing for too long.
+/// Works on a stream until it is done, or its client has taken nothing, or too little, for too long.
 async fn while_taken(work: impl Future<Output = ()>) {
     let mut work = pin!(work);
-    let mut standstill = Standstill::default();
-    let mut before = Piece::Awaited;
+    let mut pace = Pace::over(ANSWER_STRETCH);
+    let (mut before, mut taken) = (Piece::Awaited, 0);
     poll_fn(|cx| {
         if work.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         let piece = PIECE.with(Cell::get);
-        if std::mem::replace(&mut before, piece) != piece {
-            standstill.moved();
+        if piece != before
+            && let Piece::Handed(all) = std::mem::replace(&mut before, piece)
+        {
+            pace.moved(all.wrapping_sub(taken));
+            taken = all;
         }
         match piece {
             Piece::Awaited => Poll::Pending,
-            Piece::Handed(_) => standstill.poll(cx),
+            Piece::Handed(_) => pace.poll(cx),
         }
     })
     .await;
@@ -92,13 +96,13 @@ async fn while_taken(work: impl Future<Output = ()>) {
 pub(super) struct Outgoing {
     body: Body,
     rest: Bytes,
-    pieces: u64,
+    handed: usize,
 }
 
 impl Outgoing {
     /// An answer with such a body.
     pub(super) fn of(answer: Response<Body>) -> Response<Self> {
-        answer.map(|body| Self { body, rest: Bytes::new(), pieces: 0 })
+        answer.map(|body| Self { body, rest: Bytes::new(), handed: 0 })
     }
 }
 
@@ -118,9 +122,9 @@ impl http_body::Body for Outgoing {
                 None => return Poll::Ready(None),
             }
         }
-        self.pieces += 1;
-        PIECE.with(|piece| piece.set(Piece::Handed(self.pieces)));
         let length = self.rest.len().min(FRAME);
+        self.handed = self.handed.wrapping_add(length);
+        PIECE.with(|piece| piece.set(Piece::Handed(self.handed)));
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
