@@ -94,10 +94,14 @@ async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, pee
 }
 
 async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let door = Arc::clone(&worker.door);
+    let (door, term) = (Arc::clone(&worker.door), worker.terms.current());
     let service = service_fn(move |request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, Infallible>(door.answer(request, arrival).await) }
+        let (door, term) = (Arc::clone(&door), Arc::clone(&term));
+        async move {
+            let mut answer = door.answer(request, arrival).await;
+            term.end_with(&mut answer);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())

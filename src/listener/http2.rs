@@ -20,6 +20,7 @@ use self::streams::{Outgoing, Room, Streams};
 use self::traffic::{Traffic, Waiting};
 use super::Door;
 use super::connection::{Accepted, BUFFER};
+use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
 use crate::body::Body;
@@ -46,6 +47,7 @@ const PING: Duration = Duration::from_secs(20);
 /// Answers the requests of one connection until either side ends it.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
     let traffic = Arc::new(Traffic::default());
+    let term = worker.terms.current();
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
     let service = service_fn(move |request| {
@@ -80,7 +82,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         biased;
         ended = &mut connection => ended,
         () = traffic.restless() => return,
-        () = until_quiet_or_stopped(worker, &traffic) => {
+        () = until_quiet_or_over(&term, &traffic) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut connection => ended,
@@ -95,9 +97,9 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     }
 }
 
-async fn until_quiet_or_stopped<D>(worker: &Worker<D>, traffic: &Traffic) {
+async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
     tokio::select! {
-        () = worker.stop.cancelled() => {}
+        () = term.over() => {}
         () = traffic.quiet() => {}
     }
 }

@@ -13,6 +13,7 @@ mod seats;
 #[cfg(test)]
 mod slow_clients;
 mod sockets;
+mod terms;
 pub mod tls;
 mod wire;
 mod worker;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Seat};
 use super::sockets::Listener;
+use super::terms::Terms;
 use super::tls::Tls;
 use super::{Door, Share};
 use crate::identity::client::Peer;
@@ -50,6 +51,7 @@ pub(super) struct Worker<D> {
     pub(super) door: Arc<D>,
     pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
+    pub(super) terms: Terms,
     seats: Arc<Semaphore>,
     /// In HTTP/2, where a connection has many: room for requests in progress, and for tunnels.
     pub(super) rooms: Arc<Semaphore>,
@@ -64,12 +66,15 @@ impl<D: Door> Worker<D> {
         // A token of its own: connections of different workers never wait for each other.
         let (crowd, usual_share) = (room.crowd, room.usual_share);
         let (stop, connections) = (stop.child_token(), TaskTracker::new());
-        Arc::new(Self { door, entrance, stop, seats, rooms, crowd, usual_share, connections })
+        let terms = Terms::new(&stop);
+        Arc::new(Self { door, entrance, stop, terms, seats, rooms, crowd, usual_share, connections })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
     pub(super) async fn work(self: Arc<Self>, listeners: Vec<Listener>) {
         tokio::spawn(tick());
+        let worker = Arc::clone(&self);
+        tokio::spawn(async move { worker.terms.pass().await });
         for listener in listeners {
             self.connections.spawn(Arc::clone(&self).accept_from(listener));
         }
