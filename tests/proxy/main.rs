@@ -4,6 +4,7 @@
 mod framing;
 mod headers;
 mod http2;
+mod http2_floods;
 mod http2_frames;
 mod http2_websocket;
 mod reuse;
