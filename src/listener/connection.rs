@@ -1,6 +1,7 @@
 //! One connection: its handshake, and in HTTP/1 its requests one after the other, and its end.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::crowd::Seat;
+use super::early_hints::while_open;
 use super::preface::Begun;
 use super::tls::{HTTP2, Tls};
 use super::wire::{FIRST_BYTES, Wire};
@@ -94,11 +96,12 @@ async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, pee
 }
 
 async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let (door, term) = (Arc::clone(&worker.door), worker.terms.current());
-    let service = service_fn(move |request| {
+    let (door, term, interim) = (Arc::clone(&worker.door), worker.terms.current(), wire.interim());
+    let service = service_fn(move |mut request| {
         let (door, term) = (Arc::clone(&door), Arc::clone(&term));
+        let hints = interim.as_ref().and_then(|interim| interim.open(&mut request));
         async move {
-            let mut answer = door.answer(request, arrival).await;
+            let mut answer = while_open(hints, pin!(door.answer(request, arrival))).await;
             term.end_with(&mut answer);
             Ok::<_, Infallible>(answer)
         }
@@ -114,7 +117,7 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arriv
         biased;
         ended = &mut connection => ended,
         () = worker.stop.cancelled() => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
             (&mut connection).await
         }
     };

@@ -3,6 +3,7 @@
 pub(crate) mod certificate;
 mod connection;
 mod crowd;
+mod early_hints;
 pub(crate) mod follower;
 pub mod framing;
 mod given;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
 use crowd::Crowd;
+pub use early_hints::EarlyHints;
 pub use given::Given;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;

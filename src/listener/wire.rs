@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::crowd::Seat;
+use super::early_hints::{Interim, Next};
 use super::follower::Follower;
 use super::preface::{Begun, PREFACE};
 use crate::body::ANSWER_STRETCH;
@@ -28,6 +30,8 @@ pub(super) struct Wire<S> {
     begun: Vec<u8>,
     /// Not in HTTP/2: its frames leave nothing to be settled.
     follower: Option<Follower>,
+    /// Not in HTTP/2 either: there the library alone can write.
+    interim: Option<Arc<Interim>>,
     /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
     awaited: usize,
@@ -39,7 +43,7 @@ pub(super) struct Wire<S> {
 impl<S> Wire<S> {
     /// For a client that speaks HTTP/1.
     pub(super) fn http1(stream: S, seat: Seat) -> Self {
-        Self { follower: Some(Follower::new()), ..Self::new(stream, seat, 1) }
+        Self { follower: Some(Follower::new()), interim: Some(Arc::default()), ..Self::new(stream, seat, 1) }
     }
 
     /// For a client that speaks HTTP/2.
@@ -57,6 +61,7 @@ impl<S> Wire<S> {
             stream,
             begun: Vec::new(),
             follower: None,
+            interim: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             pace: Pace::over(ANSWER_STRETCH),
@@ -66,6 +71,11 @@ impl<S> Wire<S> {
 
     pub(super) const fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// Where early hints are to be told; `None` in HTTP/2.
+    pub(super) fn interim(&self) -> Option<Arc<Interim>> {
+        self.interim.clone()
     }
 
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -86,6 +96,16 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         let rest = self.begun.split_off(self.begun.len().min(buf.remaining()));
         buf.put_slice(&std::mem::replace(&mut self.begun, rest));
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Writes early hints, as far as they may be written next.
+    fn poll_hints(&mut self, cx: &mut Context<'_>, next: Next) -> Poll<io::Result<()>> {
+        match &self.interim {
+            Some(interim) => interim.poll_write(cx, &mut self.stream, next),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -133,7 +153,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         if let Some(follower) = &mut this.follower {
             follower.written(bytes);
         }
-        let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        let result = match this.poll_hints(cx, Next::Message)? {
+            Poll::Ready(()) => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            Poll::Pending => Poll::Pending,
+        };
         this.written(cx, result)
     }
 
@@ -147,9 +170,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             follower.written(slices.first().map_or(&[], |first| first));
         }
         let mut together = [0; TOGETHER];
-        let result = match gather(slices, &mut together) {
-            Some(bytes) => Pin::new(&mut this.stream).poll_write(cx, bytes),
-            None => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
+        let result = match (this.poll_hints(cx, Next::Message)?, gather(slices, &mut together)) {
+            (Poll::Pending, _) => Poll::Pending,
+            (Poll::Ready(()), Some(bytes)) => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            (Poll::Ready(()), None) => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
         };
         this.written(cx, result)
     }
@@ -159,6 +183,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The library flushes once it has written all it had to.
+        ready!(self.poll_hints(cx, Next::Nothing))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

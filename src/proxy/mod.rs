@@ -15,6 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::body::{Body, BodyError, Download};
 use crate::config::Site;
 use crate::identity::client::Client;
+use crate::listener::EarlyHints;
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Pool, Purpose, UpstreamError};
 use tunnels::{Open, Tunnels};
@@ -93,7 +94,8 @@ pub async fn forward(
     Ok(response)
 }
 
-/// The request that the dashboard gets. Whatever else the client's carries in this process stays behind.
+/// The request that the dashboard gets. Whatever else the client's carries in this process stays behind, but for where early
+/// hints go.
 fn outgoing(
     request: Request<Incoming>,
     traveler: Option<&Traveler>,
@@ -101,7 +103,8 @@ fn outgoing(
     site: &Site,
     switch: bool,
 ) -> Result<Request<Body>, ProxyError> {
-    let (head, incoming) = request.into_parts();
+    let (mut head, incoming) = request.into_parts();
+    let hints = head.extensions.remove::<EarlyHints>();
     // In HTTP/2 the end of a stream says how long a body was; in HTTP/1.1 a field must.
     let is_chunked =
         head.version == Version::HTTP_2 && !incoming.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
@@ -117,6 +120,13 @@ fn outgoing(
     }
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if let Some(hints) = hints {
+        hyper::ext::on_informational(&mut outgoing, move |interim| {
+            if interim.status() == StatusCode::EARLY_HINTS {
+                hints.say(interim.headers());
+            }
+        });
     }
     Ok(outgoing)
 }

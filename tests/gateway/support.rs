@@ -30,7 +30,8 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; at
-/// `/open/socket` it repeats what it is told. Who asks for `/slow` waits for a permit.
+/// `/open/socket` it repeats what it is told. Who asks for `/slow` gets a hint,
+/// and waits for a permit.
 pub(crate) struct Dashboard {
     port: u16,
     pub(crate) slow: Arc<Semaphore>,
@@ -63,6 +64,7 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
             let head = String::from_utf8_lossy(&read[..end]).into_owned();
             read.drain(..end + 4);
             if head.starts_with("GET /slow") {
+                let _ = stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </slow.css>\r\n\r\n").await;
                 asked_slow.add_permits(1);
                 slow.acquire().await.expect("never closed").forget();
             }

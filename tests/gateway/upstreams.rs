@@ -1,4 +1,4 @@
-//! A dashboard that runs at several addresses, or has another certificate by now.
+//! A dashboard that runs at several addresses, has another certificate by now, or gives hints.
 
 use std::sync::Arc;
 
@@ -10,10 +10,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::support::{Dashboard, House, Written, ask, certificate, folder, plain, soon, write};
+use super::support::{Dashboard, House, Written, answer, ask, certificate, folder, plain, soon, write};
 
 fn at(urls: &[&str], dashboard: &Dashboard) -> Written {
     Written { upstream: format!("{urls:?}"), ..plain(dashboard) }
+}
+
+#[tokio::test]
+async fn a_browser_hears_a_dashboards_hints_while_that_works_on_its_answer() {
+    let dashboard = Dashboard::new("first").await;
+    let house = House::new(folder(), &plain(&dashboard)).await;
+    let mut browser = house.connect().await;
+    let request = b"GET /slow HTTP/1.1\r\nHost: a.example\r\nSec-Fetch-Mode: navigate\r\n\r\n";
+    browser.write_all(request).await.expect("written");
+    let mut hint = [0; 47];
+    soon(browser.read_exact(&mut hint)).await.expect("a hint");
+    assert_eq!(hint.escape_ascii().to_string(), r"HTTP/1.1 103 Early Hints\r\nlink: </slow.css>\r\n\r\n");
+    dashboard.slow.add_permits(1);
+    assert_eq!(answer(&mut browser).await.expect("an answer"), (200, "first".to_owned()));
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn who_opens_streams_to_reset_them_is_hung_up_on() {
 async fn a_head_that_goes_on_for_ever_is_not_listened_to() {
     let mut client = Client::new().await;
     client.say(&[frame(HEADERS, END_STREAM, 1, &get("/"))]).await;
-    let piece = head(&[("x", "y"); 1000]);
+    let piece = head(&[("x", "y")]).repeat(1000);
     let sent = flood(&mut client, |_| frame(CONTINUATION, 0, 1, &piece)).await;
     assert!(sent < 10_000, "it may go on for ever");
     hung_up_on(&mut client).await;

@@ -1,6 +1,7 @@
 //! What arrives at the dashboard and at the client, byte for byte: both ends are raw sockets, the gateway between them is
 //! the real listener and the real way to the dashboard, with a door that lets everybody through.
 
+mod early_hints;
 mod framing;
 mod headers;
 mod http2;
