@@ -18,7 +18,7 @@ use crate::upstream::Lease;
 /// How long a body may stand still before it is given up: at least this long, at most twice as long.
 pub const STANDSTILL: Duration = Duration::from_mins(2);
 
-/// Over how much waiting for a client the pace of what it sends counts ([`Pace`]): a body that stands still or comes too
+/// Over how much waiting for a client the pace of what it sends counts: a body that stands still or comes too
 /// slowly is given up after this long, or twice as long.
 pub const UPLOAD_STRETCH: Duration = Duration::from_mins(1);
 
