@@ -57,7 +57,7 @@ fn whole_decision(bencher: Bencher) {
         let host = framing::check(head).expect("a sound head");
         let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
         let client = world.client(head);
-        headers::strip(&mut head.headers, site);
+        headers::strip(&mut head.headers, site, &client);
         let presented = session_cookie::take(&mut head.headers, client.scheme);
         let visit = world.visit(index, head, &host, &client, presented);
         assert_eq!(rule(site, visit.target()), Rule::Protected);
@@ -75,8 +75,9 @@ fn part_1_framing(bencher: Bencher) {
 #[divan::bench]
 fn part_2_strip(bencher: Bencher) {
     let world = World::get();
+    let client = world.client(&world.arrived);
     bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
-        headers::strip(&mut head.headers, world.site());
+        headers::strip(&mut head.headers, world.site(), &client);
     });
 }
 
@@ -99,7 +100,7 @@ fn part_5_cached_identity(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
         let credentials = visit.credentials();
-        bencher.bench_local(|| visit.dashboard.prober.cached(&credentials).expect("asked already"));
+        bencher.bench_local(|| visit.dashboard.source.cached(&credentials).expect("asked already"));
     });
 }
 
@@ -107,7 +108,7 @@ fn part_5_cached_identity(bencher: Bencher) {
 fn part_6_account_and_requirement(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
-        let identity = visit.dashboard.prober.cached(&visit.credentials()).expect("asked already");
+        let identity = visit.dashboard.source.cached(&visit.credentials()).expect("asked already");
         let (site, standings) = (world.site(), &world.gateway.standings);
         bencher.bench_local(|| {
             at_once(standings.of_identity(&site.realm, &identity, site.organization.initial())).expect("remembered")
@@ -203,7 +204,7 @@ impl World {
         let mut head = self.arrived.clone();
         let host = framing::check(&mut head).expect("a sound head");
         let client = self.client(&head);
-        headers::strip(&mut head.headers, self.site());
+        headers::strip(&mut head.headers, self.site(), &client);
         let presented = session_cookie::take(&mut head.headers, client.scheme);
         (head, host, client, presented)
     }

@@ -14,7 +14,8 @@ use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
-use crate::identity::probe::{Freshness, Prober};
+use crate::identity::probe::Freshness;
+use crate::identity::source::Source;
 use crate::listener::framing::{self, Host};
 use crate::listener::{Door, Opening, Share};
 use crate::pages::appearance::Appearance;
@@ -57,8 +58,8 @@ pub struct Gateway {
 pub struct Dashboard {
     /// What the operator says of it.
     pub site: Arc<Site>,
-    /// Who asks it who has logged in.
-    pub prober: Prober,
+    /// Who has logged in there.
+    pub source: Source,
     /// How the gateway's own pages look at it.
     pub appearance: Appearance,
 }
@@ -105,7 +106,7 @@ impl Dashboard {
     fn new(site: &Arc<Site>, clock: &Clock) -> Self {
         Self {
             site: Arc::clone(site),
-            prober: Prober::new(Arc::clone(site), clock.clone()),
+            source: Source::new(Arc::clone(site), clock.clone()),
             appearance: Appearance::of(site),
         }
     }
@@ -164,12 +165,13 @@ impl Worker {
         let (index, site) = gateway.sites.for_host(host.name()).ok_or(Failure::UnknownHost)?;
         arrived.site = Some(index);
 
-        let client = Client::of(arrived.arrival, &head.headers, &gateway.config.server.trusted_proxies);
+        let trusted = &gateway.config.server.trusted_proxies;
+        let client = Client::of(arrived.arrival, &head.headers, trusted).before(site, &head.headers);
         arrived.scheme = client.scheme;
         if travels_in_the_clear(&client) {
             return Err(Failure::Insecure);
         }
-        headers::strip(&mut head.headers, site);
+        headers::strip(&mut head.headers, site, &client);
         query::strip(&mut head.uri, &site.strip_query);
         let presented = session_cookie::take(&mut head.headers, client.scheme);
 
@@ -298,7 +300,7 @@ impl Visit<'_> {
         }
         let credentials = self.credentials();
         let answer = self.open(body).await;
-        self.dashboard.prober.forget(&credentials);
+        self.dashboard.source.forget(&credentials);
         answer
     }
 
@@ -375,7 +377,7 @@ impl Visit<'_> {
         let way = Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels };
         let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
         if may_end_a_login(&response) {
-            self.dashboard.prober.forget(credentials);
+            self.dashboard.source.forget(credentials);
         }
         Ok(response)
     }
@@ -388,16 +390,16 @@ impl Visit<'_> {
         let credentials = self.credentials();
         let changes_something = !self.head.method.is_safe();
         let request = self.take_request(body);
-        let (site, prober) = (Arc::clone(&self.dashboard.site), self.dashboard.prober.clone());
+        let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
         let exchange = tokio::spawn(async move {
             let way = Way { site: &site, pool: &pool, tunnels: &tunnels };
             let answer = proxy::forward(passage, request, &client, way).await;
             let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
             if is_login && credentials.carries() == Carries::Carried {
-                prober.forget_all();
+                source.forget_all();
             } else if answer.as_ref().is_ok_and(may_end_a_login) {
-                prober.forget(&credentials);
+                source.forget(&credentials);
             }
             answer
         });

@@ -1,6 +1,6 @@
 //! Vestibule: the second factor for dashboards that only have a password.
 //!
-//! One process in front of a dashboard. For each request it asks the dashboard who has logged in, and lets the request
+//! One process in front of a dashboard. For each request it finds out who has logged in there, and lets the request
 //! through only if that person's second factor is verified or nobody asks for one.
 //!
 //! # The journey of a request
@@ -14,8 +14,10 @@
 //!    ([`session_cookie::take`]).
 //! 4. The path is one of the gateway's own, open to everybody, or protected ([`site::rule`]). Own pages are answered by
 //!    [`pages`]; open paths skip to step 8.
-//! 5. The dashboard is asked whose the request's credentials are ([`identity::probe`]). Its answer is a
-//!    [`Verdict`](identity::Verdict): somebody, nobody, or nothing that can be used. The last never passes.
+//! 5. The site's source says who has logged in ([`identity::source`]): the dashboard, which is asked whose the request's
+//!    credentials are ([`identity::probe`]), a login in front ([`identity::outer_login`]) or a signed token
+//!    ([`identity::token`]). Each gives a [`Verdict`](identity::Verdict): somebody, nobody, or nothing that can be used.
+//!    The last never passes.
 //! 6. The person's account, their organization's requirement and their session are looked up ([`visit`]), in memory as
 //!    long as the store's change feed proves that memory right ([`standing`]).
 //! 7. [`decide`](second_factor::policy::decide) says what is to be done. If the answer is to pass, it comes with a

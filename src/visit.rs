@@ -51,9 +51,9 @@ pub struct Visit<'a> {
 
 /// What is known of a visitor.
 pub enum Seen {
-    /// The dashboard says that nobody is logged in.
+    /// Nobody is logged in at the dashboard.
     Nobody,
-    /// The dashboard did not say who is logged in.
+    /// It is not known who is.
     Unsaid(Unknown),
     /// This is who it is.
     Somebody(Box<Visitor>),
@@ -65,7 +65,7 @@ pub struct Visitor {
     pub known: Arc<Known>,
     /// What the organization asks of its users, at this site.
     pub requirement: Requirement,
-    /// What the dashboard just said; `None` at a site where a navigation can't carry the credential.
+    /// What the site's source just said; `None` where a navigation can't carry the credential.
     pub identity: Option<Arc<Identity>>,
     /// Their verified session.
     pub session: Option<VerifiedSession>,
@@ -180,7 +180,7 @@ impl Visit<'_> {
         place: Place,
         freshness: Freshness,
     ) -> Result<Seen, StoreError> {
-        match self.dashboard.prober.identify(credentials, self.head, self.client, self.pool, freshness).await {
+        match self.dashboard.source.identify(credentials, self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
                 let binding = credentials.binding_check(&self.gateway.keyring);
                 self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
@@ -372,7 +372,13 @@ mod tests {
             pool: &Pool::new(&dashboard.site.upstream).expect("an address"),
             head: &mut head,
             host: &Host::parse(&HeaderValue::from_static("insights.example")).expect("a host"),
-            client: &Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted: false },
+            client: &Client {
+                address: None,
+                scheme: Scheme::Https,
+                peer: Peer::Unix,
+                trusted: false,
+                outer_login: false,
+            },
             presented: Some(presented),
             id: RequestIds::default().next(),
             now: NOW,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{fields, first_line, first_line_of_text};
-use crate::config::{AnonymousEvidence, Identity, TrustedProxies, Value as Place};
+use crate::config::{AnonymousEvidence, Identity, Probe, Source, TrustedProxies, Value as Place};
 use crate::identity::answer::{Answer, Asked, Reader, Said, Unusable};
 use crate::identity::client::{Arrival, Client, FORWARDED_FOR, FORWARDED_PROTO, Peer, Scheme};
 use crate::site::sample;
@@ -124,8 +124,7 @@ pub(super) fn html_answer(bytes: &[u8]) {
         email: None,
         name: None,
         organization: Place::Css { selector: "#organization".into(), attribute: Some("data-slug".into()) },
-        anonymous: evidence,
-        ..sample::identity()
+        ..identity_by(evidence)
     };
     let reader = Reader::new(&identity);
     let Ok(Said::Identified(identity)) = read(&reader, StatusCode::OK, bytes) else { return };
@@ -133,6 +132,10 @@ pub(super) fn html_answer(bytes: &[u8]) {
     assert!(bytes.windows(4).any(|four| four.eq_ignore_ascii_case(b"user")) || bytes.contains(&b'&'));
     let doubtful = [&b"x<p class=guest></p>"[..], bytes].concat();
     assert_eq!(read(&reader, StatusCode::OK, &doubtful), Err(Unusable::Contradiction));
+}
+
+fn identity_by(anonymous: AnonymousEvidence) -> Identity {
+    Identity { source: Source::Probe(Probe { anonymous, ..sample::probe() }), ..sample::identity() }
 }
 
 /// A `Location`. The other reading: where a browser goes (the `url` crate).
@@ -145,7 +148,7 @@ pub(super) fn redirect_answer(bytes: &[u8]) {
         without_user: false,
         css: None,
     };
-    let reader = Reader::new(&Identity { anonymous: evidence, ..sample::identity() });
+    let reader = Reader::new(&identity_by(evidence));
     let headers = HeaderMap::from_iter([(LOCATION, value)]);
     let said = reader.read(ASKED, Answer { status: StatusCode::FOUND, headers: &headers, body: b"" });
     if said.is_ok() {

@@ -56,7 +56,7 @@ pub(super) fn websocket_origin(bytes: &[u8]) {
     let mut headers = fields(rest);
     headers.insert(HOST, HeaderValue::from_bytes(authority).expect("a host"));
     for trusted in [false, true] {
-        let client = Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted };
+        let client = Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted, outer_login: false };
         if from_own_origin(&headers, &client) {
             is_own_origin(&headers, &own, trusted);
         }

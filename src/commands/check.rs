@@ -1,5 +1,5 @@
-//! `vestibule check`: everything that is wrong with the configuration, and with `--online` whether the dashboards
-//! answer as it says.
+//! `vestibule check`: everything that is wrong with the configuration, and with `--online` whether dashboards and
+//! issuers of tokens answer as it says.
 
 use std::process::ExitCode;
 
@@ -11,18 +11,18 @@ use serde_json::json;
 
 use super::{Common, Failed, output, wait};
 use crate::clock::Clock;
-use crate::config::{self, Config, Credential, Hosts, Site};
+use crate::config::{self, Config, Credential, Hosts, Keys, Probe, Site, Source, Token};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::Credentials;
-use crate::identity::probe::{Freshness, Prober};
-use crate::identity::{Unknown, Verdict};
+use crate::identity::probe::Freshness;
+use crate::identity::{Unknown, Verdict, source, token};
 use crate::start::certificates;
 use crate::telemetry::{causes, start_logging};
 use crate::upstream::Pool;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Also ask each dashboard who a visitor is that has not logged in
+    /// Also ask each dashboard who a visitor is that has not logged in, and fetch the keys that sign tokens
     #[arg(long)]
     online: bool,
 }
@@ -49,7 +49,7 @@ impl Check {
         if common.json {
             output::json(&json!({ "ok": is_fine, "problems": [], "certificates": certificates, "online": online }));
         } else if is_fine {
-            let online = if self.online { ", and every dashboard answers as it says" } else { "" };
+            let online = if self.online { ", and everybody who is asked answers as it says" } else { "" };
             output::line(&format!("{}: no problem{online}", path.display()));
         } else {
             certificates.iter().chain(&online).for_each(|finding| output::complain(finding));
@@ -58,14 +58,20 @@ impl Check {
     }
 }
 
-/// What every dashboard says that should not be.
+/// What everybody says that should not be.
 fn ask_all(config: &Config) -> Result<Vec<String>, Failed> {
     let mut findings = Vec::new();
     wait(async {
         for site in &config.sites {
-            let pool = Pool::new(&site.upstream)?;
-            let verdict = ask_as_nobody(site, &pool).await?;
-            findings.extend(finding(site, &verdict));
+            findings.extend(match &site.identity.source {
+                Source::Probe(probe) => {
+                    let pool = Pool::new(&site.upstream)?;
+                    finding(site, probe, &ask_as_nobody(site, probe, &pool).await?)
+                }
+                // It is not asked, it says so by itself.
+                Source::Header(_) => None,
+                Source::Token(token) => fetch_keys(site, token).await,
+            });
         }
         Ok(ExitCode::SUCCESS)
     })?;
@@ -73,24 +79,24 @@ fn ask_all(config: &Config) -> Result<Vec<String>, Failed> {
 }
 
 /// Asks who somebody is whose credential no dashboard can know.
-async fn ask_as_nobody(site: &std::sync::Arc<Site>, pool: &Pool) -> Result<Verdict, Failed> {
-    let head = head_of_nobody(site)?;
+async fn ask_as_nobody(site: &std::sync::Arc<Site>, probe: &Probe, pool: &Pool) -> Result<Verdict, Failed> {
+    let head = head_of_nobody(site, probe)?;
     let local = Peer::Tcp(std::net::Ipv4Addr::LOCALHOST.into());
     let arrival = Arrival { peer: local, scheme: Scheme::Https };
     let client = Client::of(arrival, &head.headers, &config::TrustedProxies::default());
     let host = head.headers.get(HOST).map(|host| host.to_str().unwrap_or_default().to_owned()).unwrap_or_default();
     let credentials = Credentials::of(site, &head, &client, &host);
-    let prober = Prober::new(std::sync::Arc::clone(site), Clock::system());
-    Ok(prober.identify(&credentials, &head, &client, pool, Freshness::Fresh).await)
+    let source = source::Source::new(std::sync::Arc::clone(site), Clock::system());
+    Ok(source.identify(&credentials, &head, &client, pool, Freshness::Fresh).await)
 }
 
-fn head_of_nobody(site: &Site) -> Result<Parts, Failed> {
+fn head_of_nobody(site: &Site, probe: &Probe) -> Result<Parts, Failed> {
     let host = match &site.hosts {
         Hosts::Named(names) => names.first().map_or("localhost", String::as_str),
         Hosts::Any => "localhost",
     };
     let nobody = HeaderValue::from_static("vestibule-check=nobody");
-    let mut head = Request::get(&*site.identity.url).header(HOST, host).body(())?.into_parts().0;
+    let mut head = Request::get(&*probe.url).header(HOST, host).body(())?.into_parts().0;
     for credential in &site.credentials {
         match credential {
             Credential::Cookie => head.headers.insert(COOKIE, nobody.clone()),
@@ -101,8 +107,15 @@ fn head_of_nobody(site: &Site) -> Result<Parts, Failed> {
     Ok(head)
 }
 
-fn finding(site: &Site, verdict: &Verdict) -> Option<String> {
-    let (name, url) = (&site.name, &site.identity.url);
+/// Whether the keys are there that sign the tokens of a site.
+async fn fetch_keys(site: &Site, token: &Token) -> Option<String> {
+    let Keys::Address(address) = &token.keys else { return None };
+    let error = token::try_out(address, &token.algorithms).await.err()?;
+    Some(format!("site {}: no keys from {}{}: {}", site.name, address.host, address.target, causes(&error)))
+}
+
+fn finding(site: &Site, probe: &Probe, verdict: &Verdict) -> Option<String> {
+    let (name, url) = (&site.name, &probe.url);
     let said = match verdict {
         Verdict::Anonymous => return None,
         Verdict::NotCarried => "can't be asked without a credential: try it with a login".to_owned(),

@@ -72,8 +72,15 @@ impl Check<'_> {
             self.upstream_is_the_gateway(sites, &server.listen);
         }
         let issuer = totp.as_ref().map_or(default::ISSUER, |totp| totp.issuer.as_str());
-        let sites: Vec<_> = sites.iter().map(|written| self.site(written, issuer)).collect();
-        let sites = sites.into_iter().map(|site| site.map(Arc::new)).collect::<Checked<_>>();
+        let meant: Vec<_> = sites.iter().map(|written| self.site(written, issuer)).collect();
+        if let Ok(server) = &server {
+            for (written, meant) in sites.iter().zip(&meant) {
+                if let Ok(site) = meant {
+                    self.nobody_vouches(written, &site.identity, server);
+                }
+            }
+        }
+        let sites = meant.into_iter().map(|site| site.map(Arc::new)).collect::<Checked<_>>();
         Ok(Config {
             server: server?,
             operations: operations?,

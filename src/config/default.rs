@@ -16,4 +16,6 @@ pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 pub(super) const IDENTITY_CACHE: Duration = Duration::from_secs(5);
 pub(super) const IDENTITY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const KEYS_REFRESH: Duration = Duration::from_mins(5);
+pub(super) const TOKEN_LEEWAY: Duration = Duration::from_secs(10);
 pub(super) const ANONYMOUS_STATUSES: [u16; 2] = [401, 403];

@@ -133,10 +133,21 @@ pub(super) struct Identity {
     pub(super) name: Option<Spanned<Value>>,
     pub(super) organization: Option<Spanned<Value>>,
     pub(super) admin: Option<Section<Admin>>,
-    #[serde(default)]
-    pub(super) anonymous: Table<Anonymous>,
+    pub(super) anonymous: Option<Section<Anonymous>>,
     pub(super) cache: Option<Spanned<Period>>,
     pub(super) timeout: Option<Spanned<Period>>,
+    pub(super) secret_header: Option<Text>,
+    pub(super) secret_file: Option<Text>,
+    pub(super) pass_headers: Option<Spanned<Vec<Text>>>,
+    pub(super) token: Option<Text>,
+    pub(super) algorithms: Option<Spanned<Vec<Text>>>,
+    pub(super) keys: Option<Text>,
+    pub(super) keys_file: Option<Text>,
+    pub(super) keys_authorities: Option<Text>,
+    pub(super) refresh: Option<Spanned<Period>>,
+    pub(super) issuer: Option<Text>,
+    pub(super) audience: Option<Spanned<OneOrMore>>,
+    pub(super) leeway: Option<Spanned<Period>>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +168,14 @@ pub(super) struct Anonymous {
     pub(super) redirect: Option<Vec<Text>>,
     pub(super) without_user: Option<bool>,
     pub(super) css: Option<Text>,
+}
+
+impl Anonymous {
+    /// Whether nothing is written in it.
+    pub(super) const fn is_empty(&self) -> bool {
+        let Self { status, redirect, without_user, css } = self;
+        status.is_none() && redirect.is_none() && without_user.is_none() && css.is_none()
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -258,9 +277,9 @@ impl<'de> Deserialize<'de> for Period {
     }
 }
 
-/// Where a value is found: a JSON pointer, or a table that says more.
+/// Where a value is found: a JSON pointer or the name of a field, or a table that says more.
 pub(super) enum Value {
-    Pointer(String),
+    Text(String),
     Table(Box<ValueTable>),
 }
 
@@ -283,7 +302,7 @@ impl<'de> Deserialize<'de> for Value {
                 f.write_str("a JSON pointer in quotes, as \"/id\", or a table, as { css = \"#user\" }")
             }
             fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-                Ok(Value::Pointer(text.to_owned()))
+                Ok(Value::Text(text.to_owned()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
                 ValueTable::deserialize(MapAccessDeserializer::new(map)).map(|table| Value::Table(Box::new(table)))

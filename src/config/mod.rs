@@ -7,6 +7,7 @@ pub mod check;
 mod default;
 pub mod file;
 mod find;
+mod identity;
 pub mod problem;
 mod read;
 
@@ -21,6 +22,10 @@ use ipnet::IpNet;
 
 pub use self::check::{load, parse};
 pub use self::find::{NotFound, find};
+pub use self::identity::{
+    AdminRule, Algorithm, AnonymousEvidence, Identity, Keys, KeysAddress, OuterLogin, Probe, Scalar, Secret,
+    SharedSecret, Source, Token, TokenPlace, Value,
+};
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
 
@@ -295,88 +300,8 @@ pub enum Bind {
     CookiesBeginning(String),
     /// A header field.
     Header(HeaderName),
-}
-
-/// Who has logged in, asked of the dashboard itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Identity {
-    /// What is asked for: path and query on the upstream.
-    pub url: String,
-    /// The immutable user id.
-    pub user: Value,
-    /// The e-mail address.
-    pub email: Option<Value>,
-    /// The display name.
-    pub name: Option<Value>,
-    /// The organization.
-    pub organization: Value,
-    /// Who administers the organization.
-    pub admin: AdminRule,
-    /// What proves that nobody is logged in.
-    pub anonymous: AnonymousEvidence,
-    /// How long a positive answer may be used again; zero asks for every request.
-    pub cache: Duration,
-    /// How long to wait for the whole answer.
-    pub timeout: Duration,
-}
-
-/// Where a value is found in the answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// At a JSON pointer (RFC 6901); the empty one is the whole answer.
-    Pointer(String),
-    /// In the first element of an HTML answer that a CSS selector matches.
-    Css {
-        /// A selector that parses.
-        selector: String,
-        /// The attribute to take instead of the element's text.
-        attribute: Option<String>,
-    },
-    /// In a header field of the answer.
-    Header(HeaderName),
-    /// The same for everybody.
-    Fixed(String),
-}
-
-/// Who administers an organization.
-#[derive(Debug, Clone, PartialEq)]
-pub enum AdminRule {
-    /// Nobody but the operator.
-    Nobody,
-    /// These, by user id or e-mail address.
-    Users(Vec<String>),
-    /// Whoever has one of these at that place of the answer.
-    Marked {
-        /// The place; never [`Value::Fixed`].
-        value: Value,
-        /// What to find there: a string, number or boolean equal to one, an array that contains one, an object with
-        /// such a key.
-        any: Vec<Scalar>,
-    },
-}
-
-/// A value to compare with, its type included.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Scalar {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Number(i64),
-    /// True or false.
-    Bool(bool),
-}
-
-/// What proves that nobody is logged in. Anything else that names nobody proves nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnonymousEvidence {
-    /// An answer with one of these statuses.
-    pub statuses: Vec<u16>,
-    /// A redirect (3xx) to one of these paths on the site.
-    pub redirects: Vec<String>,
-    /// A 2xx JSON answer in which the user's pointer leads to nothing, to `null` or to empty text.
-    pub without_user: bool,
-    /// A 2xx HTML answer with an element that this CSS selector matches.
-    pub css: Option<String>,
+    /// What the site's token says at this JSON pointer.
+    Claim(String),
 }
 
 /// What organizations start with.
@@ -421,18 +346,6 @@ impl OrganizationPolicy {
         match self {
             Self::StartsWith(_) => stored,
             Self::Locked(requirement) => requirement,
-        }
-    }
-}
-
-impl AdminRule {
-    /// Whether somebody is on the list of administrators, by user id or, whatever its case, e-mail address.
-    pub fn names(&self, user: &str, email: Option<&str>) -> bool {
-        match self {
-            Self::Nobody | Self::Marked { .. } => false,
-            Self::Users(listed) => {
-                listed.iter().any(|one| one == user || email.is_some_and(|email| email.eq_ignore_ascii_case(one)))
-            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the dashboard's answer says of a visitor: somebody, nobody, or nothing that can be used.
+//! What the dashboard's answer says of a visitor: somebody, nobody, or nothing that can be used. Other sources' words are
+//! read by the same places.
 
 use std::borrow::Cow;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::Identity;
 use super::value::{Document, Found, NotOneText, Place, checked_selector, parse_json};
-use crate::config::{self, AdminRule, AnonymousEvidence, Scalar};
+use crate::config::{self, AdminRule, AnonymousEvidence, Scalar, Source};
 
 /// Longest answer that is read, in bytes.
 pub(super) const LONGEST: usize = 1 << 20;
@@ -17,7 +18,7 @@ pub(super) const LONGEST: usize = 1 << 20;
 /// Longest value, in characters.
 const LONGEST_VALUE: usize = 256;
 
-/// Reads the answers of one site.
+/// Reads the answers of one site, or what another source says there.
 #[derive(Debug)]
 pub(crate) struct Reader {
     user: Place,
@@ -35,6 +36,11 @@ enum Admin {
     /// By name, or nobody: whatever the answer says.
     Listed(AdminRule),
     Marked {
+        place: Place,
+        any: Vec<Scalar>,
+    },
+    /// In a field that is a list (RFC 9110, section 5.6.1).
+    InList {
         place: Place,
         any: Vec<Scalar>,
     },
@@ -102,7 +108,17 @@ impl Reader {
     pub(crate) fn new(identity: &config::Identity) -> Self {
         let admin = match &identity.admin {
             AdminRule::Nobody | AdminRule::Users(_) => Admin::Listed(identity.admin.clone()),
-            AdminRule::Marked { value, any } => Admin::Marked { place: Place::new(value), any: any.clone() },
+            AdminRule::Marked { value, any } => {
+                let (place, any) = (Place::new(value), any.clone());
+                match identity.source {
+                    Source::Header(_) => Admin::InList { place, any },
+                    Source::Probe(_) | Source::Token(_) => Admin::Marked { place, any },
+                }
+            }
+        };
+        let anonymous = match &identity.source {
+            Source::Probe(probe) => probe.anonymous.clone(),
+            Source::Header(_) | Source::Token(_) => AnonymousEvidence::default(),
         };
         let mut reader = Self {
             user: Place::new(&identity.user),
@@ -110,8 +126,8 @@ impl Reader {
             name: identity.name.as_ref().map(Place::new),
             organization: Place::new(&identity.organization),
             admin,
-            anonymous: identity.anonymous.clone(),
-            anonymous_element: identity.anonymous.css.as_deref().map(checked_selector),
+            anonymous_element: anonymous.css.as_deref().map(checked_selector),
+            anonymous,
             needs: Needs::default(),
         };
         reader.needs = reader.needs();
@@ -141,7 +157,7 @@ impl Reader {
 
     fn needs(&self) -> Needs {
         let marked = match &self.admin {
-            Admin::Marked { place, .. } => Some(place),
+            Admin::Marked { place, .. } | Admin::InList { place, .. } => Some(place),
             Admin::Listed(_) => None,
         };
         let places = [Some(&self.user), self.email.as_ref(), self.name.as_ref(), Some(&self.organization), marked];
@@ -179,13 +195,19 @@ impl Reader {
 
     fn read_document(&self, document: &Document<'_>) -> Result<Said, Unusable> {
         let nobody = self.anonymous_element.as_ref().is_some_and(|selector| document.has(selector));
-        let Some(user) = text(document, &self.user, "user", Numbers::Written)? else {
-            let proven = nobody || (self.anonymous.without_user && matches!(self.user, Place::Pointer(_)));
-            return if proven { Ok(Said::Anonymous) } else { Err(Unusable::NoUser) };
-        };
-        if nobody {
-            return Err(Unusable::Contradiction);
+        match self.person(document)? {
+            Some(_) if nobody => Err(Unusable::Contradiction),
+            Some(identity) => Ok(Said::Identified(identity)),
+            None if nobody || (self.anonymous.without_user && matches!(self.user, Place::Pointer(_))) => {
+                Ok(Said::Anonymous)
+            }
+            None => Err(Unusable::NoUser),
         }
+    }
+
+    /// Whom a document names, by the places of the site; `None` if it has no user.
+    pub(super) fn person(&self, document: &Document<'_>) -> Result<Option<Identity>, Unusable> {
+        let Some(user) = text(document, &self.user, "user", Numbers::Written)? else { return Ok(None) };
         let organization = text(document, &self.organization, "organization", Numbers::Written)?;
         let organization = organization.ok_or(Unusable::Missing("organization"))?;
         // What people are called decides nothing, and many choose it themselves: an odd one is left out.
@@ -199,7 +221,7 @@ impl Reader {
         let email = optional(&self.email, "email")?;
         let name = optional(&self.name, "name")?;
         let admin = self.admin.marks(document, &user, email.as_deref())?;
-        Ok(Said::Identified(Identity { user, email, name, organization, admin }))
+        Ok(Some(Identity { user, email, name, organization, admin }))
     }
 }
 
@@ -246,6 +268,13 @@ impl Admin {
             Self::Marked { place, any } => {
                 let found = document.find(place).map_err(|NotOneText| Unusable::WrongType("admin mark"))?;
                 Ok(any.iter().any(|wanted| contains(&found, wanted)))
+            }
+            Self::InList { place, any } => {
+                let found = document.find(place).map_err(|NotOneText| Unusable::WrongType("admin mark"))?;
+                let Found::Text(list) = found else { return Ok(false) };
+                let is_wanted =
+                    |member: &str| any.iter().any(|wanted| matches!(wanted, Scalar::Text(w) if w == member));
+                Ok(list.split(',').map(str::trim_ascii).any(is_wanted))
             }
         }
     }

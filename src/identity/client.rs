@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::TrustedProxies;
+use super::outer_login;
+use crate::config::{Site, TrustedProxies};
 
 /// The addresses a request came by, the client's first.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -87,6 +88,8 @@ pub struct Client {
     pub peer: Peer,
     /// Whether that peer is trusted, and what it forwarded is passed on.
     pub trusted: bool,
+    /// Whether the request came through the login in front of its site, whose fields are believed and passed on.
+    pub outer_login: bool,
 }
 
 impl Client {
@@ -104,7 +107,7 @@ impl Client {
         };
         let peer = own.map_or(Peer::Unix, Peer::Tcp);
         if !is_trusted {
-            return Self { address: own, scheme: arrival.scheme, peer, trusted: false };
+            return Self { address: own, scheme: arrival.scheme, peer, trusted: false, outer_login: false };
         }
         let scheme = entries(headers, &FORWARDED_PROTO).next().flatten().and_then(Scheme::named);
         Self {
@@ -112,7 +115,15 @@ impl Client {
             scheme: scheme.unwrap_or(arrival.scheme),
             peer,
             trusted: true,
+            outer_login: false,
         }
+    }
+
+    /// The same client, now that it is known which site the request with these fields is for.
+    #[must_use]
+    pub fn before(self, site: &Site, headers: &HeaderMap) -> Self {
+        let outer_login = outer_login::vouches(site, &self, headers);
+        Self { outer_login, ..self }
     }
 
     /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.

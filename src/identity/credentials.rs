@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
 use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST};
+use super::token;
 use crate::config::{Bind, Credential, Site};
 use crate::second_factor::sealing::Keyring;
 use crate::second_factor::session::BindingCheck;
@@ -162,10 +163,14 @@ fn bound(site: &Site, head: &Parts, carries: Carries) -> Bound {
             digest(cookies(head).filter(|(name, _)| name.starts_with(start.as_bytes())))
         }
         // With another credential in its place it is a request that could have carried this one.
-        Some(Bind::Header(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
+        Some(Bind::Header(_) | Bind::Claim(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
         Some(Bind::Header(field)) => {
             let lines = head.headers.get_all(field).iter();
             digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())))
+        }
+        Some(Bind::Claim(pointer)) => {
+            let claim = token::claim(site, head, pointer);
+            digest(claim.iter().map(|claim| (pointer.as_bytes(), claim.as_bytes())))
         }
     };
     Bound::Carried(digest)
@@ -235,7 +240,7 @@ mod tests {
 
     fn client(peer: &str, scheme: Scheme, trusted: bool) -> Client {
         let address: IpAddr = peer.parse().expect("an address");
-        Client { address: Some(address), scheme, peer: Peer::Tcp(address), trusted }
+        Client { address: Some(address), scheme, peer: Peer::Tcp(address), trusted, outer_login: false }
     }
 
     fn visitor() -> Client {

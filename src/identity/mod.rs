@@ -1,10 +1,14 @@
-//! Who is asking: the dashboard's own word on a request's credentials, and the client's address.
+//! Who is asking: the word of the dashboard, of a login in front or of a signed token, and the client's address.
 
 pub(crate) mod answer;
 mod cache;
 pub mod client;
+mod complaint;
 pub mod credentials;
+pub mod outer_login;
 pub mod probe;
+pub mod source;
+pub mod token;
 mod value;
 
 use std::sync::Arc;
@@ -41,10 +45,11 @@ pub enum Verdict {
 /// Why nothing can be said of a visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unknown {
-    /// The dashboard could not be asked.
+    /// The dashboard could not be asked, or there are no keys to check a token with.
     Unreachable,
     /// It did not answer in time.
     TimedOut,
-    /// It answered what it was not expected to: another status, a redirect, no JSON, too much, a value of the wrong type.
+    /// What was said is not what was expected: another status, a redirect, no JSON, too much, a value of the wrong type,
+    /// a bad signature, a field that stands twice.
     Unusable,
 }

@@ -16,7 +16,7 @@ use super::credentials::{Carries, Credentials, carried_fields, carried_query};
 use super::{Identity, Unknown, Verdict};
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::Site;
+use crate::config::{self, Site};
 use crate::upstream::{Pool, UpstreamError};
 
 /// How recent an answer has to be.
@@ -38,6 +38,7 @@ pub struct Prober {
 #[derive(Debug)]
 struct Asker {
     site: Arc<Site>,
+    probe: config::Probe,
     reader: Reader,
 }
 
@@ -46,10 +47,10 @@ impl Prober {
     ///
     /// # Panics
     /// If a CSS selector of the site does not parse; a checked configuration has none of these.
-    pub fn new(site: Arc<Site>, clock: Clock) -> Self {
-        let answers = Arc::new(Answers::new(site.identity.cache, clock));
+    pub(super) fn new(site: Arc<Site>, probe: config::Probe, clock: Clock) -> Self {
+        let answers = Arc::new(Answers::new(probe.cache, clock));
         let reader = Reader::new(&site.identity);
-        Self { asker: Arc::new(Asker { site, reader }), answers }
+        Self { asker: Arc::new(Asker { site, probe, reader }), answers }
     }
 
     /// What the dashboard says of whoever sent this request.
@@ -146,13 +147,13 @@ impl Question {
         let headers = headers(asker, head, client, &host);
         let names = [headers.get(HOST), headers.get(FORWARDED_HOST)];
         let hosts = names.map(|name| name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned());
-        let request = target(&asker.site, head).map(|uri| {
+        let request = target(asker, head).map(|uri| {
             let mut request = Request::new(Body::empty());
             *request.uri_mut() = uri;
             *request.headers_mut() = headers;
             request
         });
-        let path = asker.site.identity.url.split('?').next().unwrap_or_default().to_owned();
+        let path = asker.probe.url.split('?').next().unwrap_or_default().to_owned();
         Self { request, path, hosts }
     }
 }
@@ -178,9 +179,9 @@ fn headers(asker: &Asker, head: &Parts, client: &Client, host: &HeaderValue) -> 
     headers
 }
 
-fn target(site: &Site, head: &Parts) -> Result<Uri, http::Error> {
-    let mut target = site.identity.url.clone();
-    for part in carried_query(site, head) {
+fn target(asker: &Asker, head: &Parts) -> Result<Uri, http::Error> {
+    let mut target = asker.probe.url.clone();
+    for part in carried_query(&asker.site, head) {
         target.push(if target.contains('?') { '&' } else { '?' });
         target.push_str(part);
     }
@@ -190,7 +191,7 @@ fn target(site: &Site, head: &Parts) -> Result<Uri, http::Error> {
 impl Asker {
     async fn ask(self: Arc<Self>, question: Question, pool: &Pool) -> Verdict {
         let exchange = Arc::clone(&self).exchange(question, pool);
-        let outcome = tokio::time::timeout(self.site.identity.timeout, exchange).await;
+        let outcome = tokio::time::timeout(self.probe.timeout, exchange).await;
         match outcome.unwrap_or(Err(Failure::TimedOut)) {
             Ok(Said::Identified(identity)) => Verdict::Identified(Arc::new(identity)),
             Ok(Said::Anonymous) => Verdict::Anonymous,
@@ -252,18 +253,22 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Credential, Value};
+    use crate::config::{self, Credential, Probe, Source, Value};
     use crate::identity::client::{Peer, Scheme};
     use crate::site::sample;
 
     fn asker(site: Site) -> Arc<Asker> {
-        let reader = Reader::new(&site.identity);
-        Arc::new(Asker { site: Arc::new(site), reader })
+        prober(site).asker
+    }
+
+    fn prober(site: Site) -> Prober {
+        let Source::Probe(probe) = site.identity.source.clone() else { panic!("the dashboard is asked") };
+        Prober::new(Arc::new(site), probe, Clock::system())
     }
 
     fn client(trusted: bool) -> Client {
         let address = "192.0.2.9".parse().expect("an address");
-        Client { address: Some(address), scheme: Scheme::Https, peer: Peer::Tcp(address), trusted }
+        Client { address: Some(address), scheme: Scheme::Https, peer: Peer::Tcp(address), trusted, outer_login: false }
     }
 
     fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
@@ -349,7 +354,8 @@ mod tests {
             ("/api/me?fields=*", "/x?a=1", "/api/me?fields=*"),
         ];
         for (url, target, expected) in rows {
-            let identity = config::Identity { url: url.into(), ..sample::identity() };
+            let source = Source::Probe(Probe { url: url.into(), ..sample::probe() });
+            let identity = config::Identity { source, ..sample::identity() };
             let site = Site { credentials: vec![Credential::Query("t".into())], identity, ..sample::site() };
             assert_eq!(asked(site, &head(target, &[]), false)[0], format!("GET {expected}"), "{url} for {target}");
         }
@@ -360,7 +366,7 @@ mod tests {
         let settled = |credential, fields: &[(&str, &str)]| {
             let site = Site { credentials: vec![credential], ..sample::site() };
             let credentials = Credentials::of(&site, &head("/", fields), &client(false), "insights.example");
-            let prober = Prober::new(Arc::new(site), Clock::system());
+            let prober = prober(site);
             assert_eq!(prober.cached(&credentials), None);
             without_asking(&credentials)
         };

@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::{ProxyError, introduction};
-use crate::config::Site;
+use crate::config::{Site, Source};
 use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 use crate::second_factor::policy::Traveler;
 use crate::session_cookie::would_set_ours;
@@ -45,12 +45,13 @@ const FORWARDING: [&str; 14] = [
 ///
 /// Also drops what is meant for this hop alone, with what `Connection` names, so that the identity is asked for with the
 /// very fields that are forwarded. What is left of `Connection` and `Upgrade` asks for a WebSocket. `X-Forwarded-For`,
-/// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding.
-pub fn strip(headers: &mut HeaderMap, site: &Site) {
+/// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding. What
+/// the login in front of the site says stays if it is `client` that says it.
+pub fn strip(headers: &mut HeaderMap, site: &Site, client: &Client) {
     if headers.keys().any(is_for_this_hop) {
-        keep_to_this_hop(headers);
+        keep_to_this_hop(headers, site);
     }
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| !passes(name, site)).cloned().collect();
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| !passes(name, site, client)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -58,8 +59,11 @@ pub fn strip(headers: &mut HeaderMap, site: &Site) {
 
 /// Every spelling that some server reads as the same name differs from it in characters that are neither letters nor
 /// digits. Once none but dashes are left, comparing is enough.
-fn passes(name: &HeaderName, site: &Site) -> bool {
+fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
     let spelled = name.as_str();
+    if is_of_outer_login(name, site) {
+        return client.outer_login;
+    }
     if !spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) || site.strip.contains(name) {
         return false;
     }
@@ -68,6 +72,14 @@ fn passes(name: &HeaderName, site: &Site) -> bool {
         b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| spelled.starts_with(start)) => false,
         b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled),
         _ => true,
+    }
+}
+
+/// Whether the login in front of the site alone may set it.
+fn is_of_outer_login(name: &HeaderName, site: &Site) -> bool {
+    match &site.identity.source {
+        Source::Header(login) => login.fields.contains(name),
+        Source::Probe(_) | Source::Token(_) => false,
     }
 }
 
@@ -103,9 +115,9 @@ fn is_for_this_hop(name: &HeaderName) -> bool {
 }
 
 /// RFC 9110, section 7.6.1. The library has read the length and the expectation by now; it writes its own.
-fn keep_to_this_hop(headers: &mut HeaderMap) {
+fn keep_to_this_hop(headers: &mut HeaderMap, site: &Site) {
     let websocket = asks_for_websocket(headers);
-    drop_named_in_connection(headers);
+    drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
     for name in
         [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHORIZATION, TE, TRAILER, EXPECT, HTTP2_SETTINGS]
     {
@@ -137,7 +149,8 @@ pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
 
-fn drop_named_in_connection(headers: &mut HeaderMap) {
+/// Those that are meant for another hop as well stay, of which `stays` knows some more.
+fn drop_named_in_connection(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
     if !headers.contains_key(CONNECTION) {
         return;
     }
@@ -145,7 +158,7 @@ fn drop_named_in_connection(headers: &mut HeaderMap) {
         // What nearly every server says; the field of that name is removed anyway.
         .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
         .filter_map(|token| HeaderName::from_bytes(token).ok())
-        .filter(|name| headers.contains_key(name) && !is_end_to_end(name))
+        .filter(|name| headers.contains_key(name) && !is_end_to_end(name) && !stays(name))
         .collect();
     for name in named {
         headers.remove(name);
@@ -173,7 +186,7 @@ pub(crate) fn make_outgoing(
     client: &Client,
     site: &Site,
 ) -> Result<(), ProxyError> {
-    strip(headers, site);
+    strip(headers, site, client);
     introduction::introduce(headers, traveler, client)?;
     if let Some(host) = &site.upstream.host {
         headers.insert(HOST, host.clone());
@@ -200,7 +213,7 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 /// would have taken the place of the gateway's own.
 pub(crate) fn make_incoming(headers: &mut HeaderMap) -> bool {
     if headers.keys().any(is_for_this_hop) {
-        drop_named_in_connection(headers);
+        drop_named_in_connection(headers, |_| false);
         for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {
             headers.remove(name);
         }

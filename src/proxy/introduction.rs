@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn client(peer: Peer, trusted: bool) -> Client {
-        Client { address: None, scheme: Scheme::Https, peer, trusted }
+        Client { address: None, scheme: Scheme::Https, peer, trusted, outer_login: false }
     }
 
     fn said(headers: &HeaderMap) -> [&str; 4] {

@@ -128,7 +128,10 @@ mod tests {
         for origin in origin {
             headers.append(ORIGIN, HeaderValue::from_static(origin));
         }
-        from_own_origin(&headers, &Client { address: None, scheme, peer: Peer::Unix, trusted: scheme == Scheme::Https })
+        from_own_origin(
+            &headers,
+            &Client { address: None, scheme, peer: Peer::Unix, trusted: scheme == Scheme::Https, outer_login: false },
+        )
     }
 
     #[test]

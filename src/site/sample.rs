@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::config::{
     AdminRule, AnonymousEvidence, Config, Credential, Hosts, Identity, Log, LogFormat, LogLevel, Look, Operations,
-    OrganizationPolicy, Server, Site, Store, StoreUrl, Totp, TrustedProxies, Upstream, UpstreamAddress, Value,
+    OrganizationPolicy, Probe, Server, Site, Source, Store, StoreUrl, Totp, TrustedProxies, Upstream, UpstreamAddress,
+    Value,
 };
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
@@ -45,12 +46,19 @@ pub(crate) fn site() -> Site {
 /// Who has logged in, by pointers into a JSON answer.
 pub(crate) fn identity() -> Identity {
     Identity {
-        url: "/api/me".into(),
+        source: Source::Probe(probe()),
         user: Value::Pointer("/id".into()),
         email: Some(Value::Pointer("/email".into())),
         name: Some(Value::Pointer("/name".into())),
         organization: Value::Pointer("/company/slug".into()),
         admin: AdminRule::Nobody,
+    }
+}
+
+/// What the dashboard is asked.
+pub(crate) fn probe() -> Probe {
+    Probe {
+        url: "/api/me".into(),
         anonymous: AnonymousEvidence { statuses: vec![401, 403], redirects: Vec::new(), without_user: true, css: None },
         cache: Duration::from_secs(5),
         timeout: Duration::from_secs(5),

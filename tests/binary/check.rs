@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use crate::installation::Installation;
 use crate::support::dashboard::Mood;
+use crate::support::issuer::Issuer;
 use crate::support::optional;
+use crate::support::signer::Signer;
 
 #[tokio::test]
 async fn a_good_configuration_has_no_problem() {
@@ -60,6 +62,31 @@ async fn online_the_dashboard_is_asked_as_nobody() {
         let ended = installation.run(&["check", "--online"]);
         assert_eq!(ended.code, 1, "{ended:?}");
         assert!(ended.said.contains(words), "no {words:?} in {}", ended.said);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn online_the_keys_of_tokens_are_fetched() {
+    let signer = Signer::new("ES256", "1");
+    let issuer = Issuer::open(&[&signer]).await;
+    let identity = format!(
+        "source = \"jwt\"\ntoken = \"cookie:sid\"\nalgorithms = [\"ES256\"]\nkeys = {:?}\nissuer = \"a\"\n\
+         audience = \"b\"\nuser = \"/sub\"\norganization = \"/org\"",
+        issuer.keys()
+    );
+    let installation = Installation::new(&optional().with_identity(&identity)).await;
+    assert_eq!(installation.run(&["check"]).code, 0);
+    assert_eq!(issuer.asked(), 0, "only where that is asked for");
+    let ended = installation.run(&["check", "--online"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(issuer.asked(), 1);
+    for (status, text, words) in
+        [(404, "", "404"), (200, "<html>", "neither a JSON Web Key Set"), (200, "{\"keys\":[]}", "no public key")]
+    {
+        issuer.says(status, text);
+        let ended = installation.run(&["check", "--online"]);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.said.contains(words) && ended.said.contains("/jwks.json"), "no {words:?} in {}", ended.said);
     }
 }
 

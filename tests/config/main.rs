@@ -5,6 +5,7 @@ mod documents;
 mod meaning;
 mod mistakes;
 mod reference;
+mod sources;
 
 use std::path::{Path, PathBuf};
 

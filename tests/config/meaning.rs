@@ -7,7 +7,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use vestibule::config::{
     AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, PathPattern, Scalar,
-    Site, StoreUrl, UpstreamAddress, Value, parse,
+    Site, Source, StoreUrl, UpstreamAddress, Value, parse,
 };
 use vestibule::second_factor::account::Requirement;
 
@@ -87,7 +87,8 @@ locked = true
     assert_eq!((site.realm.as_str(), site.look.title.as_str()), ("insights", "Acme Insights"));
     let any = vec![Scalar::Text("admin".into()), Scalar::Number(7), Scalar::Bool(true)];
     assert_eq!(site.identity.admin, AdminRule::Marked { value: Value::Pointer("/role".into()), any });
-    assert_eq!(site.identity.cache, Duration::ZERO);
+    let Source::Probe(probe) = &site.identity.source else { panic!("the dashboard is asked") };
+    assert_eq!(probe.cache, Duration::ZERO);
     assert_eq!(site.organization, OrganizationPolicy::Locked(Requirement::Required));
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use vestibule::config::file::tables;
@@ -113,6 +114,11 @@ fn every_key_that_the_reference_shows_is_accepted() {
     }
     let pem = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
     fs::write(folder.path().join("tls/key.pem"), pem).expect("a file");
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    fs::write(folder.path().join("jwks.json"), format!("{{\"keys\":[{key}]}}")).expect("a file");
+    let secret = folder.path().join("login.secret");
+    fs::write(&secret, "a secret of 32 bytes or even more").expect("a file");
+    fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).expect("a mode");
     fs::write(folder.path().join("logo.svg"), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").expect("a file");
 
     let whole = reference();
@@ -148,10 +154,64 @@ fn in_context(line: &str, text: String) -> String {
     if line.starts_with("# login") {
         return text.replace("\npublic = []", "\npublic = [\"/login\"]");
     }
+    let begins = |keys: &[&str]| keys.iter().any(|key| line.starts_with(&format!("# {key} = ")));
+    if begins(&["secret_header", "secret_file", "pass_headers"]) {
+        return behind_a_login(&text);
+    }
+    let of_token = ["token", "algorithms", "keys", "keys_file", "keys_authorities", "refresh"];
+    if begins(&of_token) || begins(&["issuer", "audience", "leeway"]) {
+        return with_a_token(&text);
+    }
     if line.starts_with("# css") {
         return text
             .replace("\nuser = \"/id\"", "\nuser = { css = \"#user\" }")
             .replace("\norganization = \"/company/slug\"", "\norganization = { fixed = \"acme\" }");
     }
     text
+}
+
+/// The same for a site whose users a login in front names.
+fn behind_a_login(text: &str) -> String {
+    let text = from_another_source(text, "header").replace("trusted_proxies = []", "trusted_proxies = [\"127.0.0.1\"]");
+    let has = |key: &str| text.contains(&format!("\n{key} = "));
+    let secret = match (has("secret_header"), has("secret_file")) {
+        (true, false) => "secret_file = \"login.secret\"",
+        (false, true) => "secret_header = \"x-secret\"",
+        (true, true) | (false, false) => "",
+    };
+    text.replace("\nsource = \"header\"", &format!("\nsource = \"header\"\n{secret}"))
+        .replace("\nuser = \"/id\"", "\nuser = \"X-User\"")
+        .replace("\norganization = \"/company/slug\"", "\norganization = \"X-Company\"")
+}
+
+/// The same for a site whose users a token names.
+fn with_a_token(text: &str) -> String {
+    let text = from_another_source(text, "jwt");
+    let mut source = "\nsource = \"jwt\"".to_owned();
+    let table = text.split("\n[site.identity]").nth(1).expect("the table");
+    let has = |key: &str| table.contains(&format!("\n{key} = "));
+    let keys = if has("keys_file") { "keys_file" } else { "keys" };
+    for (key, value) in [
+        ("token", "\"authorization\""),
+        ("algorithms", "[\"EdDSA\", \"ES256\"]"),
+        (keys, "\"https://keys.example/set\""),
+        ("issuer", "\"somebody\""),
+        ("audience", "[\"a\", \"b\"]"),
+    ] {
+        if !has(key) {
+            source = format!("{source}\n{key} = {value}");
+        }
+    }
+    text.replace("\nsource = \"jwt\"", &source)
+}
+
+/// Without what the dashboard is asked.
+fn from_another_source(text: &str, source: &str) -> String {
+    let text = text.replace("\nsource = \"probe\"", &format!("\nsource = {source:?}"));
+    let start = text.find("\n[site.identity.anonymous]").expect("the table");
+    let end = text.find("\n[site.organization]").expect("the next table");
+    let text = format!("{}{}", &text[..start], &text[end..]);
+    let keys = ["url", "cache", "timeout", "credentials"];
+    let stays = |line: &&str| !keys.iter().any(|key| line.starts_with(&format!("{key} = ")));
+    text.lines().filter(stays).collect::<Vec<_>>().join("\n")
 }

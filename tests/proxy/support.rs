@@ -244,10 +244,10 @@ impl Door for Open {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             return response;
         }
-        headers::strip(&mut head.headers, &self.site);
         let passage = if head.uri.path().starts_with("/known/") { known() } else { public() };
-        let client =
-            Client { address: arrival.peer.address(), scheme: arrival.scheme, peer: arrival.peer, trusted: false };
+        let (peer, scheme) = (arrival.peer, arrival.scheme);
+        let client = Client { address: peer.address(), scheme, peer, trusted: false, outer_login: false };
+        headers::strip(&mut head.headers, &self.site, &client);
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels };
         let request = Request::from_parts(head, body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
@@ -312,20 +312,22 @@ fn site(upstream: Upstream) -> Site {
         by_session: Vec::new(),
         bind: None,
         identity: config::Identity {
-            url: "/me".into(),
+            source: config::Source::Probe(config::Probe {
+                url: "/me".into(),
+                anonymous: config::AnonymousEvidence {
+                    statuses: vec![401],
+                    redirects: vec![],
+                    without_user: false,
+                    css: None,
+                },
+                cache: Duration::ZERO,
+                timeout: Duration::from_secs(1),
+            }),
             user: config::Value::Pointer("/id".into()),
             email: None,
             name: None,
             organization: config::Value::Fixed("acme".into()),
             admin: config::AdminRule::Nobody,
-            anonymous: config::AnonymousEvidence {
-                statuses: vec![401],
-                redirects: vec![],
-                without_user: false,
-                css: None,
-            },
-            cache: Duration::ZERO,
-            timeout: Duration::from_secs(1),
         },
         organization: config::OrganizationPolicy::StartsWith(Requirement::Optional),
         look: config::Look { title: "Insights".into(), logo: None, accent: None },

@@ -153,6 +153,11 @@ impl Host {
         }
     }
 
+    /// Whether it is the machine that the gateway runs on, whatever the name service says.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        self.address().is_some_and(|address| address.is_loopback())
+    }
+
     /// Without brackets.
     pub(super) fn bare(&self) -> String {
         match self {

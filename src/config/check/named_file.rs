@@ -1,13 +1,18 @@
 //! Files that the configuration names: where they are, and whether they hold what they should.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::finding::Form;
+use crate::config::Secret;
 use crate::config::problem::Wrong;
+
+/// As many bits as the shortest hash of an HMAC has (RFC 7518, section 3.2), in bytes.
+const SHORTEST_SECRET: usize = 32;
 
 /// A path, from the folder of the configuration.
 pub(super) fn file_path(text: &str, folder: &Path) -> Form<PathBuf> {
@@ -37,6 +42,25 @@ pub(super) fn private_key(text: &str, folder: &Path) -> Form<PathBuf> {
             Err(Wrong::new(format!("{} has no private key in it", path.display()), "a PEM file: BEGIN PRIVATE KEY"))
         }
     }
+}
+
+/// A file with a secret, which is all that is in it but for a line break at its end. Its owner alone may read it.
+pub(super) fn secret(text: &str, folder: &Path) -> Form<Secret> {
+    let path = file_path(text, folder)?;
+    let mut bytes = contents(&path)?;
+    let mode = std::fs::metadata(&path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let what = format!("{} is open to others (mode {mode:03o})", path.display());
+        return Err(Wrong::new(what, format!("readable by its owner alone: chmod 600 {}", path.display())));
+    }
+    for end in [b'\n', b'\r'] {
+        bytes.pop_if(|last| *last == end);
+    }
+    if bytes.len() < SHORTEST_SECRET {
+        let what = format!("the secret in {} is shorter than 32 bytes: it could be guessed", path.display());
+        return Err(Wrong::new(what, "32 random bytes or more, as `openssl rand -hex 32` makes them"));
+    }
+    Ok(Secret::new(bytes))
 }
 
 /// What is in a file.

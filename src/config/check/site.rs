@@ -4,17 +4,22 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue};
 use rustls::pki_types::ServerName;
 
 use super::address::{self, Origin};
-use super::finding::{Check, Checked, Form};
+use super::finding::{Check, Checked, Form, Reported};
+use super::identity::pointer;
 use super::named_file::certificates;
 use super::{duration, path};
 use crate::config::file::Section;
 use crate::config::problem::Wrong;
-use crate::config::{Bind, Credential, Hosts, OrganizationPolicy, PathPattern, Site, Upstream, UpstreamAddress};
+use crate::config::{
+    Bind, Credential, Hosts, Identity, OrganizationPolicy, OuterLogin, PathPattern, Site, Source, TokenPlace, Upstream,
+    UpstreamAddress,
+};
 use crate::config::{default, file};
 use crate::second_factor::account::Requirement;
 use crate::site::query::could_name;
@@ -46,12 +51,14 @@ impl Check<'_> {
         let login = self.optional("site.login", site.login.as_ref(), |text| not_own(own, path::target_with_next(text)));
         let after_logout =
             self.optional("site.after_logout", site.after_logout.as_ref(), |text| not_own(own, path::target(text)));
-        let credentials = self.credentials(span.clone(), site);
+        let identity = self.identity(span.clone(), site);
+        let credentials = self.credentials(span, site, identity.as_ref().ok());
         let by_session = self.by_session(site, own, credentials.as_deref().unwrap_or_default());
-        let bind = self.bind(site, credentials.as_deref().ok());
+        let bind = self.bind(site, credentials.as_deref().ok(), identity.as_ref().ok());
         let strip = self.strip(site, credentials.as_deref().unwrap_or_default());
         let strip_query = self.strip_query(site, credentials.as_deref().unwrap_or_default());
-        let identity = self.identity(span, site);
+        let strip =
+            strip.map(|strip| with_what_the_source_needs(strip, identity.as_ref().ok(), credentials.as_deref()));
         let organization = self.organization(&site.organization);
         let look = self.look(site, issuer);
         let name = name?;
@@ -185,10 +192,25 @@ impl Check<'_> {
         })
     }
 
-    fn credentials(&mut self, table: Range<usize>, site: &file::Site) -> Checked<Vec<Credential>> {
+    fn credentials(
+        &mut self,
+        table: Range<usize>,
+        site: &file::Site,
+        identity: Option<&Identity>,
+    ) -> Checked<Vec<Credential>> {
         let key = "site.credentials";
+        if let Some(own) = identity.and_then(credentials_of_source) {
+            if let Some(written) = &site.credentials {
+                let wrong = Wrong::new(
+                    "only a dashboard that is asked can tell whose other credentials are",
+                    "leave it out; have the dashboard know its users by what [site.identity] names alone",
+                );
+                return Err(self.report(written.span(), key, wrong));
+            }
+            return Ok(own);
+        }
         let Some(written) = &site.credentials else {
-            return Ok(vec![Credential::Cookie, Credential::Header(http::header::AUTHORIZATION)]);
+            return Ok(vec![Credential::Cookie, Credential::Header(AUTHORIZATION)]);
         };
         let list = self.not_empty(key, table, written, "at least one, as \"cookie\"")?;
         let credentials = self.list(key, list, credential)?;
@@ -213,12 +235,23 @@ impl Check<'_> {
     }
 
     /// Without the credentials, whether one is among them is not asked.
-    fn bind(&mut self, site: &file::Site, credentials: Option<&[Credential]>) -> Checked<Option<Bind>> {
+    fn bind(
+        &mut self,
+        site: &file::Site,
+        credentials: Option<&[Credential]>,
+        identity: Option<&Identity>,
+    ) -> Checked<Option<Bind>> {
         self.optional("site.bind", site.bind.as_ref(), |text| {
             let bind = bind(text)?;
             let credential = match &bind {
                 Bind::Cookie(_) | Bind::CookiesBeginning(_) => Credential::Cookie,
                 Bind::Header(name) => Credential::Header(name.clone()),
+                Bind::Claim(_) if identity.is_none_or(|identity| matches!(identity.source, Source::Token(_))) => {
+                    return Ok(bind);
+                }
+                Bind::Claim(_) => {
+                    return Err(Wrong::new("only a token has claims", "source = \"jwt\", or bind to a credential"));
+                }
             };
             if credentials.is_some_and(|credentials| !credentials.contains(&credential)) {
                 let what = format!("{text:?} is none of the site's credentials");
@@ -277,6 +310,39 @@ impl Check<'_> {
     }
 }
 
+/// By what a source recognizes users; `None` if the operator says so. A cookie of a login in front may come along.
+fn credentials_of_source(identity: &Identity) -> Option<Vec<Credential>> {
+    match &identity.source {
+        Source::Probe(_) => None,
+        Source::Header(login) => {
+            let fields = login.fields.iter().cloned().map(Credential::Header);
+            Some(std::iter::once(Credential::Cookie).chain(fields).collect())
+        }
+        Source::Token(token) => Some(vec![match &token.place {
+            TokenPlace::Cookie(_) => Credential::Cookie,
+            TokenPlace::Bearer => Credential::Header(AUTHORIZATION),
+            TokenPlace::Header(name) => Credential::Header(name.clone()),
+        }]),
+    }
+}
+
+/// What the dashboard may not see either: the secret of a login in front, and credentials that nobody looked at.
+fn with_what_the_source_needs(
+    mut strip: Vec<HeaderName>,
+    identity: Option<&Identity>,
+    credentials: Result<&[Credential], &Reported>,
+) -> Vec<HeaderName> {
+    let Some(source) = identity.map(|identity| &identity.source) else { return strip };
+    if let Source::Header(OuterLogin { secret: Some(secret), .. }) = source {
+        strip.push(secret.field.clone());
+    }
+    let is_looked_at = |credentials: &[Credential]| credentials.contains(&Credential::Header(AUTHORIZATION));
+    if !matches!(source, Source::Probe(_)) && !credentials.is_ok_and(is_looked_at) {
+        strip.push(AUTHORIZATION);
+    }
+    strip
+}
+
 /// What operators call a site or a realm.
 fn label(text: &str) -> Form<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -296,7 +362,7 @@ fn not_own(prefix: &str, target: Form<String>) -> Form<String> {
     Ok(target)
 }
 
-fn upstream_address(origin: Origin, name: Option<String>, authorities: Option<PathBuf>) -> UpstreamAddress {
+pub(super) fn upstream_address(origin: Origin, name: Option<String>, authorities: Option<PathBuf>) -> UpstreamAddress {
     match origin {
         Origin::Http(host, port) => UpstreamAddress::Http { host: host.bare(), port },
         Origin::Https(host, port) => UpstreamAddress::Https { host: host.bare(), port, name, authorities },
@@ -338,7 +404,7 @@ fn credential(text: &str) -> Form<Credential> {
     }
     match text {
         "cookie" => Ok(Credential::Cookie),
-        "authorization" => Ok(Credential::Header(http::header::AUTHORIZATION)),
+        "authorization" => Ok(Credential::Header(AUTHORIZATION)),
         _ => {
             let right = "\"cookie\", \"authorization\", \"header:NAME\" or \"query:NAME\"";
             Err(Wrong::new(format!("{text:?} is no credential"), right))
@@ -355,7 +421,7 @@ fn parameter(name: &str, right: &str) -> Form<String> {
     Ok(name.to_owned())
 }
 
-fn credential_header(text: &str) -> Form<HeaderName> {
+pub(super) fn credential_header(text: &str) -> Form<HeaderName> {
     let name = header_name(text)?;
     let wrong = |what: &str, right: &str| Err(Wrong::new(format!("{text:?} {what}"), right));
     match name.as_str() {
@@ -373,12 +439,15 @@ fn credential_header(text: &str) -> Form<HeaderName> {
 
 fn bind(text: &str) -> Form<Bind> {
     if text == "authorization" {
-        return Ok(Bind::Header(http::header::AUTHORIZATION));
+        return Ok(Bind::Header(AUTHORIZATION));
     }
     if let Some(name) = text.strip_prefix("header:") {
         return credential_header(name).map(Bind::Header);
     }
-    let right = "\"cookie:NAME\", \"cookie:BEGINNING*\", \"authorization\" or \"header:NAME\"";
+    if let Some(claim) = text.strip_prefix("claim:") {
+        return pointer(claim).map(Bind::Claim);
+    }
+    let right = "\"cookie:NAME\", \"cookie:BEGINNING*\", \"authorization\", \"header:NAME\" or \"claim:/POINTER\"";
     let Some(cookie) = text.strip_prefix("cookie:") else {
         return Err(Wrong::new(format!("{text:?} is nothing to bind to"), right));
     };
@@ -386,12 +455,17 @@ fn bind(text: &str) -> Form<Bind> {
         Some(beginning) => (beginning, Bind::CookiesBeginning),
         None => (cookie, Bind::Cookie),
     };
-    // A cookie's name is a token, as a header field's is.
+    cookie_name(name).map(bind)
+}
+
+/// The name of one of the dashboard's cookies.
+pub(super) fn cookie_name(name: &str) -> Form<String> {
+    // It is a token, as a header field's is.
     if HeaderName::from_bytes(name.as_bytes()).is_err() || name.contains('*') {
-        return Err(Wrong::new(format!("{cookie:?} is no cookie name"), right));
+        return Err(Wrong::new(format!("{name:?} is no cookie name"), "the name alone, as \"cookie:NAME\""));
     }
     if name == "vestibule" || name == "__Host-vestibule" {
-        return Err(Wrong::new(format!("{cookie:?} is the gateway's own cookie"), "the dashboard's session cookie"));
+        return Err(Wrong::new(format!("{name:?} is the gateway's own cookie"), "the dashboard's session cookie"));
     }
-    Ok(bind(name.to_owned()))
+    Ok(name.to_owned())
 }

@@ -24,6 +24,11 @@ fn said(identity: &config::Identity, status: u16, fields: &[(&'static str, &str)
     }
 }
 
+fn probe(identity: &mut config::Identity) -> &mut config::Probe {
+    let Source::Probe(probe) = &mut identity.source else { panic!("the dashboard is asked") };
+    probe
+}
+
 fn pointer(text: &str) -> config::Value {
     config::Value::Pointer(text.into())
 }
@@ -64,7 +69,7 @@ fn a_status_is_success_or_proof_or_says_nothing() {
         assert_eq!(said(&identity, status, &[], ""), "NoJson", "{status}");
     }
     let mut strict = sample::identity();
-    strict.anonymous.statuses = vec![404];
+    probe(&mut strict).anonymous.statuses = vec![404];
     assert_eq!(said(&strict, 404, &[], ""), "anonymous");
     assert_eq!(said(&strict, 401, &[], ""), "Status");
 }
@@ -72,7 +77,7 @@ fn a_status_is_success_or_proof_or_says_nothing() {
 #[test]
 fn a_redirect_proves_something_only_if_it_leads_to_a_configured_path_on_the_site() {
     let mut identity = sample::identity();
-    identity.anonymous.redirects = vec!["/login".into(), "/api/sign-in".into()];
+    probe(&mut identity).anonymous.redirects = vec!["/login".into(), "/api/sign-in".into()];
     let rows = [
         ("/login", "anonymous"),
         ("/login?next=/api/me", "anonymous"),
@@ -199,7 +204,7 @@ fn what_is_no_strict_json_says_nothing() {
 #[test]
 fn without_that_evidence_an_answer_that_names_nobody_says_nothing() {
     let mut identity = user_at(pointer("/id"));
-    identity.anonymous.without_user = false;
+    probe(&mut identity).anonymous.without_user = false;
     check_bodies(
         &identity,
         &[
@@ -392,9 +397,9 @@ fn a_page_names_its_user_by_a_selector() {
     assert_eq!(said(&identity, 200, &[], ""), "NoUser");
     assert_eq!(said(&identity, 200, &[], r#"{"id":"u7"}"#), "NoUser");
     assert_eq!(said(&identity, 302, &[("location", "/admin/login/?next=/admin/")], ""), "Redirect");
-    identity.anonymous.redirects = vec!["/admin/login/".into()];
+    probe(&mut identity).anonymous.redirects = vec!["/admin/login/".into()];
     assert_eq!(said(&identity, 302, &[("location", "/admin/login/?next=/admin/")], ""), "anonymous");
-    identity.anonymous.css = Some("#login-form".into());
+    probe(&mut identity).anonymous.css = Some("#login-form".into());
     assert_eq!(said(&identity, 200, &[], DJANGO), "alice & co|||acme");
     assert_eq!(said(&identity, 200, &[], DJANGO_LOGIN), "anonymous");
     assert_eq!(said(&identity, 200, &[], "<p>Down for maintenance"), "NoUser");

@@ -1,8 +1,13 @@
 use super::*;
+use crate::identity::client::{Peer, Scheme};
 use crate::site::sample;
 
 fn site() -> Site {
     Site { strip: vec![HeaderName::from_static("remote-user")], ..sample::site() }
+}
+
+fn visitor() -> Client {
+    Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false, outer_login: false }
 }
 
 fn map(fields: &[(&str, &str)]) -> HeaderMap {
@@ -16,7 +21,7 @@ fn map(fields: &[(&str, &str)]) -> HeaderMap {
 
 fn stripped(fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut headers = map(fields);
-    strip(&mut headers, &site());
+    strip(&mut headers, &site(), &visitor());
     let text = |value: &HeaderValue| value.to_str().expect("text").to_owned();
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
@@ -210,9 +215,9 @@ fn an_upgrade_passes_only_to_a_websocket_that_connection_means() {
 fn stripping_again_changes_nothing() {
     let mut once =
         map(&[("connection", "upgrade, x-hop"), ("upgrade", "websocket"), ("x-hop", "1"), ("cookie", "a=b")]);
-    strip(&mut once, &site());
+    strip(&mut once, &site(), &visitor());
     let mut twice = once.clone();
-    strip(&mut twice, &site());
+    strip(&mut twice, &site(), &visitor());
     assert_eq!(once, twice);
 }
 
@@ -273,7 +278,6 @@ fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
 
 #[test]
 fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may_say() {
-    use crate::identity::client::{Peer, Scheme};
     let mut headers = map(&[
         ("host", "a"),
         ("x-vestibule-user", "root"),
@@ -282,7 +286,7 @@ fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may
         ("x-forwarded-for", "203.0.113.1"),
         ("connection", "x-vestibule-factor"),
     ]);
-    let client = Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false };
+    let client = visitor();
     make_outgoing(&mut headers, None, &client, &site()).expect("made");
     let mut left: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
@@ -301,11 +305,10 @@ fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may
 
 #[test]
 fn the_dashboard_is_told_the_host_that_the_operator_names() {
-    use crate::identity::client::{Peer, Scheme};
     let mut site = site();
     site.upstream.host = Some(HeaderValue::from_static("dashboard.internal"));
     let mut headers = map(&[("host", "a.example")]);
-    let client = Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false };
+    let client = visitor();
     make_outgoing(&mut headers, None, &client, &site).expect("made");
     assert_eq!(
         (&headers[HOST], &headers[FORWARDED_HOST]),

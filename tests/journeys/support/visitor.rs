@@ -24,6 +24,8 @@ pub(crate) struct Visitor {
     tls: bool,
     /// What a script of the page sends to be recognized.
     token: Option<String>,
+    /// What a login in front adds to every request.
+    fields: Vec<(String, String)>,
     cookies: Vec<(String, String)>,
     page: Option<Page>,
     authenticator: Option<Authenticator>,
@@ -43,7 +45,18 @@ impl Visitor {
         let host = place.gateway.to_string();
         let login = login.to_owned();
         let (cookies, recovery_codes) = (Vec::new(), Vec::new());
-        Self { login, place, host, tls: false, token: None, cookies, page: None, authenticator: None, recovery_codes }
+        Self {
+            login,
+            place,
+            host,
+            tls: false,
+            token: None,
+            fields: Vec::new(),
+            cookies,
+            page: None,
+            authenticator: None,
+            recovery_codes,
+        }
     }
 
     /// The same person at a browser that nobody used before.
@@ -75,6 +88,11 @@ impl Visitor {
     /// A script of the page has logged in, and keeps the token to itself.
     pub(crate) fn has_token(&mut self, token: &str) {
         self.token = Some(token.to_owned());
+    }
+
+    /// Every request comes through a login in front, which adds these fields; and no others any more.
+    pub(crate) fn comes_with(&mut self, fields: &[(&str, &str)]) {
+        self.fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
@@ -347,6 +365,7 @@ impl Visitor {
     pub(crate) fn request(&self, method: &'static str, target: &str) -> Request {
         let request = Request::new(method, target).with("Host", self.host.clone()).with("User-Agent", "Firefox/145.0");
         let request = if self.tls { request.with("X-Forwarded-Proto", "https") } else { request };
+        let request = self.fields.iter().fold(request, |request, (name, value)| request.with(name, value));
         let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { request } else { request.with("Cookie", pairs.join("; ")) }
     }

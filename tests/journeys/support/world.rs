@@ -1,6 +1,8 @@
 //! A world to tell a story in: a dashboard, the gateway in front of it, and people who come by.
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,13 @@ impl Configuration {
         Self(self.0.replacen(old, new, 1))
     }
 
+    /// With somebody else's word on who has logged in than the dashboard's.
+    pub(crate) fn with_identity(self, lines: &str) -> Self {
+        let (before, rest) = self.0.split_once("[site.identity]\n").expect("there is one site");
+        let (_, after) = rest.split_once("[site.organization]").expect("it has an organization");
+        Self(format!("{before}[site.identity]\n{lines}\n[site.organization]{after}"))
+    }
+
     /// With more at its end.
     pub(crate) fn and(self, more: &str) -> Self {
         Self(self.0 + more)
@@ -115,6 +124,17 @@ impl World {
         let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         let time = Time::still();
         Self::start(&configuration, dashboard, time, folder).await
+    }
+
+    /// Opens one with these files beside its configuration, for nobody else to read.
+    pub(crate) async fn open_with(files: &[(&str, &str)], configuration: Configuration) -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).expect("a file");
+            std::fs::set_permissions(path, Permissions::from_mode(0o600)).expect("a mode");
+        }
+        Self::start(&configuration, Dashboard::open().await, Time::still(), folder).await
     }
 
     /// Opens another gateway on the same store, in front of the same dashboard.

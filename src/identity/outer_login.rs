@@ -1,0 +1,120 @@
+//! A login in front of the gateway: whether a request came through it, and whom its header fields name.
+//!
+//! | the request | the verdict |
+//! |---|---|
+//! | is not from a trusted peer, or that peer does not prove itself: by the secret or, where there is none, by being on this machine | unknown |
+//! | has one of the fields, or the secret's, in a spelling that some server reads as the same name | unknown |
+//! | has no field for the user | anonymous: nobody has logged in there |
+//! | has a field twice; the user or the organization empty, blank, longer than 256 characters, with a control character, `,` or `;`, or not in UTF-8 | unknown |
+//! | has all that is needed, each once | identified |
+//!
+//! Where the verdict is *unknown* in the first two rows, the fields are dropped as well: the dashboard never sees them.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+
+use super::answer::{Reader, Unusable};
+use super::client::{Client, Peer};
+use super::complaint::Complaint;
+use super::value::Document;
+use super::{Identity, Unknown, Verdict};
+use crate::clock::Clock;
+use crate::config::{self, SharedSecret, Site, Source, Value};
+
+/// Whether this request comes from the login in front of the site, and what its fields say is believed. `headers` are
+/// those of the request as they came.
+pub(super) fn vouches(site: &Site, client: &Client, headers: &HeaderMap) -> bool {
+    let Source::Header(login) = &site.identity.source else { return false };
+    client.trusted && proves_itself(login.secret.as_ref(), client.peer, headers) && !has_odd_spelling(login, headers)
+}
+
+/// Where there is a secret, it has to be shown from wherever.
+fn proves_itself(secret: Option<&SharedSecret>, peer: Peer, headers: &HeaderMap) -> bool {
+    match (secret, peer) {
+        (Some(secret), _) => {
+            let mut lines = headers.get_all(&secret.field).iter();
+            let (Some(shown), None) = (lines.next(), lines.next()) else { return false };
+            secret.value.is(shown.as_bytes())
+        }
+        (None, Peer::Unix) => true,
+        (None, Peer::Tcp(address)) => address.is_loopback(),
+        (None, Peer::Balancer(_)) => false,
+    }
+}
+
+/// Whether a client tries to say something by a name that servers may read as that of one of the fields, such as
+/// `x_forwarded_user`: the login in front would have to know that, and drop it.
+fn has_odd_spelling(login: &config::OuterLogin, headers: &HeaderMap) -> bool {
+    let fields = || login.fields.iter().chain(login.secret.as_ref().map(|secret| &secret.field));
+    let is_odd = |name: &&HeaderName| name.as_str().bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-');
+    let is_like_one = |name: &HeaderName| fields().any(|field| letters(field).eq(letters(name)));
+    headers.keys().filter(is_odd).any(is_like_one)
+}
+
+fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
+    name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
+}
+
+/// Reads what the login in front of one site says.
+#[derive(Debug)]
+pub struct OuterLogin {
+    site: Arc<Site>,
+    reader: Reader,
+    complaint: Complaint,
+}
+
+/// Why it is not known who has logged in; for the log.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("the request did not come through the login in front, or that did not prove itself")]
+    Elsewhere,
+    #[error("what the login in front says can't be used")]
+    Unusable(#[from] Unusable),
+}
+
+impl OuterLogin {
+    pub(super) fn new(site: Arc<Site>, clock: Clock) -> Self {
+        let complaint = Complaint::new(&site.name, clock);
+        Self { reader: Reader::new(&site.identity), site, complaint }
+    }
+
+    /// Whom the fields of this request name. `client` is that of `head`.
+    pub(super) fn identify(&self, head: &Parts, client: &Client) -> Verdict {
+        match self.read(&head.headers, client) {
+            Ok(Some(identity)) => Verdict::Identified(Arc::new(identity)),
+            Ok(None) => Verdict::Anonymous,
+            Err(refused) => {
+                self.complaint.make(&refused);
+                Verdict::Unknown(Unknown::Unusable)
+            }
+        }
+    }
+
+    fn read(&self, headers: &HeaderMap, client: &Client) -> Result<Option<Identity>, Refused> {
+        if !client.outer_login {
+            return Err(Refused::Elsewhere);
+        }
+        let rules = &self.site.identity;
+        let is_there = |value: &Value| matches!(value, Value::Header(field) if headers.contains_key(field));
+        if !is_there(&rules.user) {
+            return Ok(None);
+        }
+        let identity = self.reader.person(&Document { headers, json: None, html: None })?;
+        let mut identity = identity.ok_or(Unusable::Missing("user"))?;
+        if is_list(&identity.user) {
+            return Err(Unusable::BadText("user").into());
+        }
+        if is_there(&rules.organization) && is_list(&identity.organization) {
+            return Err(Unusable::BadText("organization").into());
+        }
+        identity.email = identity.email.filter(|email| !is_list(email));
+        Ok(Some(identity))
+    }
+}
+
+/// Whether this may be what became of several lines of one name.
+fn is_list(text: &str) -> bool {
+    text.contains([',', ';'])
+}

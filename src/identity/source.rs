@@ -1,0 +1,87 @@
+//! Whose word it is who has logged in: the one place where the sources differ.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use super::client::Client;
+use super::credentials::Credentials;
+use super::outer_login::OuterLogin;
+use super::probe::{Freshness, Prober};
+use super::token::Tokens;
+use super::{Identity, Verdict};
+use crate::clock::Clock;
+use crate::config::{self, Site};
+use crate::upstream::Pool;
+
+/// Who has logged in at one site. Cheap to clone; clones share what they know.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The dashboard is asked.
+    Probe(Prober),
+    /// A login in front of the gateway says so in header fields.
+    Header(Arc<OuterLogin>),
+    /// A signed token says so.
+    Token(Arc<Tokens>),
+}
+
+impl Source {
+    /// The one that the site has, with nothing known yet.
+    ///
+    /// # Panics
+    /// If the site's places or keys do not parse; a checked configuration has none of these.
+    pub fn new(site: Arc<Site>, clock: Clock) -> Self {
+        match site.identity.source.clone() {
+            config::Source::Probe(probe) => Self::Probe(Prober::new(site, probe, clock)),
+            config::Source::Header(_) => Self::Header(Arc::new(OuterLogin::new(site, clock))),
+            config::Source::Token(token) => Self::Token(Arc::new(Tokens::new(&site, token, clock))),
+        }
+    }
+
+    /// What it says of whoever sent this request. What can't be used is logged once, here.
+    ///
+    /// `credentials` and `client` are those of `head`.
+    pub async fn identify(
+        &self,
+        credentials: &Credentials,
+        head: &Parts,
+        client: &Client,
+        pool: &Pool,
+        freshness: Freshness,
+    ) -> Verdict {
+        match self {
+            Self::Probe(prober) => prober.identify(credentials, head, client, pool, freshness).await,
+            Self::Header(login) => login.identify(head, client),
+            // Boxed: it seldom waits, and the future of every request would carry the room for it along.
+            Self::Token(tokens) => match tokens.remembered(head, freshness) {
+                Some(identity) => Verdict::Identified(identity),
+                None => Box::pin(tokens.identify(credentials.carries(), head, freshness)).await,
+            },
+        }
+    }
+
+    /// Who it is, if the dashboard's answer is at hand.
+    pub fn cached(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
+        match self {
+            Self::Probe(prober) => prober.cached(credentials),
+            Self::Header(_) | Self::Token(_) => None,
+        }
+    }
+
+    /// Drops what the dashboard said, and is being asked, of these credentials: it may think differently by now. What is
+    /// known of others stands in the request itself.
+    pub fn forget(&self, credentials: &Credentials) {
+        match self {
+            Self::Probe(prober) => prober.forget(credentials),
+            Self::Header(_) | Self::Token(_) => {}
+        }
+    }
+
+    /// The same for all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    pub fn forget_all(&self) {
+        match self {
+            Self::Probe(prober) => prober.forget_all(),
+            Self::Header(_) | Self::Token(_) => {}
+        }
+    }
+}
