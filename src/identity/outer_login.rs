@@ -118,3 +118,74 @@ impl OuterLogin {
 fn is_list(text: &str) -> bool {
     text.contains([',', ';'])
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::config::Secret;
+    use crate::identity::client::Scheme;
+    use crate::site::sample;
+
+    const SECRET: &str = "a secret of 32 bytes or even more";
+
+    fn site(secret: bool) -> Site {
+        let field = HeaderName::from_static("x-secret");
+        let secret = secret.then(|| SharedSecret { field, value: Secret::new(SECRET.into()) });
+        let user = HeaderName::from_static("x-user");
+        let source = Source::Header(config::OuterLogin { fields: vec![user.clone()], secret });
+        let organization = Value::Fixed("acme, inc.".into());
+        let identity = config::Identity { source, user: Value::Header(user), organization, ..sample::identity() };
+        Site { identity: config::Identity { email: None, name: None, ..identity }, ..sample::site() }
+    }
+
+    fn client(peer: &str, trusted: bool) -> Client {
+        let peer = if peer == "unix" { Peer::Unix } else { Peer::Tcp(peer.parse().expect("an address")) };
+        Client { address: None, scheme: Scheme::Https, peer, trusted, outer_login: false }
+    }
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
+        }
+        headers
+    }
+
+    #[test]
+    fn a_trusted_peer_is_believed_by_its_secret_or_on_this_machine() {
+        let rows = [
+            ("127.0.0.1", true, false, true),
+            ("127.9.9.9", true, false, true),
+            ("::1", true, false, true),
+            ("unix", true, false, true),
+            ("10.0.0.1", true, false, false),
+            ("::ffff:127.0.0.1", true, false, false),
+            ("127.0.0.1", false, false, false),
+            ("unix", false, false, false),
+            ("10.0.0.1", true, true, true),
+            ("unix", true, true, true),
+            ("10.0.0.1", false, true, false),
+        ];
+        for (peer, trusted, secret, expected) in rows {
+            let shown = headers(&[("x-user", "u7"), ("x-secret", SECRET)]);
+            assert_eq!(vouches(&site(secret), &client(peer, trusted), &shown), expected, "{peer}, {trusted}, {secret}");
+            let hidden = vouches(&site(true), &client(peer, trusted), &headers(&[("x-user", "u7")]));
+            assert!(!hidden, "the secret is wanted from {peer}, too");
+        }
+        assert!(!vouches(&sample::site(), &client("unix", true), &headers(&[])), "where the dashboard is asked");
+    }
+
+    #[test]
+    fn what_is_fixed_is_the_operators_word_and_may_have_a_comma() {
+        let site = Arc::new(site(false));
+        let login = OuterLogin::new(Arc::clone(&site), Clock::system());
+        let client = Client { outer_login: true, ..client("unix", true) };
+        let read = login.read(&headers(&[("x-user", "u7")]), &client).expect("a user").expect("somebody");
+        assert_eq!((read.user.as_str(), read.organization.as_str()), ("u7", "acme, inc."));
+        let doubled = login.read(&headers(&[("x-user", "u7"), ("x-user", "u7")]), &client);
+        assert!(matches!(doubled, Err(Refused::Unusable(Unusable::WrongType("user")))));
+        assert!(matches!(login.read(&headers(&[]), &client), Ok(None)));
+    }
+}

@@ -22,9 +22,9 @@ use crate::upstream::{Pool, UpstreamError};
 /// How recent an answer has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// As recent as the site's `cache` says.
+    /// As recent as the operator says.
     Cached,
-    /// The dashboard is asked for this very request.
+    /// For this very request: the dashboard is asked, or a token checked anew, with keys as recent as can be.
     Fresh,
 }
 

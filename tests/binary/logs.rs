@@ -1,9 +1,13 @@
 //! What it logs: a line an event, and never a secret, however much it is asked to tell.
 
-use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
 
 use crate::installation::Installation;
 use crate::support::dashboard::password_of;
+use crate::support::signer::Signer;
 use crate::support::{Sight, optional, required};
 
 #[tokio::test]
@@ -68,6 +72,47 @@ async fn no_secret_is_written_anywhere() {
         let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
         assert!(!found, "{secret} in the store");
     }
+}
+
+#[tokio::test]
+async fn neither_a_token_nor_the_secret_of_a_login_in_front_is_written() {
+    let (signer, forger) = (Signer::new("ES256", "1"), Signer::new("ES256", "1"));
+    let identity = "source = \"jwt\"\ntoken = \"cookie:app_token\"\nalgorithms = [\"ES256\"]\nkeys_file = \"key.pem\"\n\
+                    issuer = \"a\"\naudience = \"b\"\nuser = \"/sub\"\norganization = { fixed = \"acme\" }";
+    let installation = Installation::new(&required().with_identity(identity)).await;
+    std::fs::write(installation.file("key.pem"), signer.pem()).expect("a file");
+    let claims = json!({ "sub": "id-bob", "iss": "a", "aud": "b", "exp": 4_102_444_800_u64 });
+    let tokens = [signer.token(&claims), forger.token(&claims)];
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    for (token, sight) in tokens.iter().zip([Sight::Enrollment, Sight::NobodySaysWho]) {
+        bob.has_cookie("app_token", token);
+        bob.opens("/").await.shows(sight);
+    }
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    assert!(log.contains("the token's signature is bad"), "the operator is told: {log}");
+    for part in tokens.iter().flat_map(|token| token.split('.')) {
+        assert!(!log.contains(part), "{part} in the log");
+    }
+
+    let secrets = ["a secret that the login in front has", "a secret that somebody else made up"];
+    let identity = "source = \"header\"\nsecret_header = \"X-Secret\"\nsecret_file = \"login.secret\"\nuser = \"X-User\"\n\
+                    organization = { fixed = \"acme\" }";
+    let trusting = required().with("workers = 1", "workers = 1\ntrusted_proxies = [\"127.0.0.1\"]");
+    let installation = Installation::new(&trusting.with("cookie:sid", "header:x-user").with_identity(identity)).await;
+    std::fs::write(installation.file("login.secret"), secrets[0]).expect("a file");
+    std::fs::set_permissions(installation.file("login.secret"), Permissions::from_mode(0o600)).expect("a mode");
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    for (secret, sight) in secrets.iter().zip([Sight::Enrollment, Sight::NobodySaysWho]) {
+        bob.comes_with(&[("X-User", "id-bob"), ("X-Secret", secret)]);
+        bob.opens("/").await.shows(sight);
+    }
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    assert!(log.contains("did not come through the login in front"), "the operator is told: {log}");
+    assert!(!secrets.iter().any(|secret| log.contains(secret)), "{log}");
 }
 
 /// Every line parsed, and without what a clock may have made look like a code.

@@ -374,3 +374,37 @@ async fn keys_come_from_files_as_well() {
     }
     assert_eq!(issuer.asked(), 0);
 }
+
+#[tokio::test]
+async fn a_file_of_keys_is_read_again_at_a_reload() {
+    let (old, new) = (Signer::new("ES256", "1"), Signer::new("ES256", "2"));
+    let issuer = Issuer::open(&[]).await;
+    let configuration = in_cookie(&issuer).with(&format!("keys = {:?}", issuer.keys()), "keys_file = \"set.json\"");
+    let world = World::open_with(&[("set.json", &key_set(&[&old]))], configuration.clone()).await;
+    let mut bob = enrolled(&world, &old.token(&claims(&world, "bob"))).await;
+    std::fs::write(world.file("set.json"), key_set(&[&new])).expect("a file");
+    bob.fetches("/api/x").await.comes_from_the_dashboard();
+    world.reloads(&configuration);
+    nobody_passes(&world, &mut bob, "the old key is gone").await;
+    bob.has_cookie("app_token", &new.token(&claims(&world, "bob")));
+    bob.fetches("/api/x").await.comes_from_the_dashboard();
+}
+
+#[tokio::test]
+async fn keys_that_travel_come_from_whom_an_authority_vouches_for() {
+    let signer = Signer::new("ES256", "1");
+    let (issuer, certificate) = Issuer::open_with_tls("localhost", &[&signer]).await;
+    let (_, stranger) = Issuer::open_with_tls("localhost", &[&signer]).await;
+    let files = [("issuer.pem", certificate.as_str()), ("stranger.pem", stranger.as_str())];
+    let configuration = |host: &str, authority: &str| {
+        let keys = format!("keys = \"https://{host}:{}/jwks.json\"\nkeys_authorities = {authority:?}", issuer.port());
+        in_cookie(&issuer).with(&format!("keys = {:?}", issuer.keys()), &keys)
+    };
+    let world = World::open_with(&files, configuration("localhost", "issuer.pem")).await;
+    enrolled(&world, &signer.token(&claims(&world, "bob"))).await;
+    for (host, authority) in [("localhost", "stranger.pem"), ("127.0.0.1", "issuer.pem")] {
+        let world = World::open_with(&files, configuration(host, authority)).await;
+        let mut bob = with_token(&world, &signer.token(&claims(&world, "bob")));
+        nobody_passes(&world, &mut bob, host).await;
+    }
+}

@@ -190,7 +190,7 @@ impl Fetched {
     }
 
     async fn fetch(&self, now: Timestamp) {
-        match self.ask().await {
+        match fetch(&self.address, &self.algorithms, &self.pool).await {
             Ok((text, keys)) => {
                 let mut good = self.good.write().unwrap_or_else(PoisonError::into_inner);
                 // What was checked with the same keys stays checked.
@@ -201,14 +201,6 @@ impl Fetched {
                 tracing::warn!(site = self.site, error = causes(&error), "can't fetch the keys that sign tokens");
             }
         }
-    }
-
-    async fn ask(&self) -> Result<(Bytes, KeySet), FetchError> {
-        let asked = tokio::time::timeout(self.address.timeout, ask(&self.address, &self.pool)).await;
-        let text = asked.map_err(|_| FetchError::TimedOut)??;
-        let set = std::str::from_utf8(&text).map_err(|_| FetchError::Unusable(NoKeys::Neither))?;
-        let keys = KeySet::parse(set, &self.algorithms).map_err(FetchError::Unusable)?;
-        Ok((text, keys))
     }
 
     fn good(&self) -> Option<Good> {
@@ -222,10 +214,20 @@ impl Fetched {
 
 /// Whether the keys at an address can be fetched, and are of use.
 pub(crate) async fn try_out(address: &KeysAddress, algorithms: &[Algorithm]) -> Result<(), FetchError> {
-    let asked = tokio::time::timeout(address.timeout, ask(address, &OnceLock::new())).await;
+    fetch(address, algorithms, &OnceLock::new()).await.map(drop)
+}
+
+/// The set at an address, as text and as keys, within the time that is given for it.
+async fn fetch(
+    address: &KeysAddress,
+    algorithms: &[Algorithm],
+    pool: &OnceLock<Pool>,
+) -> Result<(Bytes, KeySet), FetchError> {
+    let asked = tokio::time::timeout(address.timeout, ask(address, pool)).await;
     let text = asked.map_err(|_| FetchError::TimedOut)??;
     let set = std::str::from_utf8(&text).map_err(|_| FetchError::Unusable(NoKeys::Neither))?;
-    KeySet::parse(set, algorithms).map(drop).map_err(FetchError::Unusable)
+    let keys = KeySet::parse(set, algorithms).map_err(FetchError::Unusable)?;
+    Ok((text, keys))
 }
 
 /// Asks once, on a connection of its own. A redirect is not followed.
