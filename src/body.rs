@@ -249,6 +249,9 @@ impl Download {
                 Poll::Ready(Some(Err(BodyError::Broken(error))))
             }
             Poll::Ready(None) => {
+                if self.lease.take_if(|lease| lease.is_cut(&self.incoming)).is_some() {
+                    return Poll::Ready(Some(Err(BodyError::Cut)));
+                }
                 self.settle();
                 Poll::Ready(None)
             }

@@ -98,6 +98,7 @@ pub(super) struct Site {
     pub(super) realm: Option<Text>,
     pub(super) hosts: Option<Spanned<Vec<Text>>>,
     pub(super) upstream: Option<Spanned<OneOrMore>>,
+    pub(super) upstream_http: Option<Text>,
     pub(super) upstream_host: Option<Text>,
     pub(super) upstream_name: Option<Text>,
     pub(super) upstream_authorities: Option<Text>,

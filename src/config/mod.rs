@@ -234,6 +234,8 @@ pub enum Hosts {
 pub struct Upstream {
     /// Where it listens; at least one, all of one kind. The next is tried where one can't be reached.
     pub addresses: Vec<UpstreamAddress>,
+    /// What it is spoken to in.
+    pub http: UpstreamHttp,
     /// What it is told in `Host`, if not what the client said.
     pub host: Option<HeaderValue>,
     /// How long to wait for a connection.
@@ -242,6 +244,16 @@ pub struct Upstream {
     pub answer_timeout: Duration,
     /// How long an unused connection is kept: shorter than the dashboard's own keep-alive.
     pub idle_timeout: Duration,
+}
+
+/// Which version of HTTP a dashboard is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// HTTP/1.1, each request on a connection that no other uses meanwhile.
+    Http1,
+    /// HTTP/2, all requests of a worker on one connection as far as the dashboard lets them. Over TLS, HTTP/1.1 if the
+    /// dashboard chooses so in the handshake; without, the dashboard must know beforehand (RFC 9113, section 3.3).
+    Http2,
 }
 
 /// Where the dashboard listens.

@@ -39,7 +39,7 @@ pub enum ProxyError {
     Upstream(#[from] UpstreamError),
     /// The client broke off in the middle of its request, or what it sent is no body of HTTP.
     #[error("the client broke off")]
-    Client(#[source] hyper::Error),
+    Client(#[source] UpstreamError),
     /// The client let its request stand still.
     #[error("the client did not send its request in time")]
     Stalled,
@@ -146,10 +146,14 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// Tells a client that broke off from a dashboard that did.
 fn whose_fault(error: UpstreamError) -> ProxyError {
-    let UpstreamError::Broken(error) = error else { return ProxyError::Upstream(error) };
-    match error.source().and_then(|cause| cause.downcast_ref()) {
+    let reason = match &error {
+        UpstreamError::Upload(reason) => Some(reason),
+        UpstreamError::Broken(error) => error.source().and_then(|cause| cause.downcast_ref()),
+        _ => None,
+    };
+    match reason {
         Some(BodyError::Stalled) => ProxyError::Stalled,
         Some(BodyError::Broken(_) | BodyError::Cut | BodyError::Ended) => ProxyError::Client(error),
-        None => ProxyError::Upstream(UpstreamError::Broken(error)),
+        None => ProxyError::Upstream(error),
     }
 }

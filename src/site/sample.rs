@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::{
     AdminRule, AnonymousEvidence, Config, Credential, Hosts, Identity, Log, LogFormat, LogLevel, Look, Operations,
     OrganizationPolicy, Probe, Server, Site, Source, Store, StoreUrl, Totp, TrustedProxies, Upstream, UpstreamAddress,
+    UpstreamHttp,
     Value,
 };
 use crate::second_factor::account::Requirement;
@@ -21,6 +22,7 @@ pub(crate) fn site() -> Site {
         hosts: Hosts::Any,
         upstream: Upstream {
             addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port: 3000 }],
+            http: UpstreamHttp::Http1,
             host: None,
             connect_timeout: Duration::from_secs(5),
             answer_timeout: Duration::from_mins(1),

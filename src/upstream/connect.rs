@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::{Purpose, UpstreamError, tls};
 use crate::body::Body;
@@ -41,7 +40,7 @@ struct Address {
 
 enum Way {
     Tcp(Target),
-    Tls(Target, TlsConnector, rustls::pki_types::ServerName<'static>),
+    Tls(Target, tls::Connectors, rustls::pki_types::ServerName<'static>),
     Unix(PathBuf),
 }
 
@@ -50,7 +49,25 @@ enum Target {
     Name(String, u16),
 }
 
-/// A connection that speaks HTTP, and the task that drives it.
+/// What a connection is to be.
+pub(super) trait Speech: Sync {
+    /// What comes of it.
+    type Spoken;
+
+    /// Whether HTTP/2 is offered, where that is asked.
+    const OFFER: tls::Offer;
+
+    /// Begins to speak. Without an agreement, nothing was asked.
+    fn begin<S>(
+        &self,
+        stream: S,
+        agreed: Option<tls::Agreement>,
+    ) -> impl Future<Output = Result<Self::Spoken, UpstreamError>> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+}
+
+/// A connection that speaks HTTP/1.1, and the task that drives it.
 pub(super) type Spoken = (SendRequest<Body>, AbortHandle);
 
 impl Connector {
@@ -61,9 +78,9 @@ impl Connector {
 
     /// Connects to the first address that can be reached, each within the time that is given for it. One that lately
     /// could not comes last; after a while, one attempt finds out whether it can again.
-    pub(super) async fn connect(&self, purpose: Purpose) -> Result<Spoken, UpstreamError> {
+    pub(super) async fn connect<S: Speech>(&self, speech: &S) -> Result<S::Spoken, UpstreamError> {
         if let [only] = &*self.addresses {
-            return only.attempt(purpose, self.timeout).await;
+            return only.attempt(speech, self.timeout).await;
         }
         let mut failed = UpstreamError::TimedOut { what: "accept a connection" };
         let mut last = Vec::new();
@@ -72,18 +89,23 @@ impl Connector {
                 last.push(index);
                 continue;
             }
-            match address.attempt(purpose, self.timeout).await {
+            match address.attempt(speech, self.timeout).await {
                 Ok(spoken) => return Ok(spoken),
                 Err(error) => failed = address.complain(error),
             }
         }
         for index in last {
-            match self.addresses[index].attempt(purpose, self.timeout).await {
+            match self.addresses[index].attempt(speech, self.timeout).await {
                 Ok(spoken) => return Ok(spoken),
                 Err(error) => failed = self.addresses[index].complain(error),
             }
         }
         Err(failed)
+    }
+
+    /// Whether what is spoken is agreed on in a handshake. All addresses are of one kind.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.addresses.first(), Some(Address { way: Way::Tls(..), .. }))
     }
 }
 
@@ -94,7 +116,7 @@ impl Address {
             UpstreamAddress::Https { host, port, name, authorities } => {
                 let name = name.as_ref().unwrap_or(host).clone();
                 let name = name.try_into().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-                Way::Tls(Target::new(host, *port), tls::connector(authorities.as_deref())?, name)
+                Way::Tls(Target::new(host, *port), tls::Connectors::new(authorities.as_deref())?, name)
             }
             UpstreamAddress::Unix(path) => Way::Unix(path.clone()),
         };
@@ -125,9 +147,9 @@ impl Address {
         *self.avoided_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
-    async fn attempt(&self, purpose: Purpose, limit: Duration) -> Result<Spoken, UpstreamError> {
+    async fn attempt<S: Speech>(&self, speech: &S, limit: Duration) -> Result<S::Spoken, UpstreamError> {
         let mut attempt = Attempt { address: self, begun: Instant::now(), is_settled: false };
-        let connected = match timeout(limit, self.dial(purpose)).await {
+        let connected = match timeout(limit, self.dial(speech)).await {
             Ok(connected) => connected,
             Err(_) => Err(UpstreamError::TimedOut { what: "accept a connection" }),
         };
@@ -142,16 +164,18 @@ impl Address {
         error
     }
 
-    async fn dial(&self, purpose: Purpose) -> Result<Spoken, UpstreamError> {
+    async fn dial<S: Speech>(&self, speech: &S) -> Result<S::Spoken, UpstreamError> {
         match &self.way {
-            Way::Tcp(target) => speak(target.connect().await.map_err(UpstreamError::Unreachable)?, purpose).await,
-            Way::Tls(target, connector, name) => {
+            Way::Tcp(target) => speech.begin(target.connect().await.map_err(UpstreamError::Unreachable)?, None).await,
+            Way::Tls(target, connectors, name) => {
                 let tcp = target.connect().await.map_err(UpstreamError::Unreachable)?;
-                let tls = connector.connect(name.clone(), tcp).await.map_err(UpstreamError::Unreachable)?;
-                speak(tls, purpose).await
+                let connecting = connectors.of(S::OFFER).connect(name.clone(), tcp);
+                let tls = connecting.await.map_err(UpstreamError::Unreachable)?;
+                let agreed = tls::Agreement::of(&tls);
+                speech.begin(tls, Some(agreed)).await
             }
             Way::Unix(path) => {
-                speak(UnixStream::connect(path).await.map_err(UpstreamError::Unreachable)?, purpose).await
+                speech.begin(UnixStream::connect(path).await.map_err(UpstreamError::Unreachable)?, None).await
             }
         }
     }
@@ -191,20 +215,26 @@ impl Target {
     }
 }
 
-async fn speak<S>(stream: S, purpose: Purpose) -> Result<Spoken, UpstreamError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    // Most requests are a head alone, and the system takes one piece with less ado than a list of pieces.
-    let mut http = Builder::new();
-    http.writev(false);
-    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
-    // How it ends is told to whoever has a request or a body on it.
-    let task = match purpose {
-        Purpose::Exchange => tokio::spawn(async { drop(connection.await) }),
-        Purpose::Switch => tokio::spawn(async { drop(connection.with_upgrades().await) }),
-    };
-    Ok((sender, task.abort_handle()))
+/// HTTP/1.1, whatever was agreed: nothing else was offered.
+impl Speech for Purpose {
+    type Spoken = Spoken;
+    const OFFER: tls::Offer = tls::Offer::Http1;
+
+    async fn begin<S>(&self, stream: S, _agreed: Option<tls::Agreement>) -> Result<Spoken, UpstreamError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Most requests are a head alone, and the system takes one piece with less ado than a list of pieces.
+        let mut http = Builder::new();
+        http.writev(false);
+        let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
+        // How it ends is told to whoever has a request or a body on it.
+        let task = match self {
+            Self::Exchange => tokio::spawn(async { drop(connection.await) }),
+            Self::Switch => tokio::spawn(async { drop(connection.with_upgrades().await) }),
+        };
+        Ok((sender, task.abort_handle()))
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let upstream = config::Upstream {
             addresses: names.iter().map(|name| UpstreamAddress::Unix(folder.path().join(name))).collect(),
+            http: config::UpstreamHttp::Http1,
             host: None,
             connect_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(20),
@@ -234,7 +265,7 @@ mod tests {
 
     /// Connects, and says at which of them somebody was let in.
     async fn reached(connector: &Connector, listeners: &[&UnixListener]) -> usize {
-        let _spoken = connector.connect(Purpose::Exchange).await.expect("connected");
+        let _spoken = connector.connect(&Purpose::Exchange).await.expect("connected");
         let mut let_in = listeners.iter().map(|listener| Box::pin(listener.accept()));
         let (first, second) = (let_in.next().expect("one"), let_in.next().expect("two"));
         tokio::select! {
@@ -265,7 +296,7 @@ mod tests {
     async fn when_none_could_be_reached_all_are_tried_again() {
         let (connector, folder) = ways(&["first", "second"]);
         for _ in 0..2 {
-            let failed = connector.connect(Purpose::Exchange).await;
+            let failed = connector.connect(&Purpose::Exchange).await;
             assert!(matches!(failed, Err(UpstreamError::Unreachable(_))));
         }
         let (other, second) = (listen(&folder, "other"), listen(&folder, "second"));
@@ -276,7 +307,7 @@ mod tests {
     async fn one_attempt_alone_finds_out_whether_an_address_is_there_again() {
         let (connector, _folder) = ways(&["first", "second"]);
         let first = &connector.addresses[0];
-        assert!(first.attempt(Purpose::Exchange, connector.timeout).await.is_err());
+        assert!(first.attempt(&Purpose::Exchange, connector.timeout).await.is_err());
         assert!(!first.may_be_tried(Instant::now()));
         later(AVOIDED).await;
         assert!(first.may_be_tried(Instant::now()));

@@ -1,6 +1,7 @@
 //! How a dashboard is reached: its addresses, and connections that are used again.
 
 mod connect;
+mod http2;
 mod pool;
 mod tls;
 
@@ -12,14 +13,21 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
-use crate::body::{Body, Progress, STANDSTILL};
-use crate::config;
+use crate::body::{Body, BodyError, Download, Progress, STANDSTILL};
+use crate::config::{self, UpstreamHttp};
 use connect::Connector;
+use http2::{StreamLease, Streams};
 use pool::{CONNECTIONS, Link, Shared};
+
+pub(crate) use http2::accept;
 
 /// The connections of one worker to one dashboard. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Pool(Arc<Shared>);
+pub struct Pool {
+    http1: Arc<Shared>,
+    /// `None` where only HTTP/1.1 is spoken.
+    http2: Option<Arc<Streams>>,
+}
 
 /// Why there is no answer. The client reads one of these, the log reads the causes.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +44,12 @@ pub enum UpstreamError {
     /// It closed the connection, or what it sent is no HTTP.
     #[error("the upstream broke off")]
     Broken(#[source] hyper::Error),
+    /// The request's body did not come to its end; only of a request in HTTP/2.
+    #[error("the request's body was not whole")]
+    Upload(#[source] BodyError),
+    /// It is spoken to in HTTP/2, where this can't be asked, and does not say that it speaks HTTP/1.1 at the same address.
+    #[error("the upstream is spoken to in HTTP/2, which has no {0}")]
+    Http2(&'static str),
     /// It sent an answer that must not be passed on.
     #[error("the upstream's answer has {0}")]
     Malformed(&'static str),
@@ -55,25 +69,41 @@ impl Pool {
     /// have the [`sibling`](Self::sibling) of another's.
     pub fn new(upstream: &config::Upstream) -> std::io::Result<Self> {
         let connector = Arc::new(Connector::new(upstream)?);
-        Ok(Self(Shared::new(connector, CONNECTIONS, upstream.idle_timeout, upstream.answer_timeout)))
+        let http2 = match upstream.http {
+            UpstreamHttp::Http1 => None,
+            UpstreamHttp::Http2 => Some(Streams::new(Arc::clone(&connector), CONNECTIONS, upstream.idle_timeout)),
+        };
+        let http1 = Shared::new(connector, CONNECTIONS, upstream.idle_timeout, upstream.answer_timeout);
+        Ok(Self { http1, http2 })
     }
 
     /// A pool for the same dashboard with connections of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        Self(self.0.sibling())
+        Self { http1: self.http1.sibling(), http2: self.http2.as_ref().map(|http2| http2.sibling()) }
     }
 
-    /// Sends a request in origin form, and returns the head of the answer with its body to follow. The request must have
-    /// a `Host`. A pooled connection that turns out stale is replaced only if nothing of the request was sent.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, UpstreamError> {
+    /// Sends a request in origin form, and returns the answer, its body to follow. The request must have a `Host`. A pooled
+    /// connection that turns out stale is replaced only if nothing of the request was sent.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let (response, lease) = self.exchange(request, Purpose::Exchange).await?;
-        lease.settle_later();
-        Ok(response)
+        Ok(response.map(|incoming| Body::Upstream(Download::new(incoming, lease))))
     }
 
-    /// As [`send`](Self::send), with the connection that the body comes on: it is closed when the lease is dropped.
+    /// As [`send`](Self::send), with what the body comes on: that is closed when the lease is dropped.
     pub(crate) async fn exchange(
+        &self,
+        request: Request<Body>,
+        purpose: Purpose,
+    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        match &self.http2 {
+            None => self.exchange_in_http1(request, purpose).await,
+            // Boxed: most requests are in HTTP/1.1, and would carry the room for it along.
+            Some(streams) => Box::pin(self.exchange_in_http2(streams, request, purpose)).await,
+        }
+    }
+
+    async fn exchange_in_http1(
         &self,
         mut request: Request<Body>,
         purpose: Purpose,
@@ -82,10 +112,11 @@ impl Pool {
         let reusable = purpose == Purpose::Exchange && !logs_the_connection_in(request.headers());
         let (response, link) = loop {
             let (mut link, reused) = match purpose {
-                Purpose::Exchange => self.0.connection().await?,
-                Purpose::Switch => (self.0.dedicated().await?, false),
+                Purpose::Exchange => self.http1.connection().await?,
+                Purpose::Switch => (self.http1.dedicated().await?, false),
             };
-            match answer(&mut link, request, upload.as_deref(), self.0.answer_timeout).await {
+            let sending = link.sender.try_send_request(request);
+            match answer(sending, upload.as_deref(), self.http1.answer_timeout).await {
                 Ok(response) => break (response, link),
                 Err(Failure::Unsent(unsent, _)) if reused => request = *unsent,
                 Err(Failure::Unsent(_, error) | Failure::Broken(error)) => return Err(UpstreamError::Broken(error)),
@@ -93,8 +124,8 @@ impl Pool {
             }
         };
         check(&response, purpose)?;
-        let pool = reusable.then(|| self.clone());
-        Ok((response, Lease { link, upload, pool }))
+        let pool = reusable.then(|| Arc::clone(&self.http1));
+        Ok((response, Lease(Leased::Link { link, upload, pool })))
     }
 }
 
@@ -107,21 +138,20 @@ fn logs_the_connection_in(headers: &HeaderMap) -> bool {
     })
 }
 
-enum Failure {
-    Unsent(Box<Request<Body>>, hyper::Error),
+enum Failure<B> {
+    Unsent(Box<Request<B>>, hyper::Error),
     Broken(hyper::Error),
     TimedOut,
 }
 
 /// The head of the answer. The limit is for the time after the upload (up to a quarter more of it may pass), which only
 /// has to go on: a client that lets it stand still is given up by the body itself, a dashboard that does is given up here.
-async fn answer(
-    link: &mut Link,
-    request: Request<Body>,
+async fn answer<B>(
+    sending: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
     upload: Option<&Progress>,
     limit: Duration,
-) -> Result<Response<Incoming>, Failure> {
-    let mut answer = std::pin::pin!(link.sender.try_send_request(request));
+) -> Result<Response<Incoming>, Failure<B>> {
+    let mut answer = std::pin::pin!(sending);
     let mut stood_still = Duration::ZERO;
     loop {
         let pieces = upload.map_or(0, Progress::pieces);
@@ -140,8 +170,8 @@ async fn answer(
     }
 }
 
-impl Failure {
-    fn of(mut error: TrySendError<Request<Body>>) -> Self {
+impl<B> Failure<B> {
+    fn of(mut error: TrySendError<Request<B>>) -> Self {
         match error.take_message() {
             Some(request) => Self::Unsent(Box::new(request), error.into_error()),
             None => Self::Broken(error.into_error()),
@@ -169,30 +199,43 @@ fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
     Ok(())
 }
 
-/// A connection for as long as an answer comes on it. Dropped, it closes the connection.
+/// What an answer comes on, for as long as it does: a connection in HTTP/1.1, a stream in HTTP/2. Dropped, it is closed.
 #[derive(Debug)]
-pub struct Lease {
-    link: Link,
-    /// `None` if the request had no body.
-    upload: Option<Arc<Progress>>,
-    /// Where the connection can be used again; `None` if it can't.
-    pool: Option<Pool>,
+pub struct Lease(Leased);
+
+#[derive(Debug)]
+enum Leased {
+    Link {
+        link: Link,
+        /// `None` if the request had no body.
+        upload: Option<Arc<Progress>>,
+        /// Where the connection can be used again; `None` if it can't.
+        pool: Option<Arc<Shared>>,
+    },
+    Stream(StreamLease),
 }
 
 impl Lease {
+    const fn in_http2(stream: StreamLease) -> Self {
+        Self(Leased::Stream(stream))
+    }
+
     /// The answer came as a whole: the connection can be used again, if the request was sent as a whole, too.
     pub(crate) fn settle(self) {
-        if let Some(pool) = self.pool
-            && self.upload.is_none_or(|upload| upload.is_complete())
-        {
-            pool.0.take_back(self.link);
+        match self.0 {
+            Leased::Link { link, upload, pool: Some(pool) } if upload.as_deref().is_none_or(Progress::is_complete) => {
+                pool.take_back(link);
+            }
+            Leased::Link { .. } => {}
+            Leased::Stream(stream) => stream.settle(),
         }
     }
 
-    /// The same, for a body that whoever reads it reads without the lease.
-    fn settle_later(self) {
-        if let Some(pool) = self.pool {
-            pool.0.take_back_later(self.link);
+    /// Whether the body of an answer was cut off where the library says that it has ended.
+    pub(crate) fn is_cut(&self, answer: &Incoming) -> bool {
+        match &self.0 {
+            Leased::Link { .. } => false,
+            Leased::Stream(stream) => stream.is_cut(answer),
         }
     }
 }

@@ -118,14 +118,19 @@ impl Shared {
             },
         };
         // Boxed: most requests find a connection, and would carry the room to make one (a TLS handshake) along.
-        let (sender, task) = Box::pin(self.connector.connect(Purpose::Exchange)).await?;
+        let (sender, task) = Box::pin(self.connector.connect(&Purpose::Exchange)).await?;
         Ok((Link { sender, task, _seat: Some(seat) }, false))
     }
 
     /// A connection that is never shared, and not counted.
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
-        let (sender, task) = Box::pin(self.connector.connect(Purpose::Switch)).await?;
+        let (sender, task) = Box::pin(self.connector.connect(&Purpose::Switch)).await?;
         Ok(Link { sender, task, _seat: None })
+    }
+
+    /// Whether what is spoken is agreed on in a handshake.
+    pub(super) fn asks(&self) -> bool {
+        self.connector.asks()
     }
 
     fn idle(&self) -> Option<Link> {
@@ -241,7 +246,7 @@ mod tests {
 
     use super::super::Pool;
     use super::*;
-    use crate::config::{Upstream, UpstreamAddress};
+    use crate::config::{Upstream, UpstreamAddress, UpstreamHttp};
 
     /// A pool of one connection, to a dashboard that has no content for whoever asks.
     async fn pool_of_one(patience: Duration) -> Arc<Shared> {
@@ -262,6 +267,7 @@ mod tests {
         });
         let upstream = Upstream {
             addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port }],
+            http: UpstreamHttp::Http1,
             host: None,
             connect_timeout: patience,
             answer_timeout: patience,
@@ -311,9 +317,13 @@ mod tests {
         Request::get("/").header("host", "a").body(Body::empty()).expect("a request")
     }
 
+    const fn in_http1(http1: Arc<Shared>) -> Pool {
+        Pool { http1, http2: None }
+    }
+
     #[tokio::test]
     async fn a_connection_is_free_again_once_its_answer_came() {
-        let pool = Pool(pool_of_one(PATIENT).await);
+        let pool = in_http1(pool_of_one(PATIENT).await);
         for _ in 0..3 {
             assert_eq!(pool.send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
         }
@@ -328,7 +338,7 @@ mod tests {
         let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
         pool.take_back(Link { sender, task, _seat: None });
 
-        let pool = Pool(pool);
+        let pool = in_http1(pool);
         let sending = waiting(pool.send(request())).await;
         drop(stale);
         assert_eq!(sending.await.expect("an answer").status(), StatusCode::NO_CONTENT);
@@ -345,6 +355,7 @@ mod tests {
     async fn a_dashboard_that_can_not_be_reached_takes_no_place() {
         let nowhere = Upstream {
             addresses: vec![UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
+            http: UpstreamHttp::Http1,
             host: None,
             connect_timeout: PATIENT,
             answer_timeout: PATIENT,

@@ -215,6 +215,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[[site]]", "upstream_name = \"a.example\"", "site.upstream_name", "not https", "leave it out"),
     ("[[site]]", "connect_timeout = \"0\"", "site.connect_timeout", "no time at all", "more than 0"),
     ("[[site]]", "answer_timeout = \"2h\"", "site.answer_timeout", "too long", "\"1h\""),
+    ("[[site]]", "upstream_http = \"2.0\"", "site.upstream_http", "no version of HTTP", "\"1.1\" or \"2\""),
     ("[[site]]", "idle_timeout = \"11m\"", "site.idle_timeout", "too long", "\"10m\""),
     ("[[site]]", "public = [\"login\"]", "site.public", "does not begin with \"/\"", "from the root"),
     ("[[site]]", "public = [\"/*\"]", "site.public", "nothing would be protected", "\"/static/*\""),

@@ -15,3 +15,5 @@ mod support;
 mod tls;
 mod tunnels;
 mod upstream_failures;
+mod upstream_http2;
+mod upstream_http2_trouble;

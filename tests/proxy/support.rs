@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vestibule::body::Body;
-use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, UpstreamAddress};
+use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, UpstreamAddress, UpstreamHttp};
 use vestibule::identity::client::{Arrival, Client};
 use vestibule::listener::{self, Address, Door, Sockets, framing, tls::Tls};
 use vestibule::proxy::tunnels::Tunnels;
@@ -133,6 +133,7 @@ pub(crate) struct World {
 /// What a world can be told to be like.
 pub(crate) struct Options {
     pub(crate) upstream: Option<UpstreamAddress>,
+    pub(crate) upstream_http: UpstreamHttp,
     pub(crate) listen: Listen,
     pub(crate) h2c: bool,
     pub(crate) tls: Option<config::Tls>,
@@ -146,6 +147,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             upstream: None,
+            upstream_http: UpstreamHttp::Http1,
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             h2c: false,
             tls: None,
@@ -170,6 +172,7 @@ impl World {
         let address = options.upstream.unwrap_or(UpstreamAddress::Http { host: "127.0.0.1".into(), port });
         let site = Arc::new(site(Upstream {
             addresses: vec![address],
+            http: options.upstream_http,
             host: None,
             connect_timeout: TOO_LONG,
             answer_timeout: options.answer_timeout,

@@ -18,7 +18,7 @@ use crate::config::file::Section;
 use crate::config::problem::Wrong;
 use crate::config::{
     Bind, Credential, Hosts, Identity, OrganizationPolicy, OuterLogin, PathPattern, Site, Source, TokenPlace, Upstream,
-    UpstreamAddress,
+    UpstreamAddress, UpstreamHttp,
 };
 use crate::config::{default, file};
 use crate::second_factor::account::Requirement;
@@ -119,6 +119,7 @@ impl Check<'_> {
     fn upstream(&mut self, table: Range<usize>, site: &file::Site) -> Checked<Upstream> {
         let folder = self.folder;
         let origins = self.origins(table, site);
+        let http = self.optional("site.upstream_http", site.upstream_http.as_ref(), upstream_http);
         let host = self.optional("site.upstream_host", site.upstream_host.as_ref(), host_value);
         let name = self.optional("site.upstream_name", site.upstream_name.as_ref(), certificate_name);
         let authorities = site.upstream_authorities.as_ref();
@@ -137,6 +138,7 @@ impl Check<'_> {
         let address = |origin| upstream_address(origin, name.clone(), authorities.clone());
         Ok(Upstream {
             addresses: origins.into_iter().map(address).collect(),
+            http: http?.unwrap_or(UpstreamHttp::Http1),
             host: host?,
             connect_timeout: connect_timeout?.unwrap_or(default::CONNECT_TIMEOUT),
             answer_timeout: answer_timeout?.unwrap_or(default::ANSWER_TIMEOUT),
@@ -367,6 +369,17 @@ pub(super) fn upstream_address(origin: Origin, name: Option<String>, authorities
         Origin::Http(host, port) => UpstreamAddress::Http { host: host.bare(), port },
         Origin::Https(host, port) => UpstreamAddress::Https { host: host.bare(), port, name, authorities },
         Origin::Unix(path) => UpstreamAddress::Unix(path),
+    }
+}
+
+fn upstream_http(text: &str) -> Form<UpstreamHttp> {
+    match text {
+        "1.1" => Ok(UpstreamHttp::Http1),
+        "2" => Ok(UpstreamHttp::Http2),
+        _ => Err(Wrong::new(
+            format!("{text:?} is no version of HTTP that upstreams are spoken to in"),
+            "\"1.1\" or \"2\"",
+        )),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::keys::{KeySet, NoKeys};
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::{self, Algorithm, Keys, KeysAddress};
+use crate::config::{self, Algorithm, Keys, KeysAddress, UpstreamHttp};
 use crate::second_factor::Timestamp;
 use crate::telemetry::causes;
 use crate::upstream::{Pool, UpstreamError};
@@ -235,6 +235,7 @@ async fn ask(address: &KeysAddress, pool: &OnceLock<Pool>) -> Result<Bytes, Fetc
     if pool.get().is_none() {
         let upstream = config::Upstream {
             addresses: vec![address.server.clone()],
+            http: UpstreamHttp::Http1,
             host: None,
             connect_timeout: address.timeout,
             answer_timeout: address.timeout,

@@ -1,0 +1,182 @@
+//! Requests in HTTP/2 (RFC 9113), and what goes by HTTP/1.1 instead.
+
+mod connection;
+mod head;
+mod outgoing;
+mod streams;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use h2::Reason;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::outgoing::{Left, Outgoing};
+use self::streams::{Room, Stream};
+use super::{Failure, Lease, Pool, Purpose, UpstreamError, answer, check, logs_the_connection_in};
+use crate::body::{Body, Progress};
+
+pub(crate) use self::head::accept;
+pub(super) use self::streams::Streams;
+
+/// How often a request is sent again that the dashboard has certainly not looked at.
+const AGAIN: usize = 2;
+
+/// How long the last bytes of an upload may take once the answer came as a whole, and the end of a connection that is
+/// not used anymore.
+const LAST_BYTES: Duration = Duration::from_secs(30);
+
+/// How long it may take until a stream that failed has let go of its upload. It takes none.
+const MOMENT: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// As [`exchange`](Self::exchange), in HTTP/2 where the dashboard speaks it.
+    ///
+    /// A request is sent again only if the dashboard has certainly not looked at it (section 8.7) and none of its body was
+    /// taken to be sent.
+    pub(super) async fn exchange_in_http2(
+        &self,
+        streams: &Streams,
+        mut request: Request<Body>,
+        purpose: Purpose,
+    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        if logs_the_connection_in(request.headers()) {
+            return self.in_http1_instead(request, purpose, "login of a whole connection (NTLM, Negotiate)").await;
+        }
+        let upload = request.body_mut().watch();
+        let mut again = AGAIN;
+        loop {
+            let stream = match streams.stream().await? {
+                Room::Stream(stream) => stream,
+                Room::Http1 => return self.exchange_in_http1(request, purpose).await,
+            };
+            if purpose == Purpose::Switch && !stream.takes_websockets() {
+                drop(stream);
+                return self.in_http1_instead(request, purpose, "WebSocket that this one takes (RFC 8441)").await;
+            }
+            let attempt = Attempt { stream, upload: upload.clone(), limit: self.http1.answer_timeout };
+            match attempt.run(request, purpose).await {
+                Ok(answered) => return Ok(answered),
+                Err(Unanswered::Untouched(untouched, _)) if again > 0 => request = *untouched,
+                Err(Unanswered::Untouched(_, error) | Unanswered::Failed(error)) => return Err(error),
+            }
+            again -= 1;
+        }
+    }
+
+    /// Over TLS the handshake says whether HTTP/1.1 is spoken as well. Elsewhere that would be a guess.
+    async fn in_http1_instead(
+        &self,
+        request: Request<Body>,
+        purpose: Purpose,
+        what: &'static str,
+    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        if self.http1.asks() { self.exchange_in_http1(request, purpose).await } else { Err(UpstreamError::Http2(what)) }
+    }
+}
+
+/// One sending of a request.
+struct Attempt {
+    stream: Arc<Stream>,
+    upload: Option<Arc<Progress>>,
+    limit: Duration,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The dashboard has not looked at the request, which is here as it was.
+    Untouched(Box<Request<Body>>, UpstreamError),
+    Failed(UpstreamError),
+}
+
+impl Attempt {
+    async fn run(self, request: Request<Body>, purpose: Purpose) -> Result<(Response<Incoming>, Lease), Unanswered> {
+        let (head, body) = request.into_parts();
+        let written = head::write(head.clone(), self.stream.scheme(), purpose).map_err(Unanswered::Failed)?;
+        let life = CancellationToken::new();
+        let lease = StreamLease {
+            stream: Arc::clone(&self.stream),
+            upload: self.upload.clone(),
+            life: Some(life.clone().drop_guard()),
+        };
+        let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
+        let sending = self.stream.send(Request::from_parts(written, outgoing));
+        let (error, body) = match answer(sending, self.upload.as_deref(), self.limit).await {
+            Ok(mut response) => {
+                head::read(&mut response, &head.headers, purpose).map_err(Unanswered::Failed)?;
+                check(&response, purpose).map_err(Unanswered::Failed)?;
+                return Ok((response, Lease::in_http2(lease)));
+            }
+            Err(Failure::TimedOut) => return Err(Unanswered::Failed(UpstreamError::TimedOut { what: "answer" })),
+            Err(Failure::Unsent(unsent, error)) => (error, Some(unsent.into_body().into_inner())),
+            Err(Failure::Broken(error)) => match timeout(MOMENT, &mut left).await {
+                Ok(Ok(Left::Failed(reason))) => return Err(Unanswered::Failed(UpstreamError::Upload(reason))),
+                Ok(Ok(Left::Untouched(body))) if is_unprocessed(&error) => (error, Some(body)),
+                Ok(_) | Err(_) => (error, None),
+            },
+        };
+        let error = UpstreamError::Broken(error);
+        Err(match body {
+            Some(body) => Unanswered::Untouched(Box::new(Request::from_parts(head, body)), error),
+            None => Unanswered::Failed(error),
+        })
+    }
+}
+
+/// Whether the dashboard says that it has not looked at a request (section 8.7): its stream was refused, or is above the
+/// last that a connection that ends has looked at.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let Some(error) = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) else { return false };
+    error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
+}
+
+/// A stream for as long as an answer comes on it. Dropped, it resets the stream, and the connection lives on.
+#[derive(Debug)]
+pub(super) struct StreamLease {
+    stream: Arc<Stream>,
+    upload: Option<Arc<Progress>>,
+    /// That of everything that the library does for the request.
+    life: Option<DropGuard>,
+}
+
+impl StreamLease {
+    /// The answer came as a whole: what is left of the upload is not wanted, but for what was taken of it already.
+    pub(super) fn settle(mut self) {
+        let is_complete = self.upload.as_ref().is_none_or(|upload| upload.is_complete());
+        if let (true, Some(life)) = (is_complete, self.life.take()) {
+            let life = life.disarm();
+            if Arc::strong_count(&self.stream) > 1 {
+                tokio::spawn(async move {
+                    sleep(LAST_BYTES).await;
+                    life.cancel();
+                });
+            }
+        }
+    }
+
+    /// Whether an answer that has ended, as the library sees it, was cut off: it takes a stream that is reset with
+    /// `NO_ERROR` for one that ended. That is right where the dashboard has said all, and does not want the rest of the
+    /// upload (section 8.1).
+    pub(super) fn is_cut(&self, answer: &Incoming) -> bool {
+        let is_uploading = self.upload.as_ref().is_some_and(|upload| !upload.is_complete());
+        match answer.size_hint().exact() {
+            Some(left) => left > 0,
+            None => !answer.is_end_stream() && !is_uploading,
+        }
+    }
+}
+
+/// Whether a value has space around it, which is malformed (section 8.2.1).
+fn is_padded(value: &HeaderValue) -> bool {
+    let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    padding(value.as_bytes().first()) || padding(value.as_bytes().last())
+}
+
+fn has_padding(headers: &HeaderMap) -> bool {
+    headers.values().any(is_padded)
+}
