@@ -53,7 +53,12 @@ impl Pool {
         loop {
             let stream = match streams.stream().await? {
                 Room::Stream(stream) => stream,
-                Room::Http1 => return self.exchange_in_http1(request, purpose).await,
+                Room::Http1(made) => {
+                    if let Some(made) = made {
+                        self.http1.adopt(made).await;
+                    }
+                    return self.exchange_in_http1(request, purpose).await;
+                }
             };
             if purpose == Purpose::Switch && !stream.takes_websockets() {
                 drop(stream);

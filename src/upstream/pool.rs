@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::Connector;
+use super::connect::{Connector, Spoken};
 use super::{Purpose, UpstreamError};
 use crate::body::Body;
 
@@ -126,6 +126,15 @@ impl Shared {
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
         let (sender, task) = Box::pin(self.connector.connect(&Purpose::Switch)).await?;
         Ok(Link { sender, task, _seat: None })
+    }
+
+    /// Takes a connection that was made without asking here, if there may be one more.
+    pub(super) async fn adopt(&self, (sender, task): Spoken) {
+        let Ok(seat) = self.seat() else { return task.abort() };
+        let mut link = Link { sender, task, _seat: Some(seat) };
+        if link.sender.ready().await.is_ok() {
+            self.reuse(link);
+        }
     }
 
     /// Whether what is spoken is agreed on in a handshake.

@@ -1,13 +1,14 @@
-//! A dashboard that runs at several addresses, has another certificate by now, or gives hints.
+//! A dashboard that runs at several addresses, speaks HTTP/2, has another certificate by now, or gives hints.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::support::{Dashboard, House, Written, answer, ask, certificate, folder, plain, soon, write};
@@ -58,6 +59,59 @@ async fn a_request_that_was_sent_is_not_sent_again_elsewhere() {
     };
     let (answer, ()) = tokio::join!(ask(&mut visitor, "/open/x"), dashboard);
     assert_eq!(answer.expect("an answer").0, 502);
+}
+
+/// A dashboard in HTTP/2 without TLS, and what it was asked for on how many connections.
+struct Http2 {
+    url: String,
+    connections: Arc<AtomicUsize>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Http2 {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (count, note) = (Arc::clone(&connections), Arc::clone(&asked));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(converse(stream, Arc::clone(&note)));
+            }
+        });
+        Self { url, connections, asked }
+    }
+}
+
+async fn converse(stream: TcpStream, note: Arc<Mutex<Vec<String>>>) {
+    let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let path = request.uri().path();
+        let (kind, body) =
+            if path == "/api/me" { ("application/json", r#"{"id":7}"#) } else { ("text/plain", "in HTTP/2") };
+        note.lock().expect("no panic").push(format!("{path} {:?}", request.headers().get("cookie").expect("a cookie")));
+        let head = http::Response::builder().header("content-type", kind).header("content-length", body.len());
+        let mut sending = respond.send_response(head.body(()).expect("a head"), false).expect("sent");
+        sending.send_data(body.into(), true).expect("sent");
+    }
+}
+
+#[tokio::test]
+async fn a_dashboard_in_http_2_is_asked_who_it_is_on_the_connection_that_requests_go_by() {
+    // What speaks HTTP/1.1 alone can't be reached in HTTP/2, as little as what is not there.
+    let (other, dashboard) = (Dashboard::new("in HTTP/1.1").await, Http2::new().await);
+    let mut written = at(&[&other.url(), &dashboard.url], &other);
+    written.server = "listen = [\"127.0.0.1:0\"]\nworkers = 1".to_owned();
+    written.upstream.push_str("\nupstream_http = \"2\"");
+    let house = House::new(folder(), &written).await;
+    let mut visitor = house.connect().await;
+    for target in ["/protected", "/open/x"] {
+        assert_eq!(ask(&mut visitor, target).await.expect("an answer"), (200, "in HTTP/2".to_owned()));
+    }
+    let asked = dashboard.asked.lock().expect("no panic").clone();
+    assert_eq!(asked, ["/api/me", "/protected", "/open/x"].map(|path| format!("{path} \"session=1\"")));
+    assert_eq!(dashboard.connections.load(Ordering::Relaxed), 1);
 }
 
 fn acceptor(certified: &CertifiedKey<KeyPair>) -> TlsAcceptor {

@@ -12,15 +12,23 @@ use super::tls::{NAME, certificate, connector, files, handshake, only};
 
 /// A world with TLS, and a connection to it in one of these protocols.
 pub(crate) async fn arrived(protocols: &[&str]) -> (World, TlsStream<TcpStream>) {
+    arrived_at(protocols, Options::default()).await
+}
+
+async fn arrived_at(protocols: &[&str], options: Options) -> (World, TlsStream<TcpStream>) {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
-    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
+    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..options }).await;
     let stream = handshake(&connector(&certified, protocols), world.connect().await).await;
     (world, stream)
 }
 
 /// A world, and a client that speaks HTTP/2 with it.
 pub(crate) async fn world() -> (World, SendRequest<Bytes>) {
-    let (world, stream) = arrived(&["h2", "http/1.1"]).await;
+    world_with(Options::default()).await
+}
+
+pub(crate) async fn world_with(options: Options) -> (World, SendRequest<Bytes>) {
+    let (world, stream) = arrived_at(&["h2", "http/1.1"], options).await;
     let mut builder = h2::client::Builder::new();
     // As browsers do, so that one answer that is not read leaves room for others.
     builder.initial_connection_window_size(1 << 20);

@@ -10,7 +10,7 @@ use super::http2::{begin, request, text, whole, world};
 use super::support::{End, World, field, soon};
 use super::tls::NAME;
 
-async fn ask(
+pub(crate) async fn ask(
     client: &SendRequest<Bytes>,
     protocol: &'static str,
     fields: &[(&'static str, &str)],
@@ -73,7 +73,7 @@ async fn opened(world: &World, client: &SendRequest<Bytes>) -> (SendStream<Bytes
     (up, down, origin)
 }
 
-async fn heard(down: &mut RecvStream, count: usize) -> String {
+pub(crate) async fn heard(down: &mut RecvStream, count: usize) -> String {
     let mut heard = Vec::new();
     while heard.len() < count {
         let piece = soon(down.data()).await.expect("no end yet").expect("no reset");

@@ -16,4 +16,7 @@ mod tls;
 mod tunnels;
 mod upstream_failures;
 mod upstream_http2;
+mod upstream_http2_nginx;
+mod upstream_http2_tls;
 mod upstream_http2_trouble;
+mod upstream_http2_websocket;

@@ -113,6 +113,16 @@ async fn behind_tls(
     believed: &CertifiedKey<KeyPair>,
     shown: &CertifiedKey<KeyPair>,
 ) -> (World, TlsAcceptor, tokio::net::TcpListener) {
+    behind(name, believed, (shown, &[]), Options::default()).await
+}
+
+/// The same, with these protocols for the acceptor to choose from.
+pub(crate) async fn behind(
+    name: Option<&str>,
+    believed: &CertifiedKey<KeyPair>,
+    (shown, protocols): (&CertifiedKey<KeyPair>, &[&str]),
+    options: Options,
+) -> (World, TlsAcceptor, tokio::net::TcpListener) {
     let directory = tempfile::tempdir().expect("a directory");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let upstream = UpstreamAddress::Https {
@@ -121,14 +131,15 @@ async fn behind_tls(
         name: name.map(Into::into),
         authorities: Some(write(&directory, "authorities.pem", &believed.cert.pem())),
     };
-    let world = World::with(Options { upstream: Some(upstream), ..Options::default() }).await;
+    let world = World::with(Options { upstream: Some(upstream), ..options }).await;
     let key = PrivateKeyDer::try_from(shown.signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
         .with_single_cert(vec![shown.cert.der().clone()], key)
         .expect("a certificate with its key");
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     (world, TlsAcceptor::from(Arc::new(config)), listener)
 }
 

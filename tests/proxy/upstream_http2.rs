@@ -112,6 +112,11 @@ impl Asked {
         }
     }
 
+    /// The next piece, if there is to be one.
+    pub(crate) async fn piece_or_reset(&mut self) -> Option<Bytes> {
+        soon(self.body.data()).await.and_then(Result::ok).filter(|piece| !piece.is_empty())
+    }
+
     /// With what the request is given up before it is answered.
     pub(crate) async fn given_up(&mut self) -> Reason {
         soon(std::future::poll_fn(|cx| self.respond.poll_reset(cx))).await.expect("a reset")

@@ -155,10 +155,10 @@ impl<C: Fn() + Send + Sync + 'static> Driver<C> {
             sleep(LAST_BYTES).await;
         };
         tokio::select! {
+            // Whoever has something on it is told by the library.
             () = self.tasks.0.ended.cancelled() => {}
-            () = left_alone => {}
+            () = left_alone => self.tasks.0.end.cancel(),
         }
-        self.tasks.0.end.cancel();
     }
 
     /// Hands requests over, until no more can be.

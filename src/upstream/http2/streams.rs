@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{Connection, STREAMS};
 use super::outgoing::Outgoing;
-use crate::upstream::UpstreamError;
-use crate::upstream::connect::{Connector, Speech};
+use crate::upstream::connect::{Connector, Speech, Spoken};
 use crate::upstream::tls::{Agreement, Offer};
+use crate::upstream::{Purpose, UpstreamError};
 
 /// How long a dashboard that chose HTTP/1.1 is not asked again.
 const CHOSEN: Duration = Duration::from_mins(1);
@@ -54,8 +54,8 @@ struct Held {
 /// Where a request can be sent.
 pub(super) enum Room {
     Stream(Arc<Stream>),
-    /// The dashboard chose HTTP/1.1.
-    Http1,
+    /// The dashboard chose HTTP/1.1, maybe on this very connection.
+    Http1(Option<Spoken>),
 }
 
 /// What somebody who waits gets.
@@ -150,7 +150,7 @@ impl Streams {
         };
         match turn {
             Turn::Stream(stream) => Ok(Room::Stream(Arc::new(stream))),
-            Turn::Http1 => Ok(Room::Http1),
+            Turn::Http1 => Ok(Room::Http1(None)),
             Turn::Connect(leave) => self.connect(leave).await,
         }
     }
@@ -159,11 +159,11 @@ impl Streams {
         let spoken = self.connector.connect(&Negotiation(Weak::clone(&self.this))).await?;
         let mut state = self.lock();
         let room = match spoken {
-            None => {
+            Agreed::Http1(made) => {
                 state.http1_until = Some(Instant::now() + CHOSEN);
-                Room::Http1
+                Room::Http1(Some(made))
             }
-            Some(connection) => {
+            Agreed::Http2(connection) => {
                 let connection = Arc::new(connection);
                 state.each = connection.streams().max(1);
                 state.connections.push(Held { connection: Arc::clone(&connection), open: 1, since: Instant::now() });
@@ -277,24 +277,29 @@ async fn sweep(streams: Weak<Streams>, idle_timeout: Duration) {
     }
 }
 
-/// HTTP/2 as configured: beforehand where nothing is agreed, else what the dashboard chooses. Nothing comes of the other.
+/// HTTP/2 as configured: beforehand where nothing is agreed, else what the dashboard chooses.
 struct Negotiation(Weak<Streams>);
 
+enum Agreed {
+    Http1(Spoken),
+    Http2(Connection),
+}
+
 impl Speech for Negotiation {
-    type Spoken = Option<Connection>;
+    type Spoken = Agreed;
     const OFFER: Offer = Offer::Http2OrHttp1;
 
-    async fn begin<S>(&self, stream: S, agreed: Option<Agreement>) -> Result<Option<Connection>, UpstreamError>
+    async fn begin<S>(&self, stream: S, agreed: Option<Agreement>) -> Result<Agreed, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let scheme = match agreed {
             None => Scheme::HTTP,
             Some(Agreement::Http2) => Scheme::HTTPS,
-            Some(Agreement::Http1) => return Ok(None),
+            Some(Agreement::Http1) => return Purpose::Exchange.begin(stream, agreed).await.map(Agreed::Http1),
         };
         let streams = Weak::clone(&self.0);
         let changed = move || _ = streams.upgrade().map(|streams| streams.distribute());
-        Connection::begin(stream, scheme, changed).await.map(Some)
+        Connection::begin(stream, scheme, changed).await.map(Agreed::Http2)
     }
 }
