@@ -2,12 +2,13 @@
 //!
 //! What a client reads is worded by the templates from a kind; what the log reads is the chain of causes.
 
-use http::header::{ALLOW, CONNECTION};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use vestibule_templates::{self as templates, FailureKind};
 
 use crate::audience::Audience;
 use crate::body::Body;
+use crate::forward_auth::Denied;
 use crate::identity::Unknown;
 use crate::listener::framing::BadRequest;
 use crate::pages::appearance::Appearance;
@@ -24,6 +25,12 @@ pub enum Failure {
     /// Its framing or its target is no good.
     #[error("bad request")]
     Framing(#[from] BadRequest),
+    /// It is a server's question about another request, and that can't be decided on.
+    #[error("a question about no request that can be decided on")]
+    Question(#[from] Denied),
+    /// What a server in front was refused is allowed by now.
+    #[error("the visitor may pass by now")]
+    PassesNow,
     /// No site answers on its host.
     #[error("no site answers on that host")]
     UnknownHost,
@@ -109,6 +116,9 @@ impl Failure {
         if let Self::MethodNotAllowed { allow } = self {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
         }
+        if let Self::PassesNow = self {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        }
         if self.ends_the_connection() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -120,6 +130,8 @@ impl Failure {
         match self {
             Self::Framing(bad) => (bad.status(), FailureKind::BadRequest, "bad_request"),
             Self::BadForm(_) => (S::BAD_REQUEST, FailureKind::BadRequest, "bad_request"),
+            Self::Question(_) => (S::FORBIDDEN, FailureKind::BadRequest, "bad_request"),
+            Self::PassesNow => (S::SERVICE_UNAVAILABLE, FailureKind::StoreUnavailable, "try_again"),
             Self::UnknownHost => (S::MISDIRECTED_REQUEST, FailureKind::UnknownHost, "unknown_host"),
             Self::Insecure => (S::FORBIDDEN, FailureKind::HttpsNeeded, "https_needed"),
             Self::NotFound => (S::NOT_FOUND, FailureKind::NotFound, "not_found"),
@@ -146,7 +158,7 @@ impl Failure {
 
     fn log(&self, status: StatusCode, id: RequestId) {
         // What the dashboard did not say is logged by whoever asked it.
-        if status.is_server_error() && !matches!(self, Self::IdentityUnknown(_)) {
+        if status.is_server_error() && !matches!(self, Self::IdentityUnknown(_) | Self::PassesNow) {
             tracing::error!(request = %id, status = status.as_u16(), error = causes(self), "request failed");
         } else {
             tracing::debug!(request = %id, status = status.as_u16(), error = causes(self), "request refused");

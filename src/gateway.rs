@@ -1,5 +1,7 @@
 //! What all requests share, and [`Worker::answer`]: the whole journey of one request.
 
+mod outer;
+
 use std::sync::Arc;
 
 use http::header::{SET_COOKIE, UPGRADE};
@@ -10,8 +12,9 @@ use hyper::body::Incoming;
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::{Config, Site};
+use crate::config::{Config, Server, Site};
 use crate::failure::{Failure, Reader};
+use crate::forward_auth::{Asked, Original};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::Freshness;
@@ -132,6 +135,16 @@ enum Answer {
     Own(Response<Body>),
     /// The dashboard: passed on unchanged.
     Dashboard(Response<Body>),
+    /// The gateway, for an outer server alone.
+    Leave(Response<Body>),
+}
+
+/// Who sends a request to the dashboard once it has a passage.
+enum Sender<'a> {
+    /// The gateway, with this body.
+    Gateway(Incoming),
+    /// The outer server that asks for leave to.
+    Outer(Original<'a>),
 }
 
 impl Worker {
@@ -158,7 +171,7 @@ impl Worker {
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
-    async fn journey(&self, head: &mut Parts, body: Incoming, arrived: &mut Arrived) -> Result<Answer, Failure> {
+    async fn journey(&self, head: &mut Parts, sender: Sender<'_>, arrived: &mut Arrived) -> Result<Answer, Failure> {
         let gateway = &*self.gateway;
         arrived.host = Some(framing::check(head)?);
         let host = arrived.host.as_ref().ok_or(Failure::UnknownHost)?;
@@ -166,7 +179,11 @@ impl Worker {
         arrived.site = Some(index);
 
         let trusted = &gateway.config.server.trusted_proxies;
-        let client = Client::of(arrived.arrival, &head.headers, trusted).before(site, &head.headers);
+        let mut client = Client::of(arrived.arrival, &head.headers, trusted).before(site, &head.headers);
+        if let Sender::Outer(original) = &sender {
+            original.is_sent_as_judged(head, site)?;
+            client = client.without_hop();
+        }
         arrived.scheme = client.scheme;
         if travels_in_the_clear(&client) {
             return Err(Failure::Insecure);
@@ -190,13 +207,14 @@ impl Worker {
             // What seldom happens is boxed, here and below, so that it takes no room in the future of every request.
             Rule::Own => {
                 gateway.metrics.count(Outcome::OwnPage);
+                let Sender::Gateway(body) = sender else { return Err(Failure::NotFound) };
                 Box::pin(pages::answer(&mut visit, body)).await.map(Answer::Own)
             }
-            Rule::Logout => Box::pin(visit.log_out(body)).await,
-            Rule::Public => visit.open(body).await,
-            Rule::UntilLogin if is_plain_reading(visit.head) => Box::pin(visit.until_login(body)).await,
-            Rule::BySession => visit.protected(Place::OwnPages, body).await,
-            Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, body).await,
+            Rule::Logout => Box::pin(visit.log_out(sender)).await,
+            Rule::Public => visit.open(sender).await,
+            Rule::UntilLogin if is_plain_reading(visit.head) => Box::pin(visit.until_login(sender)).await,
+            Rule::BySession => visit.protected(Place::OwnPages, sender).await,
+            Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, sender).await,
         }
     }
 }
@@ -242,9 +260,12 @@ impl Door for Worker {
         let id = self.gateway.ids.next();
         let audience = Audience::of(&head.method, &head.headers);
         let mut arrived = Arrived { id, arrival, scheme: arrival.scheme, audience, host: None, site: None };
-        let answer = match self.journey(&mut head, body, &mut arrived).await {
-            Ok(answer) => answer,
-            Err(failure) => Answer::Own(self.fail(&failure, &head, &arrived)),
+        let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes()) {
+            None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {
+                Ok(answer) => answer,
+                Err(failure) => Answer::Own(self.fail(&failure, &head, &arrived)),
+            },
+            Some(asked) => Box::pin(self.ask(asked, &mut head, body, &mut arrived)).await,
         };
         let (by, response) = match answer {
             Answer::Dashboard(response) => ("dashboard", response),
@@ -252,6 +273,7 @@ impl Door for Worker {
                 respond::harden(response.headers_mut(), arrived.scheme);
                 ("gateway", response)
             }
+            Answer::Leave(response) => ("gateway", response),
         };
         // The query is left out: dashboards take tokens there.
         tracing::debug!(
@@ -279,9 +301,13 @@ impl Worker {
 
 impl Visit<'_> {
     /// A path that is open to everybody, and may set a login or a logout in motion.
-    async fn open(&mut self, body: Incoming) -> Result<Answer, Failure> {
+    async fn open(&mut self, sender: Sender<'_>) -> Result<Answer, Failure> {
         let Decision::Pass(passage) = decide(&Standing::Public) else {
             return Err(Failure::Internal("public paths are open to everybody"));
+        };
+        let body = match sender {
+            Sender::Gateway(body) => body,
+            Sender::Outer(original) => return Box::pin(self.open_in_front(passage, &original)).await,
         };
         let response = self.forward_to_the_end(passage, body).await?;
         let sets_cookies = response.headers().contains_key(SET_COOKIE);
@@ -294,19 +320,22 @@ impl Visit<'_> {
 
     /// A path that ends the dashboard's login: the session ends with it. Should the store fail, the dashboard's login ends
     /// all the same, and with it all that the session was good for.
-    async fn log_out(&mut self, body: Incoming) -> Result<Answer, Failure> {
+    async fn log_out(&mut self, sender: Sender<'_>) -> Result<Answer, Failure> {
         if let Err(error) = self.end_presented().await {
             tracing::error!(request = %self.id, error = causes(&error), "can't end the session of a login that ends");
         }
         let credentials = self.credentials();
-        let answer = self.open(body).await;
+        if let Sender::Outer(_) = sender {
+            self.dashboard.source.expect_a_change(&credentials);
+        }
+        let answer = self.open(sender).await;
         self.dashboard.source.forget(&credentials);
         answer
     }
 
     /// A page that asks those to log in who have not, and shows others what is inside: nobody gets it as the dashboard
     /// shows it to nobody.
-    async fn until_login(&mut self, body: Incoming) -> Result<Answer, Failure> {
+    async fn until_login(&mut self, sender: Sender<'_>) -> Result<Answer, Failure> {
         let credentials = self.credentials();
         let seen = self.look(&credentials, Place::OwnPages, Freshness::Cached).await?;
         let is_nobody = match &seen {
@@ -317,23 +346,34 @@ impl Visit<'_> {
         };
         if is_nobody {
             // Whoever has logged in since the dashboard was asked would be somebody.
+            let sent = self.head.uri.clone();
             credentials::withhold(self.head, &self.dashboard.site);
-            return self.open(body).await;
+            if matches!(sender, Sender::Outer(_)) && self.head.uri != sent {
+                // An outer server sends the query on as it came.
+                return stop::log_in(self).map(Answer::Own);
+            }
+            return self.open(sender).await;
         }
-        self.by_standing(seen, &credentials, body).await
+        self.by_standing(seen, &credentials, sender).await
     }
 
     /// A path for those who have a passage.
-    async fn protected(&mut self, place: Place, body: Incoming) -> Result<Answer, Failure> {
+    async fn protected(&mut self, place: Place, sender: Sender<'_>) -> Result<Answer, Failure> {
         let credentials = self.credentials();
         let seen = self.look(&credentials, place, Freshness::Cached).await?;
-        self.by_standing(seen, &credentials, body).await
+        self.by_standing(seen, &credentials, sender).await
     }
 
     /// Lets through whoever has a passage, and shows everybody else the way to one.
-    async fn by_standing(&mut self, seen: Seen, credentials: &Credentials, body: Incoming) -> Result<Answer, Failure> {
+    async fn by_standing(
+        &mut self,
+        seen: Seen,
+        credentials: &Credentials,
+        sender: Sender<'_>,
+    ) -> Result<Answer, Failure> {
         let visitor = match seen {
             Seen::Somebody(visitor) => visitor,
+            Seen::Nobody | Seen::Unsaid(_) if sender.asks_again() => return Ok(Answer::refused()),
             Seen::Nobody => {
                 self.gateway.metrics.count(Outcome::LogIn);
                 return stop::log_in(self).map(Answer::Own);
@@ -352,8 +392,12 @@ impl Visit<'_> {
         match decision {
             Decision::Pass(passage) => {
                 self.gateway.metrics.count(Outcome::Passed);
-                self.forward(passage, credentials, body).await.map(Answer::Dashboard)
+                match sender {
+                    Sender::Gateway(body) => self.forward(passage, credentials, body).await.map(Answer::Dashboard),
+                    Sender::Outer(original) => self.hand_over(passage, &original),
+                }
             }
+            Decision::Challenge | Decision::Enroll if sender.asks_again() => Ok(Answer::refused()),
             Decision::Challenge => {
                 self.gateway.metrics.count(Outcome::Challenged);
                 Box::pin(stop::challenge(self, &visitor)).await.map(Answer::Own)
@@ -432,6 +476,14 @@ fn may_end_a_login(response: &Response<Body>) -> bool {
 /// As the last step of a login by link or by another server does, which comes as a GET.
 fn leads_elsewhere(response: &Response<Body>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
+}
+
+/// Whether that peer's word on clients is believed.
+fn trusts(server: &Server, peer: Peer) -> bool {
+    match peer {
+        Peer::Tcp(_) | Peer::Unix => server.trusted_proxies.has(peer.address()),
+        Peer::Balancer(_) => false,
+    }
 }
 
 /// Whether the session cookie would cross a network without TLS.

@@ -26,6 +26,10 @@
 //! 8. [`proxy::forward`] takes the passage and sends the request on, over a connection of [`upstream`], and the answer
 //!    back. What lives on after that, as a WebSocket does, is kept track of in [`proxy::tunnels`].
 //!
+//! A server in front may ask for each request whether it may send it on itself. [`forward_auth`] makes the head of such a
+//! question that of the request it is about, which then takes the same way, up to where it would be sent on: there the
+//! passage becomes leave for that server.
+//!
 //! Whatever fails on the way becomes an answer in one place, [`failure`].
 //!
 //! # The rooms
@@ -63,7 +67,8 @@ pub mod standing;
 pub mod second_factor;
 pub mod store;
 
-// What it is answered with: a page of ours, or the dashboard's answer.
+// What it is answered with: a page of ours, the dashboard's answer, or leave for a server in front.
+pub mod forward_auth;
 pub mod pages;
 pub mod proxy;
 pub mod upstream;

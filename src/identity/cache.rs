@@ -20,6 +20,12 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Each key has its generation with some others: forgetting one forgets those too, which only costs a question.
 const GENERATIONS: usize = 4096;
 
+/// How long nothing is kept for a key that is about to mean something else: what a login may take.
+const UNSETTLED: Duration = Duration::from_mins(1);
+
+/// For how many keys that is remembered.
+const MOST_UNSETTLED: u64 = 100_000;
+
 /// How often a request takes part in a shared question that turns out to have been put too early.
 const SHARED_TRIES: usize = 2;
 
@@ -31,6 +37,8 @@ const SHARED_TRIES: usize = 2;
 pub(super) struct Answers {
     kept: Cache<Key, Kept>,
     under_way: Mutex<HashMap<Key, Arc<Question>>>,
+    /// Until when nothing is kept.
+    unsettled: Cache<Key, Timestamp>,
     generations: Box<[AtomicU64]>,
     /// Raised when everything is forgotten. A part of every key's generation.
     everything: AtomicU64,
@@ -66,7 +74,9 @@ impl Answers {
             .time_to_live(lifetime)
             .build();
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
-        Self { kept, under_way: Mutex::default(), generations, everything: AtomicU64::default(), lifetime, clock }
+        let unsettled = Cache::builder().max_capacity(MOST_UNSETTLED).time_to_live(UNSETTLED).build();
+        let (under_way, everything) = (Mutex::default(), AtomicU64::default());
+        Self { kept, under_way, unsettled, generations, everything, lifetime, clock }
     }
 
     /// A positive answer that is still good.
@@ -80,7 +90,13 @@ impl Answers {
         self.kept.invalidate(key);
     }
 
-    /// The same for every key.
+    /// Forgets the key, and keeps nothing for it that is asked in the next minute.
+    pub(super) fn unsettle(&self, key: &Key) {
+        self.unsettled.insert(*key, self.clock.now().plus(UNSETTLED));
+        self.forget(key);
+    }
+
+    /// Forgets every key.
     pub(super) fn forget_all(&self) {
         self.everything.fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate_all();
@@ -147,13 +163,17 @@ impl Answers {
 
     fn keep(&self, key: &Key, asked: Asked, verdict: &Verdict) {
         match verdict {
-            Verdict::Identified(identity) if !self.lifetime.is_zero() => {
+            Verdict::Identified(identity) if !self.lifetime.is_zero() && self.is_settled(key, asked) => {
                 self.kept.insert(*key, Kept { identity: Arc::clone(identity), asked });
             }
             Verdict::Identified(_) | Verdict::Anonymous | Verdict::NotCarried | Verdict::Unknown(_) => {
                 self.kept.invalidate(key);
             }
         }
+    }
+
+    fn is_settled(&self, key: &Key, asked: Asked) -> bool {
+        self.unsettled.get(key).is_none_or(|until| until <= asked.at)
     }
 
     fn is_good(&self, key: &Key, asked: Asked) -> bool {

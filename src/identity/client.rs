@@ -56,7 +56,7 @@ impl Scheme {
     }
 
     /// The scheme that a proxy names. Some name that of a WebSocket by its own word.
-    fn named(text: &str) -> Option<Self> {
+    pub(crate) fn named(text: &str) -> Option<Self> {
         let is = |name: &str| text.eq_ignore_ascii_case(name);
         if is("https") || is("wss") {
             Some(Self::Https)
@@ -126,6 +126,13 @@ impl Client {
         Self { outer_login, ..self }
     }
 
+    /// The client of a request that its trusted peer sends to the dashboard itself: what is asked of the dashboard beside
+    /// it names no hop that the request does not have.
+    #[must_use]
+    pub fn without_hop(self) -> Self {
+        Self { peer: Peer::Unix, ..self }
+    }
+
     /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.
     ///
     /// What `headers` has of them came with the request. It is kept, and added to, if the peer is trusted; else it is
@@ -149,6 +156,11 @@ impl Client {
         let hops: Vec<&[u8]> = named.chain(peer.as_ref().map(String::as_bytes)).collect();
         if hops.is_empty() { None } else { HeaderValue::from_bytes(&hops.join(&b", "[..])).ok() }
     }
+}
+
+/// Whether the last of the forwarded entries is an address: what the peer itself says of who connected to it.
+pub(crate) fn is_named(headers: &HeaderMap) -> bool {
+    entries(headers, &FORWARDED_FOR).next().flatten().and_then(address).is_some()
 }
 
 /// The address farthest from here that trusted hops alone vouch for.

@@ -96,7 +96,13 @@ impl Prober {
         self.answers.forget(credentials.key());
     }
 
-    /// The same for all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    /// Keeps nothing of what the dashboard says of these credentials until a login or logout that is under way must have
+    /// come to its end, and drops what is known of them.
+    pub fn expect_a_change(&self, credentials: &Credentials) {
+        self.answers.unsettle(credentials.key());
+    }
+
+    /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many ways.
     pub fn forget_all(&self) {
         self.answers.forget_all();
     }

@@ -77,7 +77,16 @@ impl Source {
         }
     }
 
-    /// The same for all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    /// Keeps nothing of what the dashboard says of these credentials until a login or logout that is under way must have
+    /// come to its end, and drops what is known of them.
+    pub fn expect_a_change(&self, credentials: &Credentials) {
+        match self {
+            Self::Probe(prober) => prober.expect_a_change(credentials),
+            Self::Header(_) | Self::Token(_) => {}
+        }
+    }
+
+    /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many ways.
     pub fn forget_all(&self) {
         match self {
             Self::Probe(prober) => prober.forget_all(),

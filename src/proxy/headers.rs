@@ -83,6 +83,17 @@ fn is_of_outer_login(name: &HeaderName, site: &Site) -> bool {
     }
 }
 
+/// Whether a server in front that sends a client's request on itself may be left alone with this field: because nothing
+/// is wrong with it, or because such servers set it, or end it, whatever the client sent.
+pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site) -> bool {
+    if is_for_this_hop(name) {
+        return *name != PROXY_AUTHORIZATION;
+    }
+    let spelled = name.as_str();
+    let is_set_there = introduction::is_ours(name) || site.strip.contains(name);
+    spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) && (is_set_there || !spelled.starts_with("x-vestibule"))
+}
+
 /// The letters, digits and dash that names may be made of. They are in lower case by now.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];

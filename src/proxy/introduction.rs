@@ -26,7 +26,13 @@ pub(super) fn introduce(
     Ok(())
 }
 
-fn set_traveler(headers: &mut HeaderMap, traveler: Option<&Traveler>) -> Result<(), ProxyError> {
+/// Whether it is one of the fields that name who passes.
+pub(super) fn is_ours(name: &HeaderName) -> bool {
+    [USER, ORGANIZATION, FACTOR, VERIFIED_AT].contains(name)
+}
+
+/// Names who passes: every such field, with nothing in it where nobody is named.
+pub(super) fn set_traveler(headers: &mut HeaderMap, traveler: Option<&Traveler>) -> Result<(), ProxyError> {
     let nothing = || HeaderValue::from_static("");
     let (user, organization) = match traveler {
         Some(traveler) => (speakable(&traveler.key.user)?, speakable(&traveler.key.organization)?),

@@ -1,5 +1,6 @@
 //! The way to the dashboard, for whoever has a passage.
 
+mod handover;
 pub mod headers;
 mod introduction;
 mod relay;
@@ -18,6 +19,7 @@ use crate::identity::client::Client;
 use crate::listener::EarlyHints;
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Pool, Purpose, UpstreamError};
+pub use handover::hand_over;
 use tunnels::{Open, Tunnels};
 
 /// The way to one dashboard.

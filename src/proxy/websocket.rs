@@ -44,6 +44,12 @@ pub(super) fn asked(request: &mut Request<Incoming>, client: &Client) -> Result<
     Ok(Some(Asked { client: hyper::upgrade::on(request), accept }))
 }
 
+/// Refuses a request for a WebSocket from a page of another origin. Its head says what it asks for as one in HTTP/1.1.
+pub(super) fn refuse_foreign(headers: &HeaderMap, client: &Client) -> Result<(), ProxyError> {
+    let foreign = headers::asks_for_websocket(headers) && !from_own_origin(headers, client);
+    if foreign { Err(ProxyError::ForeignOrigin) } else { Ok(()) }
+}
+
 impl Asked {
     /// Whether the head of the answer, which says that the protocol is switched, is about what was asked for.
     pub(super) fn is_agreed_to(&self, headers: &HeaderMap) -> bool {

@@ -22,6 +22,7 @@ pub struct Sites {
     all: Vec<Arc<Site>>,
     by_host: HashMap<String, usize>,
     any: Option<usize>,
+    prefixes: Vec<String>,
 }
 
 impl Sites {
@@ -35,7 +36,15 @@ impl Sites {
                 Hosts::Named(hosts) => by_host.extend(hosts.iter().map(|host| (host.clone(), index))),
             }
         }
-        Self { all: config.sites.clone(), by_host, any }
+        let mut prefixes: Vec<_> = config.sites.iter().map(|site| site.prefix.clone()).collect();
+        prefixes.sort();
+        prefixes.dedup();
+        Self { all: config.sites.clone(), by_host, any, prefixes }
+    }
+
+    /// The prefixes of their own pages, each once.
+    pub fn prefixes(&self) -> &[String] {
+        &self.prefixes
     }
 
     /// The site that answers on `host`, and its place in the configuration: the one that names the host, else the one

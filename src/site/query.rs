@@ -34,6 +34,12 @@ fn without_marks(name: impl Iterator<Item = u8>) -> Vec<u8> {
     name.skip_while(|&byte| byte == b'_' || is_bracket(byte)).collect()
 }
 
+/// Whether [`strip`] would take anything out of a request's query.
+pub(crate) fn is_stripped(uri: &Uri, parameters: &[String]) -> bool {
+    let parts = uri.query().into_iter().flat_map(|query| query.split('&'));
+    !parameters.is_empty() && parts.into_iter().any(|part| parameters.iter().any(|name| could_name(part, name)))
+}
+
 /// Takes the parameters out of a request's query. The rest stays as it was, byte for byte.
 pub(crate) fn strip(uri: &mut Uri, parameters: &[String]) {
     let Some(query) = uri.query().filter(|_| !parameters.is_empty()) else { return };

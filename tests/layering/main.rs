@@ -101,6 +101,43 @@ fn pages_never_use_the_proxy_and_the_proxy_neither_pages_nor_the_store() {
 }
 
 #[test]
+fn forward_auth_finds_out_what_is_asked_and_knows_none_who_could_decide() {
+    let rule = Rule::of("forward_auth").knows(&[
+        "forward_auth",
+        "body",
+        "config",
+        "identity::client",
+        "listener::framing",
+        "proxy::headers",
+        "site::query",
+    ]);
+    rule.holds();
+    for bad in [
+        "use crate::second_factor::policy::decide;",
+        "use crate::visit::Visit;",
+        "use crate::store::Store;",
+        "use crate::pages::stop;",
+        "use crate::site::rule;",
+        "fn f() { crate::identity::probe::Prober::new(); }",
+    ] {
+        rule.catches(bad);
+    }
+}
+
+#[test]
+fn every_way_through_the_gateway_is_one_journey() {
+    let code = |file: &str| without_tests(&code(&read(&root().join("src").join(file))));
+    let (journey, outer) = (code("gateway.rs"), code("gateway/outer.rs"));
+    for step in ["for_host(", "rule(site, ", "Client::of(", "session_cookie::take(", ".decide()", "&Standing::Public"] {
+        assert!(journey.contains(step), "{step} is a step of the journey");
+        assert!(!outer.contains(step), "{step} on another way");
+    }
+    assert_eq!(journey.matches("session_cookie::take(").count(), 1);
+    assert_eq!(journey.matches("for_host(").count(), 1);
+    assert_eq!(outer.matches(".journey(").count(), 1);
+}
+
+#[test]
 fn the_gateway_alone_uses_both_pages_and_the_proxy() {
     let both: Vec<_> = sources().into_iter().filter(|file| uses_both(&names(file))).collect();
     assert_eq!(both, ["failure.rs", "gateway.rs"], "failure.rs only words what the proxy could not do");

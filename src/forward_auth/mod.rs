@@ -1,0 +1,130 @@
+//! Forward-auth: an outer server asks for leave before it sends a request on itself. One file for each such server.
+//!
+//! Here is found out what is asked, and said how the answer has to look. The question then is the original request, and
+//! goes the journey of every request ([`gateway`](crate::gateway)): there is no other decision for it.
+
+mod caddy;
+mod envoy;
+mod haproxy;
+mod nginx;
+mod original;
+mod traefik;
+
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::body::Body;
+pub use original::{Denied, Original};
+
+/// The part of an address below a site's prefix where outer servers ask.
+const ENDPOINT: &str = "/auth/";
+
+/// How one outer server passes the original request, and what it makes of an answer.
+struct Adapter {
+    /// The part of the address by which it asks.
+    name: &'static str,
+    method: Source,
+    /// Path and query, as the client sent them.
+    target: Source,
+    host: Source,
+    refusal: Refusal,
+}
+
+/// Where a part of the original request stands.
+enum Source {
+    /// In this field, which is there exactly once.
+    Field(HeaderName),
+    /// Where it stands in every request; of the target, what follows the address of the endpoint.
+    Question,
+}
+
+/// What an outer server does when it gets no leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// It hands the whole answer to the client.
+    PassedOn,
+    /// It looks at the status alone, and asks a second time for the answer that the client gets.
+    AskedFor,
+}
+
+static ADAPTERS: [&Adapter; 5] =
+    [&nginx::ADAPTER, &traefik::ADAPTER, &caddy::ADAPTER, &haproxy::ADAPTER, &envoy::ADAPTER];
+
+/// What an outer server wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it may send the request on.
+    Leave,
+    /// What to tell the client, whose request may not be sent on.
+    Answer,
+}
+
+/// A question of an outer server, of which only the address is known.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    adapter: &'static Adapter,
+    question: Question,
+    /// Of the site's own pages, in the address by which it asks.
+    prefix: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// The question that a request with this path is, if it is one. `prefixes` are those of all sites: which site the
+    /// original request is for is not known yet.
+    pub fn by(path: &str, prefixes: &'a [String]) -> Option<Self> {
+        prefixes.iter().find_map(|prefix| {
+            let name = path.strip_prefix(prefix.as_str())?.strip_prefix(ENDPOINT)?;
+            let adapter = ADAPTERS.into_iter().find(|adapter| name.starts_with(adapter.name))?;
+            let question = adapter.question(&name[adapter.name.len()..])?;
+            Some(Self { adapter, question, prefix })
+        })
+    }
+
+    /// The answer to this question in place of one for a client that does not pass, and never a leave.
+    pub fn refuse(&self, answer: Response<Body>) -> Response<Body> {
+        if self.is_silent() { refusal() } else { answer }
+    }
+
+    /// Whether a refusal is all that is said to it: the client's answer is asked for by another question.
+    const fn is_silent(&self) -> bool {
+        matches!((self.adapter.refusal, self.question), (Refusal::AskedFor, Question::Leave))
+    }
+
+    /// What the target of the question begins with.
+    fn address(&self) -> [&str; 3] {
+        [self.prefix, ENDPOINT, self.adapter.name]
+    }
+}
+
+impl Adapter {
+    /// What is asked at that rest of the address.
+    fn question(&self, rest: &str) -> Option<Question> {
+        match (rest, self.refusal, &self.target) {
+            ("", ..) => Some(Question::Leave),
+            ("/answer", Refusal::AskedFor, _) => Some(Question::Answer),
+            (rest, _, Source::Question) if rest.starts_with('/') => Some(Question::Leave),
+            _ => None,
+        }
+    }
+}
+
+/// Leave to send the request on, with these fields in place of the client's: exactly 200, without a body.
+pub fn leave(fields: HeaderMap) -> Response<Body> {
+    let mut response = bare(StatusCode::OK);
+    response.headers_mut().extend(fields);
+    response
+}
+
+/// No leave, and nothing about it.
+pub fn refusal() -> Response<Body> {
+    bare(StatusCode::UNAUTHORIZED)
+}
+
+fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}

@@ -1,0 +1,13 @@
+//! Traefik with the `ForwardAuth` middleware. Its questions go to the gateway's own address, as `Host` says.
+
+use http::HeaderName;
+
+use super::{Adapter, Refusal, Source};
+
+pub(super) static ADAPTER: Adapter = Adapter {
+    name: "traefik",
+    method: Source::Field(HeaderName::from_static("x-forwarded-method")),
+    target: Source::Field(HeaderName::from_static("x-forwarded-uri")),
+    host: Source::Field(HeaderName::from_static("x-forwarded-host")),
+    refusal: Refusal::PassedOn,
+};
