@@ -132,7 +132,7 @@ impl Original<'_> {
     }
 
     /// Whether the outer server sends the request on as it is judged here: without any field and parameter that the
-    /// gateway would drop, but for those that every outer server sets itself, and with one value of each credential.
+    /// gateway would drop, but for those that every outer server sets itself.
     ///
     /// `head` is that of the original request, and nothing was dropped from it.
     pub fn is_sent_as_judged(&self, head: &Parts, site: &Site) -> Result<(), Denied> {
@@ -145,7 +145,12 @@ impl Original<'_> {
         if query::is_stripped(&head.uri, &site.strip_query) {
             return Err(Denied::UnstrippedQuery);
         }
-        // Whoever reads several may take the first, the last or all of them.
+        Ok(())
+    }
+
+    /// Whether each credential is there once at most: of several, whoever reads them may take the first, the last or all,
+    /// and outer servers pass on one. `head` is without the gateway's own cookie.
+    pub fn is_unambiguous(&self, head: &Parts, site: &Site) -> Result<(), Denied> {
         let fields = site.credentials.iter().filter_map(|credential| match credential {
             Credential::Header(name) => Some(name),
             Credential::Cookie | Credential::Query(_) => None,

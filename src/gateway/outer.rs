@@ -101,11 +101,11 @@ impl Visit<'_> {
     /// Leave for the outer server to send the request on; or, where it asks what to tell a client that may pass by now,
     /// the way to ask again.
     pub(super) fn hand_over(&self, passage: Passage, original: &Original<'_>) -> Result<Answer, Failure> {
+        let (head, site) = (&*self.head, &self.dashboard.site);
+        original.is_unambiguous(head, site)?;
+        let fields = proxy::hand_over(passage, &head.headers, self.client, site)?;
         match original.question() {
-            Question::Leave => {
-                let fields = proxy::hand_over(passage, &self.head.headers, self.client, &self.dashboard.site)?;
-                Ok(Answer::Leave(forward_auth::leave(fields)))
-            }
+            Question::Leave => Ok(Answer::Leave(forward_auth::leave(fields))),
             Question::Answer => self.ask_again().map(Answer::Own),
         }
     }

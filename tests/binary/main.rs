@@ -9,3 +9,5 @@ mod serve;
 #[path = "../journeys/support/mod.rs"]
 mod support;
 mod trouble;
+
+const OUTER_SERVER: Option<support::outer_server::Manner> = None;

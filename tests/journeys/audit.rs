@@ -61,24 +61,6 @@ async fn refused_recovery_codes_and_the_lock_are_in_it_too() {
 }
 
 #[tokio::test]
-async fn from_where_is_what_a_trusted_proxy_says_and_nobody_else() {
-    let trusting = required().with("[operations]", "trusted_proxies = [\"127.0.0.1/32\"]\n\n[operations]");
-    for (configuration, expected) in [(required(), "127.0.0.1"), (trusting, "192.0.2.7")] {
-        let world = World::open(configuration).await;
-        let bob = world.visitor("bob");
-        let mut bob = if expected == "127.0.0.1" { bob } else { bob.over_tls() };
-        bob.logs_in().await;
-        bob.opens("/").await.shows(Sight::Enrollment);
-        let form = bob.form_request("/_2fa/enroll", &[("code", "x")]);
-        bob.sends(form.with("X-Forwarded-For", "198.51.100.1, 192.0.2.7")).await.shows(Sight::FirstCodeRefused);
-        let mut alice = world.enrolled("alice").await;
-        let rows = alice.opens("/_2fa/settings/audit").await.rows();
-        let refused = rows.iter().find(|row| row[0] == "Wrong code").expect("it is logged");
-        assert!(refused[4].starts_with(expected), "{refused:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_long_log_has_pages() {
     let world = World::open(required()).await;
     let mut bob = world.enrolled("bob").await;

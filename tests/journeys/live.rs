@@ -158,12 +158,3 @@ async fn when_their_site_is_no_longer_there() {
     end(verified).await;
     is_open(&mut others).await;
 }
-
-#[tokio::test]
-async fn a_page_of_another_site_opens_none() {
-    let world = World::open(required()).await;
-    let mut bob = world.enrolled("bob").await;
-    world.dashboard().news();
-    bob.tries_to_talk_from("http://elsewhere.example", "/ws").await.problem(403);
-    assert_eq!(world.dashboard().news(), [""; 0]);
-}

@@ -19,4 +19,8 @@ mod settings;
 mod sites;
 mod support;
 mod tokens;
+mod trusted_proxies;
 mod upstream;
+
+/// Visitors come to the gateway itself. `tests/behind_nginx` and `tests/behind_traefik` tell most of this again.
+const OUTER_SERVER: Option<support::outer_server::Manner> = None;

@@ -70,6 +70,15 @@ async fn a_websocket_is_not_opened_without_the_second_factor() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_site_opens_no_websocket() {
+    let world = World::open(required()).await;
+    let mut bob = world.enrolled("bob").await;
+    world.dashboard().news();
+    bob.tries_to_talk_from("http://elsewhere.example", "/ws").await.problem(403);
+    assert_eq!(world.dashboard().news(), [""; 0]);
+}
+
+#[tokio::test]
 async fn the_status_says_who_one_is_and_what_is_asked() {
     let world = World::open(required()).await;
     let mut bob = world.visitor("bob");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::world::World;
-use crate::support::{Sight, optional, required};
+use crate::support::{Sight, required};
 
 const BOUND: &str = "bind = \"cookie:sid\"\n";
 
@@ -326,15 +326,4 @@ async fn behind_a_proxy_that_ends_tls_the_cookie_is_for_tls_alone() {
     bob.loses_cookie("__Host-vestibule");
     bob.has_cookie("vestibule", &session);
     bob.opens("/reports").await.shows(Sight::Challenge);
-}
-
-#[tokio::test]
-async fn nobody_but_a_trusted_proxy_is_believed_to_have_come_over_tls() {
-    let world = World::open(optional()).await;
-    let mut bob = world.enrolled("bob").await.elsewhere();
-    bob.logs_in().await;
-    let request = bob.navigation("/reports").with("X-Forwarded-Proto", "https");
-    bob.sends(request).await;
-    assert!(bob.cookie("__Host-vestibule").is_none());
-    assert!(bob.cookie("vestibule").is_some());
 }

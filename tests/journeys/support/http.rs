@@ -64,6 +64,12 @@ impl Request {
         exchange(to, &self.with("Connection", "close").bytes()).await
     }
 
+    /// The same, with the bytes as they came.
+    pub(super) async fn send_raw(self, to: SocketAddr) -> (Answer, Vec<u8>) {
+        let read = read_to_end(to, &self.with("Connection", "close").bytes()).await;
+        (Answer::parse(&read), read)
+    }
+
     /// Sends it, and reads the head of the answer; more may follow.
     pub(crate) async fn open(self, to: SocketAddr) -> (Answer, Live) {
         let mut stream = TcpStream::connect(to).await.expect("the gateway listens");
@@ -116,6 +122,10 @@ impl HeldBack {
 
 /// Sends these very bytes, and reads until the other side closes.
 pub(crate) async fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
+    Answer::parse(&read_to_end(to, bytes).await)
+}
+
+async fn read_to_end(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(to).await.expect("the gateway listens");
     // Whoever is refused early finds the other side closed before all is sent; the answer is there all the same.
     let _ = stream.write_all(bytes).await;
@@ -124,7 +134,7 @@ pub(crate) async fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
         let _ = stream.read_to_end(&mut read).await;
     })
     .await;
-    Answer::parse(&read)
+    read
 }
 
 pub(crate) async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
@@ -226,7 +236,7 @@ async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
     }
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|part| part == what)
 }
 

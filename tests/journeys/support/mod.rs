@@ -7,6 +7,7 @@ pub(crate) mod dashboard;
 mod hardening;
 pub(crate) mod http;
 pub(crate) mod issuer;
+pub(crate) mod outer_server;
 pub(crate) mod page;
 pub(crate) mod program;
 mod sight;

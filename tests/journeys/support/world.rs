@@ -15,8 +15,10 @@ use vestibule::reload::Running;
 use vestibule::{config, start};
 
 use super::dashboard::Dashboard;
+use super::outer_server::OuterServer;
 use super::time::Time;
 use super::visitor::Visitor;
+use crate::OUTER_SERVER;
 
 /// A configuration that a story starts from, as an operator would write it.
 #[derive(Clone)]
@@ -96,13 +98,20 @@ impl Configuration {
 
     /// The text for a dashboard at that address.
     pub(crate) fn before(&self, dashboard: SocketAddr) -> String {
-        self.0.replace("DASHBOARD", &dashboard.to_string())
+        let text = self.0.replace("DASHBOARD", &dashboard.to_string());
+        match OUTER_SERVER {
+            Some(_) if !text.contains("trusted_proxies") => {
+                text.replacen("[server]\n", "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n", 1)
+            }
+            Some(_) | None => text,
+        }
     }
 }
 
 /// What visitors need to know of the world.
 #[derive(Clone)]
 pub(crate) struct Place {
+    /// Where they come in.
     pub(crate) gateway: SocketAddr,
     pub(crate) dashboard: Dashboard,
     pub(crate) time: Time,
@@ -153,6 +162,13 @@ impl World {
         let inside = running.gateway();
         let shutdown = CancellationToken::new();
         tokio::spawn(prepared.run(shutdown.clone()));
+        let gateway = match OUTER_SERVER {
+            None => gateway,
+            Some(manner) => {
+                let prefix = inside.config.sites[0].prefix.clone();
+                OuterServer { manner, gateway, dashboard: dashboard.address(), prefix }.open().await
+            }
+        };
         let place = Place { gateway, dashboard, time };
         Self { place, gateway: inside, running, folder, _shutdown: shutdown.drop_guard() }
     }
