@@ -128,3 +128,6 @@ fn bare(status: StatusCode) -> Response<Body> {
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,7 +199,8 @@ fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> Result<bool, Deni
         return Err(Denied::Unstripped(CONNECTION));
     }
     let handshake = ["sec-websocket-key", "sec-websocket-version"].iter().any(|name| headers.contains_key(*name));
-    Ok(*method == Method::GET && (handshake || headers.contains_key(UPGRADE)))
+    let named = headers.get_all(UPGRADE).iter().any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    Ok(*method == Method::GET && (handshake || named))
 }
 
 /// What was read of the original request.
