@@ -102,7 +102,8 @@ impl Adapter {
         match (rest, self.refusal, &self.target) {
             ("", ..) => Some(Question::Leave),
             ("/answer", Refusal::AskedFor, _) => Some(Question::Answer),
-            (rest, _, Source::Question) if rest.starts_with('/') => Some(Question::Leave),
+            // Whatever follows, so that no answer of the dashboard is ever taken for leave.
+            (_, _, Source::Question) => Some(Question::Leave),
             _ => None,
         }
     }

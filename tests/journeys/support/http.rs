@@ -37,6 +37,15 @@ impl Request {
         self
     }
 
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The same to another address.
+    pub(crate) fn to(self, method: &'static str, target: &str) -> Self {
+        Self { method, target: target.to_owned(), ..self }
+    }
+
     pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.with("Content-Type", "application/x-www-form-urlencoded").body(body)
