@@ -26,6 +26,10 @@ LOADS = {
     "keep512": ["--connections=512"],
     "big": ["--connections=16", "--path=/1m"],
     "rate": ["--connections=64", "--rate=3000"],
+    # As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's.
+    "auth-check": ["--connections=64", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
+                   "--field=X-Original-URI: /1k", "--field=X-Forwarded-For: 127.0.0.1",
+                   "--field=X-Forwarded-Proto: http", "--field=X-Forwarded-Host: localhost"],
     "tls-keep": ["--connections=64"],
     "tls-full": ["--connections=4", "--connect=fully"],
     "tls-resumed": ["--connections=4", "--connect=resumed"],
@@ -33,7 +37,7 @@ LOADS = {
 HELD = {"idle": 2000, "live": 1000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
 WARM = 100
-SCENARIOS = [*LOADS][:4] + [*HELD] + [*TLS]
+SCENARIOS = [*LOADS][:5] + [*HELD] + [*TLS]
 
 
 def main():
@@ -111,12 +115,13 @@ def certificate(folder):
 
 @dataclass
 class Contestant:
-    """A gate, by the same name with and without TLS, and the file of the cookies that pass it."""
+    """A gate, by the same name with and without TLS and as one that is asked, and the file of the cookies that pass it."""
 
     name: str
     plain: gates.Gate
     secured: gates.Gate
     cookies: Path
+    asked: gates.Gate | None = None
 
 
 def start_vestibules(options, setting, running):
@@ -130,13 +135,15 @@ def start_vestibules(options, setting, running):
         running.append(plain)
         secured = gates.start(own, f"{name} TLS", gates.vestibule(binary.resolve(), tls=True))
         running.append(secured)
+        asked = gates.start(own, f"{name} asked", gates.vestibule_asked(binary.resolve()))
+        running.append(asked)
         people = sign_in.people(plain.port, PEOPLE)
         cookies = own.folder / "cookies"
         cookies.write_text("".join(f"{person}\n" for person in people))
         # Over TLS the same session goes by the name that browsers guard.
         secured_cookies(cookies).write_text(
             "".join(f"{person}\n" for person in people).replace("; vestibule=", "; __Host-vestibule="))
-        contestants.append(Contestant(name, plain, secured, cookies))
+        contestants.append(Contestant(name, plain, secured, cookies, asked))
     return contestants
 
 
@@ -156,11 +163,17 @@ def start_peers(options, setting, running, cookies):
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         running.append(gate)
-        contestants.append(Contestant(name, gate, gate, cookies))
+        asked = None
+        if name == "nginx":
+            asked = gates.start(setting, "nginx asked", gates.nginx_asked)
+            running.append(asked)
+        contestants.append(Contestant(name, gate, gate, cookies, asked))
     return contestants
 
 
 def measure_loads(options, scenario, contestants, certificate):
+    if scenario == "auth-check":
+        contestants = [replace(c, plain=c.asked) for c in contestants if c.asked is not None]
     results = {contestant.name: [] for contestant in contestants}
     for _ in range(options.rounds):
         for contestant in contestants:

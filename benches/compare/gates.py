@@ -162,6 +162,12 @@ def says_yes(setting, name, status):
     return (nginx(setting, name, answer), port)
 
 
+def nginx_asked(setting, port, tls_port):
+    """The cheapest answer to such a question."""
+    answer = f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200; }} }}"
+    return [(nginx(setting, "nginx-asked", answer), port)]
+
+
 def nginx_auth_request(setting, port, tls_port):
     answers = says_yes(setting, "nginx-auth-says-yes", 204)
     beside = f"""
@@ -335,12 +341,23 @@ key = "{setting.key}"
     return write
 
 
-def vestibule_configuration(setting, port, tls):
+def vestibule_asked(binary):
+    """Vestibule for a server in front that asks it about each request."""
+
+    def write(setting, port, tls_port):
+        file = setting.folder / "asked.toml"
+        file.write_text(vestibule_configuration(setting, port, 'trusted_proxies = ["127.0.0.1"]'))
+        return [([binary, "serve", "--config", file], port)]
+
+    return write
+
+
+def vestibule_configuration(setting, port, more):
     return f"""
 [server]
 listen = ["127.0.0.1:{port}"]
 workers = 1
-{tls}
+{more}
 [operations]
 listen = "127.0.0.1:0"
 [store]

@@ -38,6 +38,9 @@ struct Arguments {
     /// What it is asked for.
     #[arg(long, default_value = "/1k")]
     path: String,
+    /// More fields of each request, as lines of its head.
+    #[arg(long)]
+    field: Vec<String>,
     /// How many connections at once.
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -118,7 +121,7 @@ impl Load {
         });
         Ok(Self {
             address: arguments.address,
-            requests: cookies.lines().map(|cookies| request(&arguments.path, cookies, arguments.connect)).collect(),
+            requests: cookies.lines().map(|cookies| request(arguments, cookies)).collect(),
             tls,
             connect: arguments.connect,
             pace,
@@ -134,10 +137,11 @@ impl Load {
 }
 
 /// What a browser sends for a script of a page.
-fn request(path: &str, cookies: &str, connect: Connect) -> Vec<u8> {
-    let close = if connect == Connect::Once { "" } else { "Connection: close\r\n" };
+fn request(Arguments { path, field, connect, .. }: &Arguments, cookies: &str) -> Vec<u8> {
+    let close = if *connect == Connect::Once { "" } else { "Connection: close\r\n" };
+    let more = field.iter().flat_map(|field| [field, "\r\n"]).collect::<String>();
     format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}\
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}{more}\
          User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
          Accept: application/json\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
          Referer: http://localhost/reports?week=31\r\nCookie: {cookies}\r\nSec-Fetch-Dest: empty\r\n\

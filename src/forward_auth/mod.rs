@@ -100,10 +100,9 @@ impl Adapter {
     /// What is asked at that rest of the address.
     fn question(&self, rest: &str) -> Option<Question> {
         match (rest, self.refusal, &self.target) {
-            ("", ..) => Some(Question::Leave),
             ("/answer", Refusal::AskedFor, _) => Some(Question::Answer),
-            // Whatever follows, so that no answer of the dashboard is ever taken for leave.
-            (_, _, Source::Question) => Some(Question::Leave),
+            // Where a target follows, whatever does: no answer of the dashboard may ever be taken for leave.
+            ("", ..) | (_, _, Source::Question) => Some(Question::Leave),
             _ => None,
         }
     }

@@ -28,7 +28,8 @@ fn trusting(configuration: Configuration) -> Configuration {
 
 /// What a server asks about a request of somebody's browser.
 pub(crate) fn question(server: &str, world: &World, request: Request) -> Request {
-    about(server, "GET", &request.target().to_owned(), world, request)
+    let target = request.target.clone();
+    about(server, "GET", &target, world, request)
 }
 
 /// The same for another method and target.
@@ -37,16 +38,27 @@ pub(crate) fn about(server: &str, method: &'static str, target: &str, world: &Wo
     let way =
         request.without("X-Forwarded-Proto").with("X-Forwarded-Proto", "http").with("X-Forwarded-For", "127.0.0.1");
     match server {
-        "nginx" => way.to("GET", "/_2fa/auth/nginx").with("X-Original-Method", method).with("X-Original-URI", target),
-        "envoy" => way.to(method, &format!("/_2fa/auth/envoy{target}")),
-        _ => way
-            .to("GET", &format!("/_2fa/auth/{server}"))
+        "nginx" => to("GET", "/_2fa/auth/nginx", way).with("X-Original-Method", method).with("X-Original-URI", target),
+        "envoy" => to(method, &format!("/_2fa/auth/envoy{target}"), way),
+        _ => to("GET", &format!("/_2fa/auth/{server}"), way)
             .without("Host")
             .with("Host", "vestibule.internal:8080")
             .with("X-Forwarded-Method", method)
             .with("X-Forwarded-Uri", target)
             .with("X-Forwarded-Host", host),
     }
+}
+
+/// The same fields to another address.
+pub(crate) fn to(method: &'static str, target: &str, request: Request) -> Request {
+    Request { method, target: target.to_owned(), ..request }
+}
+
+/// How many visitors the store knows to have been asked for a code.
+pub(crate) fn pending_sessions(world: &World) -> u32 {
+    let connection = rusqlite::Connection::open(world.file("vestibule.db")).expect("the store is there");
+    let count = "SELECT count(*) FROM pending_sessions";
+    connection.query_row(count, [], |row| row.get(0)).expect("the store counts")
 }
 
 /// What that server is told about a page that somebody opens.
@@ -56,7 +68,7 @@ pub(crate) async fn opens(server: &str, world: &World, visitor: &Visitor, target
 
 /// What nginx is told, on its second question, to tell the client.
 pub(crate) async fn told_by_nginx(world: &World, request: Request) -> Answer {
-    question("nginx", world, request).to("GET", "/_2fa/auth/nginx/answer").send(world.gateway()).await
+    to("GET", "/_2fa/auth/nginx/answer", question("nginx", world, request)).send(world.gateway()).await
 }
 
 /// Fails unless it is leave, and nothing else.

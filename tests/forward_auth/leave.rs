@@ -1,6 +1,9 @@
 //! What leave to send a request on says, and to whom it is given.
 
-use crate::asking::{ALL, IDENTITY, about, asked, asked_of_some, is_leave, is_refusal, opens, question, told_by_nginx};
+use crate::asking::{
+    ALL, IDENTITY, about, asked, asked_of_some, is_leave, is_refusal, opens, pending_sessions, question, to,
+    told_by_nginx,
+};
 use crate::support::Sight;
 use crate::support::world::World;
 
@@ -146,10 +149,10 @@ async fn nginx_is_told_what_to_tell_and_opens_nothing_by_asking() {
     for _ in 0..3 {
         is_refusal("nginx", &opens("nginx", &world, &bob, "/reports").await);
     }
-    assert_eq!(world.pending_sessions(), 0);
+    assert_eq!(pending_sessions(&world), 0);
     let answer = told_by_nginx(&world, bob.navigation("/reports?x=1")).await;
     assert_eq!((answer.status, answer.field("location")), (303, Some("/_2fa/verify?next=/reports%3Fx%3D1")));
-    assert_eq!((answer.cookies().count(), world.pending_sessions()), (1, 1));
+    assert_eq!((answer.cookies().count(), pending_sessions(&world)), (1, 1));
 
     let program = bob.request("GET", "/api").with("Accept", "application/json");
     let answer = told_by_nginx(&world, program).await;
@@ -163,14 +166,14 @@ async fn whoever_may_pass_by_the_second_question_asks_again() {
     let world = World::open(asked()).await;
     let mut bob = world.enrolled("bob").await;
     bob.opens("/reports").await.shows(Sight::Dashboard);
-    for (target, to) in [("/reports?x=1", "/reports?x=1"), ("//evil.example/x", "/"), ("/login", "/login")] {
+    for (target, place) in [("/reports?x=1", "/reports?x=1"), ("//evil.example/x", "/"), ("/login", "/login")] {
         let answer = told_by_nginx(&world, bob.navigation(target)).await;
-        assert_eq!((answer.status, answer.field("location")), (303, Some(to)), "{target}");
+        assert_eq!((answer.status, answer.field("location")), (303, Some(place)), "{target}");
     }
     let program = bob.request("GET", "/api").with("Accept", "application/json");
     let answer = told_by_nginx(&world, program).await;
     assert_eq!((answer.status, answer.field("retry-after")), (503, Some("0")));
     let form = about("nginx", "POST", "/reports", &world, bob.navigation("/reports"));
-    let answer = form.to("GET", "/_2fa/auth/nginx/answer").send(world.gateway()).await;
+    let answer = to("GET", "/_2fa/auth/nginx/answer", form).send(world.gateway()).await;
     assert_eq!(answer.status, 503, "a form can't be sent again by a redirect");
 }

@@ -108,8 +108,8 @@ impl Asking {
         match dice.throw(8) {
             0 => drop(self.lines.remove(line)),
             1 => self.lines.push(self.lines[line].clone()),
-            2 => self.lines[line].1 = dice.one(&VALUES).to_owned(),
-            3 => self.lines[line].0 = dice.one(&NAMES).to_owned(),
+            2 => dice.one(&VALUES).clone_into(&mut self.lines[line].1),
+            3 => dice.one(&NAMES).clone_into(&mut self.lines[line].0),
             4 => self.lines.push((dice.one(&NAMES).to_owned(), dice.one(&VALUES).to_owned())),
             5 => {
                 let other = dice.throw(self.lines.len());

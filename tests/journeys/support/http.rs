@@ -14,10 +14,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A request in the making.
 #[derive(Clone)]
 pub(crate) struct Request {
-    method: &'static str,
-    target: String,
-    fields: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) method: &'static str,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -35,15 +35,6 @@ impl Request {
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.fields.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
         self
-    }
-
-    pub(crate) fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// The same to another address.
-    pub(crate) fn to(self, method: &'static str, target: &str) -> Self {
-        Self { method, target: target.to_owned(), ..self }
     }
 
     pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {

@@ -234,13 +234,6 @@ impl World {
         number.to_string()
     }
 
-    /// How many visitors the store knows to have been asked for a code.
-    pub(crate) fn pending_sessions(&self) -> u32 {
-        let connection = rusqlite::Connection::open(self.file("vestibule.db")).expect("the store is there");
-        let count = "SELECT count(*) FROM pending_sessions";
-        connection.query_row(count, [], |row| row.get(0)).expect("the store counts")
-    }
-
     /// Has the gateway tell the store which sessions were used, as it does by itself every ten seconds.
     pub(crate) async fn tells_the_store(&self) {
         self.gateway.standings.write_seen().await.expect("the store is there");
