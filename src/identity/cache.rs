@@ -310,6 +310,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_about_to_change_is_asked_each_time_for_a_minute() {
+        let (answers, millis) = answers(LIFETIME);
+        let dashboard = Dashboard::default();
+        let get = async |key| said(&answers.get(&key, || dashboard.answer()).await);
+        assert_eq!(get(KEY).await, "answer 1");
+        answers.unsettle(&KEY);
+        assert_eq!((get(KEY).await.as_str(), get(KEY).await.as_str()), ("answer 2", "answer 3"));
+        let other = Key([2; 32]);
+        assert_eq!((get(other).await.as_str(), get(other).await.as_str()), ("answer 4", "answer 4"));
+        millis.fetch_add(59_999, Ordering::SeqCst);
+        assert_eq!((get(KEY).await.as_str(), get(KEY).await.as_str()), ("answer 5", "answer 6"));
+        millis.fetch_add(1, Ordering::SeqCst);
+        assert_eq!((get(KEY).await.as_str(), get(KEY).await.as_str()), ("answer 7", "answer 7"));
+    }
+
+    #[tokio::test]
     async fn a_positive_answer_is_used_again_until_it_is_too_old() {
         let (answers, millis) = answers(LIFETIME);
         let dashboard = Dashboard::default();

@@ -3,6 +3,7 @@
 mod asking;
 mod bodies;
 mod changes;
+mod http2;
 mod leave;
 mod mutations;
 mod refusals;
