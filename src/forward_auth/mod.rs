@@ -10,7 +10,7 @@ mod nginx;
 mod original;
 mod traefik;
 
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
@@ -80,9 +80,17 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// The answer to this question in place of one for a client that does not pass, and never a leave.
-    pub fn refuse(&self, answer: Response<Body>) -> Response<Body> {
-        if self.is_silent() { refusal() } else { answer }
+    /// The answer to this question in place of one for a client that does not pass, and never a leave. A connection that
+    /// was to end ends.
+    pub fn refuse(&self, mut answer: Response<Body>) -> Response<Body> {
+        if !self.is_silent() {
+            return answer;
+        }
+        let mut refusal = refusal();
+        if let Some(connection) = answer.headers_mut().remove(CONNECTION) {
+            refusal.headers_mut().insert(CONNECTION, connection);
+        }
+        refusal
     }
 
     /// Whether a refusal is all that is said to it: the client's answer is asked for by another question.

@@ -102,7 +102,8 @@ impl Prober {
         self.answers.unsettle(credentials.key());
     }
 
-    /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many ways.
+    /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many
+    /// ways.
     pub fn forget_all(&self) {
         self.answers.forget_all();
     }

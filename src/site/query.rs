@@ -34,12 +34,6 @@ fn without_marks(name: impl Iterator<Item = u8>) -> Vec<u8> {
     name.skip_while(|&byte| byte == b'_' || is_bracket(byte)).collect()
 }
 
-/// Whether [`strip`] would take anything out of a request's query.
-pub(crate) fn is_stripped(uri: &Uri, parameters: &[String]) -> bool {
-    let parts = uri.query().into_iter().flat_map(|query| query.split('&'));
-    !parameters.is_empty() && parts.into_iter().any(|part| parameters.iter().any(|name| could_name(part, name)))
-}
-
 /// Takes the parameters out of a request's query. The rest stays as it was, byte for byte.
 pub(crate) fn strip(uri: &mut Uri, parameters: &[String]) {
     let Some(query) = uri.query().filter(|_| !parameters.is_empty()) else { return };
@@ -55,6 +49,12 @@ pub(crate) fn strip(uri: &mut Uri, parameters: &[String]) {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(target.try_into().expect("a shorter query of the same characters"));
     *uri = Uri::from_parts(parts).expect("the same parts as before");
+}
+
+/// Whether [`strip`] would take anything out of a request's query.
+pub(crate) fn is_stripped(uri: &Uri, parameters: &[String]) -> bool {
+    let mut parts = uri.query().filter(|_| !parameters.is_empty()).into_iter().flat_map(|query| query.split('&'));
+    parts.any(|part| parameters.iter().any(|parameter| could_name(part, parameter)))
 }
 
 #[cfg(test)]
@@ -81,8 +81,10 @@ mod tests {
         ];
         for (target, expected) in rows {
             let mut uri: Uri = target.parse().expect("a target");
+            assert_eq!(is_stripped(&uri, &parameters), target != expected, "{target}");
             strip(&mut uri, &parameters);
             assert_eq!(uri.to_string(), expected, "{target}");
+            assert!(!is_stripped(&uri, &parameters), "nothing is left of them in {expected}");
             let mut uri: Uri = target.parse().expect("a target");
             strip(&mut uri, &[]);
             assert_eq!(uri.to_string(), target);

@@ -66,6 +66,18 @@ async fn whoever_sends_a_gigabyte_all_the_same_is_hung_up_on_early() {
 }
 
 #[tokio::test]
+async fn after_a_question_that_can_be_read_in_two_ways_the_connection_ends() {
+    let world = World::open(asked()).await;
+    let host = world.gateway().to_string();
+    for server in ALL {
+        for line in [format!("Host: {host}\r\n"), "Content-Length: 1, 1\r\n".to_owned()] {
+            let said = answered(&world, &head(server, &host, &line)).await;
+            assert!(said.starts_with("HTTP/1.1 4"), "{server}, {line}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_body_the_connection_stays() {
     let world = World::open(asked()).await;
     let host = world.gateway().to_string();
