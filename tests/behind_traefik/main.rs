@@ -4,12 +4,20 @@
 mod audit;
 #[path = "../journeys/challenge.rs"]
 mod challenge;
+#[path = "../journeys/bad_input/codes.rs"]
+mod codes;
 #[path = "../journeys/enrollment.rs"]
 mod enrollment;
 #[path = "../journeys/header_login.rs"]
 mod header_login;
+#[path = "../journeys/bad_input/next.rs"]
+mod next;
 #[path = "../journeys/organizations.rs"]
 mod organizations;
+#[path = "../journeys/bad_input/origins.rs"]
+mod origins;
+#[path = "../journeys/bad_input/probe.rs"]
+mod probe;
 #[path = "../journeys/profile.rs"]
 mod profile;
 #[path = "../journeys/programs.rs"]
@@ -28,9 +36,13 @@ mod sessions;
 mod settings;
 #[path = "../journeys/sites.rs"]
 mod sites;
+#[path = "../journeys/bad_input/store.rs"]
+mod store;
 #[expect(dead_code, reason = "some stories are told at the gateway itself alone")]
 #[path = "../journeys/support/mod.rs"]
 mod support;
+#[path = "../journeys/upstream.rs"]
+mod upstream;
 
 use support::outer_server::Manner;
 

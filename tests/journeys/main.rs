@@ -8,6 +8,7 @@ mod header_login;
 mod live;
 mod organizations;
 mod outer_login;
+mod own_way;
 mod profile;
 mod programs;
 mod public_paths;

@@ -159,12 +159,3 @@ async fn nobody_is_admin_by_a_value_of_another_type() {
         bob.opens("/_2fa/settings").await.shows(Sight::Settings);
     }
 }
-
-#[tokio::test]
-async fn a_dashboard_that_is_gone_lets_nobody_in() {
-    let world = World::open(optional().with("http://DASHBOARD", "http://127.0.0.1:1")).await;
-    let mut bob = world.visitor("bob");
-    bob.has_cookie("sid", "x");
-    bob.opens("/reports").await.shows(Sight::NobodySaysWho);
-    bob.opens("/login").await.shows(Sight::DashboardGone);
-}
