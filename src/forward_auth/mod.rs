@@ -10,7 +10,7 @@ mod nginx;
 mod original;
 mod traefik;
 
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
+use http::header::{CACHE_CONTROL, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
@@ -118,22 +118,16 @@ impl Adapter {
 
 /// Leave to send the request on, with these fields in place of the client's: exactly 200, without a body.
 pub fn leave(fields: HeaderMap) -> Response<Body> {
-    let mut response = bare(StatusCode::OK);
-    response.headers_mut().extend(fields);
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = fields;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// No leave, and nothing about it.
 pub fn refusal() -> Response<Body> {
-    bare(StatusCode::UNAUTHORIZED)
-}
-
-fn bare(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
 }
 

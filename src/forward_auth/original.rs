@@ -1,6 +1,6 @@
 //! The original request, out of a question about it: what is missing, doubled or contradicts itself is no request.
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::uri::{self, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
@@ -198,7 +198,7 @@ fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> Result<bool, Deni
         // Fields that are left out on the way to the dashboard by one of the two servers, and not by the other.
         return Err(Denied::Unstripped(CONNECTION));
     }
-    let handshake = ["sec-websocket-key", "sec-websocket-version"].iter().any(|name| headers.contains_key(*name));
+    let handshake = [SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION].iter().any(|name| headers.contains_key(name));
     let named = headers.get_all(UPGRADE).iter().any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
     Ok(*method == Method::GET && (handshake || named))
 }

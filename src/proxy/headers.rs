@@ -90,8 +90,8 @@ pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site) -> bool {
         return *name != PROXY_AUTHORIZATION;
     }
     let spelled = name.as_str();
-    let is_set_there = introduction::is_ours(name) || site.strip.contains(name);
-    spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) && (is_set_there || !spelled.starts_with("x-vestibule"))
+    let is_set_there = || introduction::is_ours(name) || site.strip.contains(name);
+    spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) && (!spelled.starts_with("x-vestibule") || is_set_there())
 }
 
 /// The letters, digits and dash that names may be made of. They are in lower case by now.
