@@ -339,11 +339,16 @@ fn without_port(authority: &str) -> &str {
 
 fn without_dots(path: &str) -> String {
     let mut kept = Vec::new();
-    for segment in path.split('/').skip(1) {
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
         match segment {
             "." => {}
             ".." => drop(kept.pop()),
             _ => kept.push(segment),
+        }
+        // A step at the end leads to a folder.
+        if matches!(segment, "." | "..") && segments.peek().is_none() {
+            kept.push("");
         }
     }
     format!("/{}", kept.join("/"))

@@ -100,6 +100,8 @@ fn a_redirect_proves_something_only_if_it_leads_to_a_configured_path_on_the_site
         ("https:/login", "Redirect"),
         ("javascript:/login", "Redirect"),
         ("/login/", "Redirect"),
+        ("/login/.", "Redirect"),
+        ("/login/x/..", "Redirect"),
         ("/Login", "Redirect"),
         ("/%6cogin", "Redirect"),
         ("/", "Redirect"),
