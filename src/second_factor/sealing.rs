@@ -161,7 +161,12 @@ impl std::fmt::Debug for Keyring {
 
 impl Key {
     fn parse(line: &str) -> Option<Self> {
-        let bytes = Zeroizing::new(BASE64.decode(line.strip_prefix(LINE_PREFIX)?.trim().as_bytes()).ok()?);
+        let text = line.strip_prefix(LINE_PREFIX)?.trim();
+        // Padding is at the end: the library also takes one encoding after the other for one.
+        if text.strip_suffix('=')?.contains('=') {
+            return None;
+        }
+        let bytes = Zeroizing::new(BASE64.decode(text.as_bytes()).ok()?);
         let master: &[u8; KEY_BYTES] = bytes.as_slice().try_into().ok()?;
         let id = derive(master, "id");
         Some(Self {
@@ -276,6 +281,8 @@ mod tests {
         assert_eq!(Keyring::parse("").unwrap_err(), BadKeyFile::Empty);
         assert_eq!(Keyring::parse("\nvestibule-key-1 AAAA\n").unwrap_err(), BadKeyFile::Line(2));
         assert_eq!(Keyring::parse("hello").unwrap_err(), BadKeyFile::Line(1));
+        let two_in_one = "vestibule-key-1 AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=CAgICAgICAue";
+        assert_eq!(Keyring::parse(two_in_one).unwrap_err(), BadKeyFile::Line(1));
     }
 
     #[test]
