@@ -53,8 +53,8 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     address.or_else(|| text.parse::<SocketAddr>().ok().map(|it| it.ip())).map(|address| address.to_canonical())
 }
 
-/// The standard library takes scopes in addresses with a port, and lines that are no text hide none of their entries from
-/// it: there, fewer hops are believed.
+/// The standard library takes scopes in addresses with a port, and lines that are no text hide none of their entries
+/// from it: there, fewer hops are believed.
 fn is_stricter(client: &Client, list: &[u8], trusted: &TrustedProxies) -> bool {
     let odd = list.contains(&b'%') || !list.is_ascii();
     odd && client.address.is_some_and(|address| trusted.contains(address))
@@ -73,8 +73,8 @@ fn is_a_name(text: &str) -> bool {
 
 /// The first line is the status; the body follows.
 ///
-/// The other reading: JSON as everybody reads it. Whoever is named is named there, in the one object that counts: with a
-/// second `id` before or after it, the answer names nobody.
+/// The other reading: JSON as everybody reads it. Whoever is named is named there, in the one object that counts: with
+/// a second `id` before or after it, the answer names nobody.
 pub(super) fn json_answer(bytes: &[u8]) {
     let (status, body) = first_line(bytes);
     let Ok(status) = StatusCode::from_bytes(status) else { return };

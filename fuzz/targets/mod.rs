@@ -1,7 +1,8 @@
 //! Everything that reads bytes from outside, held against another reading of the same bytes.
 //!
-//! A target is a function of any bytes. It panics if our reading and the other one, which its documentation names, can't
-//! both be right. `replay.rs` runs all of them with the test suite, `../any.rs` runs one with feedback about coverage.
+//! A target is a function of any bytes. It panics if our reading and the other one, which its documentation names,
+//! can't both be right. `replay.rs` runs all of them with the test suite, `../any.rs` runs one with feedback about
+//! coverage.
 
 mod cookie;
 mod head;

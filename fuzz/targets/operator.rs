@@ -8,8 +8,8 @@ use crate::site::{Rule, rule};
 
 /// A configuration file.
 ///
-/// The other reading: TOML as everybody reads it. Of what is taken, every path that it says is open, is. Of what is not,
-/// each problem has a place in the file, and can be shown.
+/// The other reading: TOML as everybody reads it. Of what is taken, every path that it says is open, is. Of what is
+/// not, each problem has a place in the file, and can be shown.
 pub(super) fn configuration(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     // Files are read that the text names: not those that have no end.

@@ -11,8 +11,8 @@ use crate::listener::framing::Host;
 use crate::pages::form::{Form, prove_same_origin, query_one};
 use crate::proxy::websocket::from_own_origin;
 
-/// The body of a form. The other reading: pairs between `&`, cut at the first `=` and decoded. A field has a value only if
-/// it is there once.
+/// The body of a form. The other reading: pairs between `&`, cut at the first `=` and decoded. A field has a value only
+/// if it is there once.
 pub(super) fn form(bytes: &[u8]) {
     let form = Form::parse(bytes);
     let text = String::from_utf8_lossy(bytes);

@@ -60,8 +60,8 @@ pub(super) fn safe_next(bytes: &[u8]) {
     }
 }
 
-/// A target. The other readings: those of the frameworks behind which a parameter could be a credential. Of what is left
-/// after credentials were taken out, none of them reads one; and nothing else is taken.
+/// A target. The other readings: those of the frameworks behind which a parameter could be a credential. Of what is
+/// left after credentials were taken out, none of them reads one; and nothing else is taken.
 pub(super) fn query_parameters(bytes: &[u8]) {
     let Some((target, _)) = first_line_of_text(bytes) else { return };
     let Ok(uri) = target.parse::<Uri>() else { return };
@@ -108,8 +108,8 @@ fn whatwg(query: &str) -> Vec<String> {
     form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect()
 }
 
-/// `php_register_variable_ex`: spaces in front are passed over, a NUL ends the name, spaces and dots become `_`, a bracket
-/// ends it if it is closed and becomes `_` if it is not.
+/// `php_register_variable_ex`: spaces in front are passed over, a NUL ends the name, spaces and dots become `_`, a
+/// bracket ends it if it is closed and becomes `_` if it is not.
 fn php(query: &str) -> Vec<String> {
     let read = |name: &String| {
         let name = decoded(name);

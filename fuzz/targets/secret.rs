@@ -14,8 +14,8 @@ use crate::second_factor::recovery::RecoveryCode;
 use crate::second_factor::sealing::{BadKeyFile, Keyring, NONCE_BYTES, Purpose, Sealed};
 use crate::second_factor::totp::{Code, Secret, Step};
 
-/// What somebody typed. The other reading: without spaces and dashes it is six ASCII digits, or it is nothing; and however
-/// a good code is spaced, it is good.
+/// What somebody typed. The other reading: without spaces and dashes it is six ASCII digits, or it is nothing; and
+/// however a good code is spaced, it is good.
 pub(super) fn code(bytes: &[u8]) {
     let Ok(typed) = str::from_utf8(bytes) else { return };
     let digits = typed.replace([' ', '-'], "");
@@ -36,8 +36,8 @@ pub(super) fn code(bytes: &[u8]) {
     }
 }
 
-/// What somebody typed. The other reading: sixteen characters of Crockford's alphabet, or nothing; every spelling of a code
-/// is the same code, and no other is.
+/// What somebody typed. The other reading: sixteen characters of Crockford's alphabet, or nothing; every spelling of a
+/// code is the same code, and no other is.
 pub(super) fn recovery_code(bytes: &[u8]) {
     let Ok(typed) = str::from_utf8(bytes) else { return };
     let canonical: String = typed
@@ -112,8 +112,8 @@ pub(super) fn otpauth(bytes: &[u8]) {
     }
 }
 
-/// A key file. The other reading: each line that says something is the prefix and 32 bytes in the one way to write them;
-/// and what one reading of a file sealed, another opens.
+/// A key file. The other reading: each line that says something is the prefix and 32 bytes in the one way to write
+/// them; and what one reading of a file sealed, another opens.
 pub(super) fn key_file(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
