@@ -16,18 +16,21 @@ async def serve(port):
 
 async def one(reader, writer):
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
-        lines = (line.partition(b":") for line in head.split(b"\r\n"))
-        key = next(value.strip() for name, _, value in lines if name.lower() == b"sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1(key + ACCEPT_SUFFIX).digest())
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-        while heard := await reader.read(4096):
-            writer.write(heard)
+        await websocket(await reader.readuntil(b"\r\n\r\n"), reader, writer)
     except (asyncio.IncompleteReadError, ConnectionError, StopIteration):
         pass
     finally:
         writer.close()
+
+
+async def websocket(head, reader, writer):
+    lines = (line.partition(b":") for line in head.split(b"\r\n"))
+    key = next(value.strip() for name, _, value in lines if name.lower() == b"sec-websocket-key")
+    accept = base64.b64encode(hashlib.sha1(key + ACCEPT_SUFFIX).digest())
+    writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    while heard := await reader.read(4096):
+        writer.write(heard)
 
 
 if __name__ == "__main__":
