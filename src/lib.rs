@@ -84,6 +84,7 @@ pub mod respond;
 pub mod operations;
 pub mod telemetry;
 
+mod alarm;
 pub mod clock;
 pub mod entropy;
 

@@ -6,6 +6,7 @@ mod outgoing;
 mod streams;
 
 use std::error::Error as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::outgoing::{Left, Outgoing};
 use self::streams::{Room, Stream};
 use super::{Failure, Lease, Pool, Purpose, UpstreamError, answer, check, logs_the_connection_in};
+use crate::alarm::Alarm;
 use crate::body::{Body, Progress};
 
 pub(crate) use self::head::accept;
@@ -110,8 +112,8 @@ impl Attempt {
             life: Some(life.clone().drop_guard()),
         };
         let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
-        let sending = self.stream.send(Request::from_parts(written, outgoing));
-        let (error, body) = match answer(sending, self.upload.as_deref(), self.limit).await {
+        let sent = pin!(self.stream.send(Request::from_parts(written, outgoing)));
+        let (error, body) = match answer(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
             Ok(mut response) => {
                 head::read(&mut response, &head.headers, purpose).map_err(Unanswered::Failed)?;
                 check(&response, purpose).map_err(Unanswered::Failed)?;

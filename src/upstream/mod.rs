@@ -5,14 +5,19 @@ mod http2;
 mod pool;
 mod tls;
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
+use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::body::{Body, BodyError, Download, Progress, STANDSTILL};
 use crate::config::{self, UpstreamHttp};
 use connect::Connector;
@@ -115,8 +120,9 @@ impl Pool {
                 Purpose::Exchange => self.http1.connection().await?,
                 Purpose::Switch => (self.http1.dedicated().await?, false),
             };
-            let sending = link.sender.try_send_request(request);
-            match answer(sending, upload.as_deref(), self.http1.answer_timeout).await {
+            let Link { sender, alarm, .. } = &mut link;
+            let sent = pin!(sender.try_send_request(request));
+            match answer(sent, alarm, upload.as_deref(), self.http1.answer_timeout).await {
                 Ok(response) => break (response, link),
                 Err(Failure::Unsent(unsent, _)) if reused => request = *unsent,
                 Err(Failure::Unsent(_, error) | Failure::Broken(error)) => return Err(UpstreamError::Broken(error)),
@@ -147,21 +153,26 @@ enum Failure<B> {
 /// The head of the answer. The limit is for the time after the upload (up to a quarter more of it may pass), which only
 /// has to go on: a client that lets it stand still is given up by the body itself, a dashboard that does is given up here.
 async fn answer<B>(
-    sending: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>,
+    mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>>,
+    alarm: &mut Alarm,
     upload: Option<&Progress>,
     limit: Duration,
 ) -> Result<Response<Incoming>, Failure<B>> {
-    let mut answer = std::pin::pin!(sending);
     let mut stood_still = Duration::ZERO;
     loop {
         let pieces = upload.map_or(0, Progress::pieces);
         let complete = upload.is_none_or(Progress::is_complete);
         let wait = if complete { limit } else { limit / 4 };
-        match tokio::time::timeout(wait, answer.as_mut()).await {
-            Ok(Ok(response)) => return Ok(response),
-            Ok(Err(error)) => return Err(Failure::of(error)),
-            Err(_) if complete => return Err(Failure::TimedOut),
-            Err(_) => {}
+        let deadline = Instant::now() + wait;
+        let answered = poll_fn(|cx| match sent.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => alarm.poll(cx, deadline).map(|()| None),
+        });
+        match answered.await {
+            Some(Ok(response)) => return Ok(response),
+            Some(Err(error)) => return Err(Failure::of(error)),
+            None if complete => return Err(Failure::TimedOut),
+            None => {}
         }
         stood_still = if upload.map_or(0, Progress::pieces) == pieces { stood_still + wait } else { Duration::ZERO };
         if stood_still > 2 * STANDSTILL {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::{Connector, Spoken};
 use super::{Purpose, UpstreamError};
+use crate::alarm::Alarm;
 use crate::body::Body;
 
 /// How many connections a worker has to one dashboard at most; tunnels are not counted. Whoever comes then waits for one
@@ -54,6 +55,8 @@ enum Turn {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) sender: SendRequest<Body>,
+    /// Notices that an answer does not come.
+    pub(super) alarm: Alarm,
     task: AbortHandle,
     _seat: Option<Seat>,
 }
@@ -119,19 +122,19 @@ impl Shared {
         };
         // Boxed: most requests find a connection, and would carry the room to make one (a TLS handshake) along.
         let (sender, task) = Box::pin(self.connector.connect(&Purpose::Exchange)).await?;
-        Ok((Link { sender, task, _seat: Some(seat) }, false))
+        Ok((Link { sender, alarm: Alarm::default(), task, _seat: Some(seat) }, false))
     }
 
     /// A connection that is never shared, and not counted.
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
         let (sender, task) = Box::pin(self.connector.connect(&Purpose::Switch)).await?;
-        Ok(Link { sender, task, _seat: None })
+        Ok(Link { sender, alarm: Alarm::default(), task, _seat: None })
     }
 
     /// Takes a connection that was made without asking here, if there may be one more.
     pub(super) async fn adopt(&self, (sender, task): Spoken) {
         let Ok(seat) = self.seat() else { return task.abort() };
-        let mut link = Link { sender, task, _seat: Some(seat) };
+        let mut link = Link { sender, alarm: Alarm::default(), task, _seat: Some(seat) };
         if link.sender.ready().await.is_ok() {
             self.reuse(link);
         }
@@ -345,7 +348,7 @@ mod tests {
         let (sender, mut stale) = handshake(TokioIo::new(stream)).await.expect("an HTTP connection");
         assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut stale).poll(cx))).await.is_pending());
         let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        pool.take_back(Link { sender, task, _seat: None });
+        pool.take_back(Link { sender, alarm: Alarm::default(), task, _seat: None });
 
         let pool = in_http1(pool);
         let sending = waiting(pool.send(request())).await;
