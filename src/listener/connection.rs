@@ -1,28 +1,29 @@
 //! One connection: its handshake, and in HTTP/1 its requests one after the other, and its end.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::crowd::Seat;
 use super::early_hints::while_open;
+use super::patience::{HEAD, Patience};
 use super::preface::Begun;
+use super::terms::Term;
 use super::tls::{HTTP2, Tls};
 use super::wire::{FIRST_BYTES, Wire};
 use super::worker::{Entrance, Worker};
 use super::{Door, http2, proxy_header};
 use crate::identity::client::{Arrival, Peer, Scheme};
-
-/// How long a head may take to come, and how long a connection may be without a request.
-const HEAD: Duration = Duration::from_secs(30);
 
 /// How much is read at once, and the largest head.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -95,8 +96,54 @@ async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, pee
     }
 }
 
-async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let (door, term, interim) = (Arc::clone(&worker.door), worker.terms.current(), wire.interim());
+/// Answers the requests of one connection until either side ends it, or it becomes a tunnel.
+async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, mut wire: Wire<S>, arrival: Arrival) {
+    let conversation = Conversation { worker, arrival, term: worker.terms.current() };
+    let mut deadline = Instant::now() + HEAD;
+    loop {
+        // Boxed, for it is gone while the connection rests.
+        match Box::pin(answer(&conversation, wire, deadline)).await {
+            Turn::Rest(resting, head) => (wire, deadline) = (resting, head),
+            Turn::Leave(wire) => return Box::pin(take_leave(wire)).await,
+            Turn::Over => return,
+        }
+        let woken = tokio::select! {
+            woken = timeout_at(deadline, wire.rest()) => woken,
+            () = worker.stop.cancelled() => return drop(timeout(LEAVE, wire.shutdown()).await),
+        };
+        match woken {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) | Err(_) => return Box::pin(take_leave(wire)).await,
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection broke off"),
+        }
+    }
+}
+
+/// What stays the same on a connection, also while it rests.
+struct Conversation<'a, D> {
+    worker: &'a Worker<D>,
+    arrival: Arrival,
+    term: Arc<Term>,
+}
+
+/// How a connection goes on.
+enum Turn<S> {
+    /// There is nothing to do, but at this time a head has to have come.
+    Rest(Wire<S>, Instant),
+    /// Nothing more is answered.
+    Leave(Wire<S>),
+    /// It is closed, or somebody else's.
+    Over,
+}
+
+/// Answers requests as they come, the first of them before the deadline.
+async fn answer<S: Accepted, D: Door>(
+    conversation: &Conversation<'_, D>,
+    wire: Wire<S>,
+    deadline: Instant,
+) -> Turn<S> {
+    let Conversation { worker, arrival, term } = conversation;
+    let (door, arrival, term, interim) = (Arc::clone(&worker.door), *arrival, Arc::clone(term), wire.interim());
     let service = service_fn(move |mut request| {
         let (door, term) = (Arc::clone(&door), Arc::clone(&term));
         let hints = interim.as_ref().and_then(|interim| interim.open(&mut request));
@@ -106,27 +153,37 @@ async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arriv
             Ok::<_, Infallible>(answer)
         }
     });
+    let patience = Patience::until(deadline);
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(patience.clone())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
         .max_header_size(BUFFER)
-        .serve_connection(TokioIo::new(wire), service)
+        .serve_connection(TokioIo::new(wire.telling(patience.clone())), service)
         .with_upgrades();
-    let ended = tokio::select! {
+    let mut until_rest = poll_fn(|cx| match (Pin::new(&mut connection).poll(cx), patience.rest()) {
+        (Poll::Ready(ended), _) => Poll::Ready(Err(ended)),
+        (Poll::Pending, Some(head)) => Poll::Ready(Ok(head)),
+        (Poll::Pending, None) => Poll::Pending,
+    });
+    let turn = tokio::select! {
         biased;
-        ended = &mut connection => ended,
+        turn = &mut until_rest => turn,
         () = worker.stop.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
+            Err((&mut connection).await)
         }
     };
-    if let Err(error) = ended {
+    if let Err(Err(error)) = &turn {
         tracing::debug!(%error, "a connection broke off");
     }
-    let left = connection.into_parts().filter(|_| !worker.stop.is_cancelled()).map(|parts| parts.io.into_inner());
-    if let Some(stream) = left {
-        Box::pin(take_leave(stream)).await;
+    let Some(parts) = connection.into_parts() else { return Turn::Over };
+    let wire = parts.io.into_inner();
+    match turn {
+        // There never is something in it, but to lose it would be to take the next request for another one.
+        Ok(head) if parts.read_buf.is_empty() => Turn::Rest(wire, head),
+        Err(_) if worker.stop.is_cancelled() => Turn::Over,
+        Ok(_) | Err(_) => Turn::Leave(wire),
     }
 }
 
@@ -158,7 +215,6 @@ mod tests {
     use hyper::body::Incoming;
     use tokio::io::{DuplexStream, duplex};
     use tokio::sync::Semaphore;
-    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -176,8 +232,12 @@ mod tests {
     }
 
     async fn client_of(door: Bytes, entrance: Entrance) -> DuplexStream {
+        client_at(&Arc::new(door), entrance).await
+    }
+
+    async fn client_at(door: &Arc<Bytes>, entrance: Entrance) -> DuplexStream {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), Room::default());
+        let worker = Worker::new(Arc::clone(door), entrance, &CancellationToken::new(), Room::default());
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         tokio::spawn(attend(worker, server, Peer::Unix, seat));
         client
@@ -223,6 +283,68 @@ mod tests {
         let (seconds, said) = hung_up(&mut client).await;
         assert_eq!(seconds, HEAD.as_secs());
         assert!(said.ends_with("\r\n\r\nxx"), "{said}");
+    }
+
+    /// Asks, and reads the answer.
+    async fn ask(client: &mut DuplexStream) {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+        let mut said = Vec::new();
+        while !said.ends_with(b"\r\n\r\nxx") {
+            assert_ne!(client.read_buf(&mut said).await.expect("read"), 0, "{}", String::from_utf8_lossy(&said));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_without_a_request_rests_and_goes_on_as_ever() {
+        let door = Arc::new(Bytes(2));
+        let mut client = client_at(&door, Entrance::Http1).await;
+        let at_rest = Arc::strong_count(&door);
+        for _ in 0..3 {
+            ask(&mut client).await;
+            assert_eq!(Arc::strong_count(&door), at_rest + 1, "ready for the next request");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            assert_eq!(Arc::strong_count(&door), at_rest);
+        }
+        let (seconds, said) = hung_up(&mut client).await;
+        assert_eq!((20 + seconds, said), (HEAD.as_secs(), String::new()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_begins_in_a_rest_has_no_more_time_for_it() {
+        let mut client = client_of(Bytes(2), Entrance::Http1).await;
+        ask(&mut client).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        client.write_all(b"\r\nGET / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
+        assert_eq!(20 + hung_up(&mut client).await.0, HEAD.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_with_a_head_or_an_answer_on_its_way_does_not_rest() {
+        let door = Arc::new(Bytes(1 << 20));
+        let mut client = client_at(&door, Entrance::Http1).await;
+        let at_rest = Arc::strong_count(&door);
+        client.write_all(b"GET / HTTP/1.1\r\nHo").await.expect("written");
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(Arc::strong_count(&door), at_rest + 1);
+        client.write_all(b"st: a\r\n\r\n").await.expect("written");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(Arc::strong_count(&door), at_rest + 1);
+        let mut answer = Vec::new();
+        while answer.len() < 1 << 20 || !answer.ends_with(&[b'x'; 1 << 19]) {
+            assert_ne!(client.read_buf(&mut answer).await.expect("read"), 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_leaves_a_connection_at_rest_is_not_waited_for() {
+        let door = Arc::new(Bytes(2));
+        let mut client = client_at(&door, Entrance::Http1).await;
+        ask(&mut client).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        client.shutdown().await.expect("shut down");
+        assert_eq!(hung_up(&mut client).await, (0, String::new()));
+        tokio::time::sleep(LEAVE).await;
+        assert_eq!(Arc::strong_count(&door), 1);
     }
 
     #[tokio::test(start_paused = true)]

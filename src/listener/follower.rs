@@ -98,6 +98,11 @@ impl Follower {
         }
     }
 
+    /// Whether all that was read are whole requests.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.at == Place::RequestLine && self.begun_length == 0
+    }
+
     fn read_line(&mut self, bytes: &mut [u8]) -> usize {
         let end = memchr(b'\n', bytes);
         if self.at == Place::RequestLine

@@ -8,6 +8,7 @@ pub(crate) mod follower;
 pub mod framing;
 mod given;
 mod http2;
+mod patience;
 pub(crate) mod preface;
 pub(crate) mod proxy_header;
 mod seats;

@@ -1,6 +1,8 @@
 //! The stream below the HTTP library: what the library has no limit or no eye for.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,6 +14,7 @@ use tokio::time::{Sleep, sleep};
 use super::crowd::Seat;
 use super::early_hints::{Interim, Next};
 use super::follower::Follower;
+use super::patience::Patience;
 use super::preface::{Begun, PREFACE};
 use crate::body::ANSWER_STRETCH;
 use crate::pace::Pace;
@@ -21,6 +24,9 @@ pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
+
+/// How much is read at once of what ends a rest.
+const AWAKENING: usize = 2048;
 
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub(super) struct Wire<S> {
     follower: Option<Follower>,
     /// Not in HTTP/2 either: there the library alone can write.
     interim: Option<Arc<Interim>>,
+    /// Is told when the stream is between two requests. In HTTP/1 only.
+    patience: Option<Patience>,
     /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
     awaited: usize,
@@ -56,12 +64,24 @@ impl<S> Wire<S> {
         Self { begun: begun.bytes().to_vec(), ..self }
     }
 
+    /// That tells this one when it is between two requests.
+    pub(super) fn telling(self, patience: Patience) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    fn note(&self, is_flushed: bool) {
+        if let (Some(patience), Some(follower)) = (&self.patience, &self.follower) {
+            patience.note(is_flushed && self.first.is_none() && follower.is_between_requests());
+        }
+    }
+
     fn new(stream: S, seat: Seat, awaited: usize) -> Self {
         Self {
             stream,
             begun: Vec::new(),
             follower: None,
             interim: None,
+            patience: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             pace: Pace::over(ANSWER_STRETCH),
@@ -96,6 +116,22 @@ impl<S: AsyncRead + Unpin> Wire<S> {
         let rest = self.begun.split_off(self.begun.len().min(buf.remaining()));
         buf.put_slice(&std::mem::replace(&mut self.begun, rest));
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Waits for what the client says next, which is then read again. Holds no more than the stream meanwhile. Returns
+    /// whether it said anything.
+    pub(super) async fn rest(&mut self) -> io::Result<bool> {
+        self.patience = None;
+        poll_fn(|cx| {
+            let mut space = [MaybeUninit::uninit(); AWAKENING];
+            let mut next = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut next))?;
+            self.begun = next.filled().to_vec();
+            Poll::Ready(Ok(!self.begun.is_empty()))
+        })
+        .await
     }
 }
 
@@ -184,8 +220,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The library flushes once it has written all it had to.
-        ready!(self.poll_hints(cx, Next::Nothing))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = match self.poll_hints(cx, Next::Nothing) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
+            unwritten => unwritten,
+        };
+        self.note(flushed.is_ready());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
