@@ -90,10 +90,10 @@ pub(super) fn switch(asked: Asked, mut answer: Response<Incoming>, lease: Lease,
     let upstream = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         tokio::select! {
-            () = tunnel(client, upstream) => {}
+            () = tunnel(client, upstream, lease) => {}
             () = open.ended.cancelled() => {}
         }
-        drop((lease, open));
+        drop(open);
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -102,11 +102,13 @@ pub(super) fn switch(asked: Asked, mut answer: Response<Incoming>, lease: Lease,
     response
 }
 
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade) {
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
     // Whoever goes away before the switch leaves nothing to relay, and nobody to tell.
     if let Ok(upstream) = upstream.await
         && let Ok(client) = client.await
     {
+        // It is not needed to close the connection anymore, and holds what only requests need.
+        drop(lease);
         let ended = relay::between(TokioIo::new(client), TokioIo::new(upstream)).await;
         tracing::trace!(?ended, "a tunnel closed");
     }
