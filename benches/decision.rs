@@ -22,8 +22,10 @@ use vestibule::config::{self, Site};
 use vestibule::entropy;
 use vestibule::gateway::Gateway;
 use vestibule::identity::client::{Arrival, Client, Peer, Scheme};
+use vestibule::identity::credentials::Credentials;
 use vestibule::identity::probe::Freshness;
 use vestibule::listener::framing;
+use vestibule::memory::Memory;
 use vestibule::proxy::headers;
 use vestibule::second_factor::account::AccountKey;
 use vestibule::second_factor::enrollment::PendingEnrollment;
@@ -49,21 +51,34 @@ fn main() {
     divan::main();
 }
 
-/// From the head as it arrived to the passage.
+/// From the head as it arrived to the passage, for the first request of a connection.
 #[divan::bench]
 fn whole_decision(bencher: Bencher) {
     let world = World::get();
-    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
-        let host = framing::check(head).expect("a sound head");
-        let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
-        let client = world.client(head);
-        headers::strip(&mut head.headers, site, &client);
-        let presented = session_cookie::take(&mut head.headers, client.scheme);
-        let visit = world.visit(index, head, &host, &client, presented);
-        assert_eq!(rule(site, visit.target()), Rule::Protected);
-        let visitor = look(&visit);
-        assert!(matches!(visitor.decide(), Decision::Pass(_)));
+    bencher.with_inputs(|| (world.arrived.clone(), Memory::default())).bench_local_refs(|(head, memory)| {
+        decide(world, head, memory);
     });
+}
+
+/// The same for one that comes after one with the same cookies.
+#[divan::bench]
+fn whole_decision_again(bencher: Bencher) {
+    let world = World::get();
+    let memory = Memory::default();
+    decide(world, &mut world.arrived.clone(), &memory);
+    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| decide(world, head, &memory));
+}
+
+fn decide(world: &World, head: &mut Parts, memory: &Memory) {
+    let host = framing::check(head).expect("a sound head");
+    let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
+    let client = world.client(head);
+    headers::strip(&mut head.headers, site, &client);
+    let presented = memory.take_cookie(&mut head.headers, client.scheme);
+    let visit = world.visit(index, (head, memory), &host, &client, presented);
+    assert_eq!(rule(site, visit.target()), Rule::Protected);
+    let visitor = look(&visit);
+    assert!(matches!(visitor.decide(), Decision::Pass(_)));
 }
 
 #[divan::bench]
@@ -92,7 +107,11 @@ fn part_3_own_cookie(bencher: Bencher) {
 #[divan::bench]
 fn part_4_credentials(bencher: Bencher) {
     let world = World::get();
-    world.with_visit(|visit| bencher.bench_local(|| visit.credentials()));
+    // Not the method of the visit, which remembers them.
+    world.with_visit(|visit| {
+        let (site, host) = (&visit.dashboard.site, visit.host.name());
+        bencher.bench_local(|| Credentials::of(site, visit.head, visit.client, host));
+    });
 }
 
 #[divan::bench]
@@ -186,7 +205,8 @@ impl World {
     async fn remember(&self) {
         self.gateway.standings.catch_up().await.expect("the store answers");
         let (mut head, host, client, presented) = self.prepared();
-        let visit = self.visit(0, &mut head, &host, &client, presented);
+        let memory = Memory::default();
+        let visit = self.visit(0, (&mut head, &memory), &host, &client, presented);
         let credentials = visit.credentials();
         // Asked anew each time, so that no answer gets too old while something is measured.
         for freshness in [Freshness::Fresh, Freshness::Cached] {
@@ -197,7 +217,7 @@ impl World {
 
     fn with_visit(&self, measure: impl FnOnce(&Visit<'_>)) {
         let (mut head, host, client, presented) = self.prepared();
-        measure(&self.visit(0, &mut head, &host, &client, presented));
+        measure(&self.visit(0, (&mut head, &Memory::default()), &host, &client, presented));
     }
 
     fn prepared(&self) -> (Parts, framing::Host, Client, Option<Presented>) {
@@ -212,7 +232,7 @@ impl World {
     fn visit<'a>(
         &'a self,
         site: usize,
-        head: &'a mut Parts,
+        (head, memory): (&'a mut Parts, &'a Memory),
         host: &'a framing::Host,
         client: &'a Client,
         presented: Option<Presented>,
@@ -224,6 +244,7 @@ impl World {
             head,
             host,
             client,
+            memory,
             presented,
             id: self.ids.next(),
             now: self.gateway.clock.now(),

@@ -21,6 +21,7 @@ use crate::identity::probe::Freshness;
 use crate::identity::source::Source;
 use crate::listener::framing::{self, Host};
 use crate::listener::{Door, Opening, Share};
+use crate::memory::Memory;
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
@@ -33,7 +34,7 @@ use crate::store::Store;
 use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
-use crate::{pages, respond, session_cookie};
+use crate::{pages, respond};
 
 /// What all requests of this process share.
 pub struct Gateway {
@@ -171,7 +172,12 @@ impl Worker {
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
-    async fn journey(&self, head: &mut Parts, sender: Sender<'_>, arrived: &mut Arrived) -> Result<Answer, Failure> {
+    async fn journey(
+        &self,
+        head: &mut Parts,
+        sender: Sender<'_>,
+        arrived: &mut Arrived<'_>,
+    ) -> Result<Answer, Failure> {
         let gateway = &*self.gateway;
         arrived.host = Some(framing::check(head)?);
         let host = arrived.host.as_ref().ok_or(Failure::UnknownHost)?;
@@ -190,7 +196,7 @@ impl Worker {
         }
         headers::strip(&mut head.headers, site, &client);
         query::strip(&mut head.uri, &site.strip_query);
-        let presented = session_cookie::take(&mut head.headers, client.scheme);
+        let presented = arrived.memory.take_cookie(&mut head.headers, client.scheme);
 
         let mut visit = Visit {
             gateway,
@@ -199,6 +205,7 @@ impl Worker {
             head,
             host,
             client: &client,
+            memory: arrived.memory,
             presented,
             id: arrived.id,
             now: gateway.clock.now(),
@@ -220,9 +227,10 @@ impl Worker {
 }
 
 /// What is known of a request before all else, and still when it fails.
-struct Arrived {
+struct Arrived<'a> {
     id: RequestId,
     arrival: Arrival,
+    memory: &'a Memory,
     scheme: Scheme,
     audience: Audience,
     host: Option<Host>,
@@ -255,11 +263,13 @@ impl Door for Worker {
         self.gateway.metrics.count_turned_away();
     }
 
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
+    type Memory = Memory;
+
+    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         let (mut head, body) = request.into_parts();
         let id = self.gateway.ids.next();
         let audience = Audience::of(&head.method, &head.headers);
-        let mut arrived = Arrived { id, arrival, scheme: arrival.scheme, audience, host: None, site: None };
+        let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, host: None, site: None };
         let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes()) {
             None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {
                 Ok(answer) => answer,
@@ -285,7 +295,7 @@ impl Door for Worker {
 }
 
 impl Worker {
-    fn fail(&self, failure: &Failure, head: &Parts, arrived: &Arrived) -> Response<Body> {
+    fn fail(&self, failure: &Failure, head: &Parts, arrived: &Arrived<'_>) -> Response<Body> {
         let dashboard = arrived.site.map(|index| &self.gateway.dashboards[index]);
         let own = dashboard.is_some_and(|d| rule(&d.site, target(head)) == Rule::Own);
         let audience = if own { Audience::of_own_page(&head.headers) } else { arrived.audience };
@@ -418,7 +428,8 @@ impl Visit<'_> {
         credentials: &Credentials,
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
-        let way = Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels };
+        let (site, tunnels) = (&*self.dashboard.site, &self.gateway.tunnels);
+        let way = Way { site, pool: self.pool, tunnels, memory: self.memory };
         let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
         if may_end_a_login(&response) {
             self.dashboard.source.forget(credentials);
@@ -437,7 +448,7 @@ impl Visit<'_> {
         let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
         let exchange = tokio::spawn(async move {
-            let way = Way { site: &site, pool: &pool, tunnels: &tunnels };
+            let way = Way { site: &site, pool: &pool, tunnels: &tunnels, memory: &Memory::default() };
             let answer = proxy::forward(passage, request, &client, way).await;
             let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
             if is_login && credentials.carries() == Carries::Carried {

@@ -87,6 +87,7 @@ pub mod telemetry;
 mod alarm;
 pub mod clock;
 pub mod entropy;
+pub mod memory;
 
 // What reads bytes from outside, held against another reading of them: in tests, and built for a fuzzer.
 #[cfg(any(test, fuzzing))]

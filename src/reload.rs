@@ -13,6 +13,7 @@ use crate::gateway::{Connections, Gateway, Worker};
 use crate::identity::client::{Arrival, Peer};
 use crate::listener::tls::Tls;
 use crate::listener::{Door, Opening, Share};
+use crate::memory::Memory;
 use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};
 
@@ -170,7 +171,9 @@ impl Door for Post {
         self.worker().turned_away();
     }
 
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
-        self.worker().answer(request, arrival).await
+    type Memory = Memory;
+
+    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
+        self.worker().answer(request, arrival, memory).await
     }
 }

@@ -1,5 +1,6 @@
 //! Vestibule's own cookie: found, taken out of what the dashboard gets, and set.
 
+use bytes::Bytes;
 use http::header::{COOKIE, Entry};
 use http::{HeaderMap, HeaderValue};
 
@@ -10,6 +11,9 @@ use crate::second_factor::session::{Presented, SessionToken};
 const SECURE_NAME: &str = "__Host-vestibule";
 /// The cookie over plain HTTP.
 const PLAIN_NAME: &str = "vestibule";
+
+/// Up to this length a line of cookies is remembered for the next request.
+const REMEMBERED: usize = 4096;
 
 const fn name(scheme: Scheme) -> &'static str {
     match scheme {
@@ -34,12 +38,62 @@ pub fn take(headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
         }
         let rest = without_ours(line.as_bytes(), &mut found);
         emptied |= rest.is_empty();
-        *line = field_value(&rest);
+        *line = field_value(rest);
     }
     if emptied {
         drop_empty_lines(headers);
     }
     found.presented()
+}
+
+/// What was taken out of the last line of cookies.
+#[derive(Default)]
+pub struct LastCookie(Option<Taken>);
+
+struct Taken {
+    scheme: Scheme,
+    line: Box<[u8]>,
+    /// Without anything left, `None`.
+    rest: Option<HeaderValue>,
+    presented: Option<Presented>,
+}
+
+/// There are secrets in it.
+impl std::fmt::Debug for LastCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastCookie")
+    }
+}
+
+impl LastCookie {
+    /// [`take`], with nothing done again for the line that was the last one.
+    pub fn take(&mut self, headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
+        let Entry::Occupied(mut lines) = headers.entry(COOKIE) else { return None };
+        if lines.iter().nth(1).is_some() {
+            return take(headers, scheme);
+        }
+        if let Some(last) = &self.0
+            && last.scheme == scheme
+            && *last.line == *lines.get().as_bytes()
+        {
+            match &last.rest {
+                Some(rest) => drop(lines.insert(rest.clone())),
+                None => drop(lines.remove()),
+            }
+            return last.presented;
+        }
+        let line = lines.get().clone();
+        let presented = take(headers, scheme);
+        // Without a session the line may be as it came: to keep it is to keep the whole head.
+        let is_kept = presented.is_some() && line.len() <= REMEMBERED;
+        self.0 = is_kept.then(|| Taken {
+            scheme,
+            line: line.as_bytes().into(),
+            rest: headers.get(COOKIE).cloned(),
+            presented,
+        });
+        presented
+    }
 }
 
 /// The pairs of a `Cookie` line as (name, value), in order; what has no `=` is none. Nothing but spaces and tabs before
@@ -137,8 +191,8 @@ fn without_padding(segment: &[u8]) -> &[u8] {
     &segment[start.unwrap_or(segment.len())..]
 }
 
-fn field_value(part_of_one: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(part_of_one).expect("what is left of a field value is one as well")
+fn field_value(part_of_one: Vec<u8>) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(part_of_one)).expect("what is left of a field value is one as well")
 }
 
 fn drop_empty_lines(headers: &mut HeaderMap) {
@@ -318,6 +372,42 @@ mod tests {
         assert_eq!(taken(Scheme::Https, crumbs), (vec![b"a=1".to_vec(), b"b=2".to_vec(), b"a=1".to_vec()], Some(1)));
         let one: &[&[u8]] = &[b"__Host-vestibule=$1; a=1", b"b=2"];
         assert_eq!(taken(Scheme::Https, one), (vec![b"a=1".to_vec(), b"b=2".to_vec()], Some(1)));
+    }
+
+    #[test]
+    fn whatever_the_last_line_was_this_one_is_read_as_ever() {
+        let long = format!("a={}; __Host-vestibule={}", "x".repeat(REMEMBERED), value(1));
+        let plain: [&[u8]; 9] = [
+            b"__Host-vestibule=$1",
+            b"__Host-vestibule=$2",
+            b"__Host-vestibule=$1; a=1",
+            b"__Host-vestibule=$1; a=2",
+            b"__Host-vestibule=$1; vestibule=$2; a=1",
+            b"vestibule=$1",
+            b"__Host-vestibule=$1; __Host-vestibule=$2",
+            b"a=1",
+            b"",
+        ];
+        let mut lines: Vec<Vec<Vec<u8>>> = plain.iter().map(|line| vec![filled(line)]).collect();
+        lines.push(vec![long.into_bytes()]);
+        lines.push(vec![filled(b"__Host-vestibule=$1"), filled(b"a=1")]);
+        lines.push(vec![filled(b"__Host-vestibule=$1"), filled(b"__Host-vestibule=$1")]);
+        lines.push(vec![]);
+        let headers = |lines: &[Vec<u8>]| {
+            let values = lines.iter().map(|line| HeaderValue::from_bytes(line).expect("a field value"));
+            values.map(|value| (COOKIE, value)).collect::<HeaderMap>()
+        };
+        let requests = || lines.iter().flat_map(|lines| [Scheme::Https, Scheme::Http].map(|scheme| (lines, scheme)));
+        for before in requests() {
+            for now in requests() {
+                let mut last = LastCookie::default();
+                for (lines, scheme) in [before, now, now] {
+                    let (mut remembered, mut taken) = (headers(lines), headers(lines));
+                    assert_eq!(last.take(&mut remembered, scheme), take(&mut taken, scheme), "{lines:?}");
+                    assert_eq!(remembered, taken, "{lines:?}");
+                }
+            }
+        }
     }
 
     #[test]

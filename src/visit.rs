@@ -13,6 +13,7 @@ use crate::identity::credentials::Credentials;
 use crate::identity::probe::Freshness;
 use crate::identity::{Identity, Unknown, Verdict};
 use crate::listener::framing::Host;
+use crate::memory::Memory;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Requirement};
 use crate::second_factor::event::{Actor, EventKind, Occasion};
@@ -41,6 +42,8 @@ pub struct Visit<'a> {
     pub host: &'a Host,
     /// The client it comes from.
     pub client: &'a Client,
+    /// What its connection remembers.
+    pub memory: &'a Memory,
     /// The session that its cookie claims.
     pub presented: Option<Presented>,
     /// What it is called in the log.
@@ -165,7 +168,8 @@ impl Visit<'_> {
 
     /// What the request carries of the dashboard's credentials.
     pub fn credentials(&self) -> Credentials {
-        Credentials::of(&self.dashboard.site, self.head, self.client, self.host.name())
+        let digests = &mut self.memory.lock().digests;
+        digests.credentials(&self.dashboard.site, self.head, self.client, self.host.name())
     }
 
     /// Who, when and from where, for the audit log.
@@ -379,6 +383,7 @@ mod tests {
                 trusted: false,
                 outer_login: false,
             },
+            memory: &Memory::default(),
             presented: Some(presented),
             id: RequestIds::default().next(),
             now: NOW,

@@ -16,6 +16,7 @@ use crate::body::keep_trailers;
 use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing;
 use crate::proxy::headers;
+use crate::proxy::introduction::{Introduction, Said};
 use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, OrganizationId, Requirement};
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 
@@ -144,7 +145,8 @@ pub(super) fn outgoing_head(bytes: &[u8]) {
 
     let passage = passage(user);
     let mut head = sent.clone();
-    let Ok(()) = headers::make_outgoing(&mut head, passage.traveler(), &client, &site) else {
+    let introduction = Introduction { traveler: passage.traveler(), client: &client, said: &mut Said::default() };
+    let Ok(()) = headers::make_outgoing(&mut head, &site, introduction) else {
         assert!(user.trim_ascii() != user || user.contains(|c: char| c.is_ascii_control() && c != '\t'), "{user:?}");
         return;
     };

@@ -23,7 +23,7 @@ impl Worker {
         asked: Asked<'_>,
         head: &mut Parts,
         body: Incoming,
-        arrived: &mut Arrived,
+        arrived: &mut Arrived<'_>,
     ) -> Answer {
         let is_over = body.is_end_stream();
         drop(body);
@@ -47,7 +47,7 @@ impl Worker {
     }
 
     /// Leads the request that is asked about on the way of every request.
-    async fn lead(&self, asked: Asked<'_>, head: &mut Parts, arrived: &mut Arrived) -> Result<Answer, Failure> {
+    async fn lead(&self, asked: Asked<'_>, head: &mut Parts, arrived: &mut Arrived<'_>) -> Result<Answer, Failure> {
         framing::check(head)?;
         if !trusts(&self.gateway.config.server, arrived.arrival.peer) {
             return Err(Denied::Untrusted.into());

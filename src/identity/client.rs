@@ -151,10 +151,12 @@ impl Client {
 
     /// The hops that a trusted peer named, and the peer. A process on this machine has no address.
     fn hops(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let named = headers.get_all(FORWARDED_FOR).iter().filter(|_| self.trusted).map(HeaderValue::as_bytes);
-        let peer = self.peer.address().map(|address| address.to_string());
-        let hops: Vec<&[u8]> = named.chain(peer.as_ref().map(String::as_bytes)).collect();
-        if hops.is_empty() { None } else { HeaderValue::from_bytes(&hops.join(&b", "[..])).ok() }
+        let peer = self.peer.address().and_then(|address| HeaderValue::try_from(address.to_string()).ok());
+        if !self.trusted || !headers.contains_key(FORWARDED_FOR) {
+            return peer;
+        }
+        let hops: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().chain(&peer).map(HeaderValue::as_bytes).collect();
+        HeaderValue::from_bytes(&hops.join(&b", "[..])).ok()
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{self, SHA256};
 use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
@@ -52,8 +52,7 @@ impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
     pub fn of(site: &Site, head: &Parts, client: &Client, host: &str) -> Self {
-        let carries = carries(site, head);
-        Self { key: key(site, head, client, host), carries, bound: bound(site, head, carries) }
+        Digests::default().credentials(site, head, client, host)
     }
 
     /// Whether there are any.
@@ -135,8 +134,7 @@ fn carries(site: &Site, head: &Parts) -> Carries {
     }
 }
 
-fn key(site: &Site, head: &Parts, client: &Client, host: &str) -> Key {
-    let mut hash = Hash::new();
+fn add_key(hash: &mut Hash<'_>, site: &Site, head: &Parts, (client, host): (&Client, &str)) {
     hash.part(site.name.as_bytes());
     hash.part(host.as_bytes());
     hash.address(client.address);
@@ -152,25 +150,24 @@ fn key(site: &Site, head: &Parts, client: &Client, host: &str) -> Key {
     for part in carried_query(site, head) {
         hash.part(part.as_bytes());
     }
-    Key(hash.finish())
 }
 
-fn bound(site: &Site, head: &Parts, carries: Carries) -> Bound {
+fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> Bound {
     let digest = match &site.bind {
         None => return Bound::Unbound,
-        Some(Bind::Cookie(bound)) => digest(cookies(head).filter(|(name, _)| *name == bound.as_bytes())),
+        Some(Bind::Cookie(bound)) => digest(cookies(head).filter(|(name, _)| *name == bound.as_bytes()), last),
         Some(Bind::CookiesBeginning(start)) => {
-            digest(cookies(head).filter(|(name, _)| name.starts_with(start.as_bytes())))
+            digest(cookies(head).filter(|(name, _)| name.starts_with(start.as_bytes())), last)
         }
         // With another credential in its place it is a request that could have carried this one.
         Some(Bind::Header(_) | Bind::Claim(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
         Some(Bind::Header(field)) => {
             let lines = head.headers.get_all(field).iter();
-            digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())))
+            digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())), last)
         }
         Some(Bind::Claim(pointer)) => {
             let claim = token::claim(site, head, pointer);
-            digest(claim.iter().map(|claim| (pointer.as_bytes(), claim.as_bytes())))
+            digest(claim.iter().map(|claim| (pointer.as_bytes(), claim.as_bytes())), last)
         }
     };
     Bound::Carried(digest)
@@ -181,27 +178,81 @@ fn cookies(head: &Parts) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// Digest of all of them in order; `None` if there are none.
-fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<[u8; 32]> {
-    let mut hash = None;
+fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mut LastDigest) -> Option<[u8; 32]> {
+    let mut credentials = credentials.peekable();
+    credentials.peek()?;
+    let mut hash = Hash::after(last);
     for (name, value) in credentials {
-        let hash = hash.get_or_insert_with(Hash::new);
         hash.part(name);
         hash.part(value);
     }
-    hash.map(Hash::finish)
+    Some(hash.finish())
 }
 
-/// SHA-256 over parts, each with its length before it, so that no two lists of parts give the same bytes.
-struct Hash(Context);
+/// The digests of a connection's last credentials, with what they are of.
+#[derive(Debug, Default)]
+pub struct Digests {
+    key: LastDigest,
+    bound: LastDigest,
+}
 
-impl Hash {
-    fn new() -> Self {
-        Self(Context::new(&SHA256))
+impl Digests {
+    /// [`Credentials::of`], with no digest computed again that was the last one.
+    pub fn credentials(&mut self, site: &Site, head: &Parts, client: &Client, host: &str) -> Credentials {
+        let carries = carries(site, head);
+        let mut hash = Hash::after(&mut self.key);
+        add_key(&mut hash, site, head, (client, host));
+        Credentials { key: Key(hash.finish()), carries, bound: bound(site, head, carries, &mut self.bound) }
+    }
+}
+
+#[derive(Default)]
+struct LastDigest {
+    parts: Vec<u8>,
+    /// Theirs.
+    digest: Option<[u8; 32]>,
+}
+
+/// There are secrets among the parts.
+impl std::fmt::Debug for LastDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastDigest")
+    }
+}
+
+/// Up to how much is remembered for the next request.
+const REMEMBERED: usize = 4096;
+
+/// SHA-256 over parts, each with its length before it, so that no two lists of parts give the same bytes. Not computed
+/// again for what it was computed of the last time.
+struct Hash<'a> {
+    last: &'a mut LastDigest,
+    /// How much there is so far: the beginning of the last parts, or all of them.
+    length: usize,
+}
+
+impl<'a> Hash<'a> {
+    const fn after(last: &'a mut LastDigest) -> Self {
+        Self { last, length: 0 }
     }
 
     fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.add(&(bytes.len() as u64).to_be_bytes());
+        self.add(bytes);
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if !self.last.parts[self.length..].starts_with(bytes) {
+            self.end_here();
+            self.last.parts.extend_from_slice(bytes);
+        }
+        self.length += bytes.len();
+    }
+
+    /// Forgets what came after.
+    fn end_here(&mut self) {
+        self.last.digest = None;
+        self.last.parts.truncate(self.length);
     }
 
     fn address(&mut self, address: Option<IpAddr>) {
@@ -212,10 +263,20 @@ impl Hash {
         }
     }
 
-    fn finish(self) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(self.0.finish().as_ref());
-        out
+    fn finish(mut self) -> [u8; 32] {
+        if self.length < self.last.parts.len() {
+            self.end_here();
+        }
+        let LastDigest { parts, digest: last } = self.last;
+        let digest = *last.get_or_insert_with(|| {
+            let mut out = [0; 32];
+            out.copy_from_slice(digest::digest(&SHA256, parts).as_ref());
+            out
+        });
+        if parts.len() > REMEMBERED {
+            *self.last = LastDigest::default();
+        }
+        digest
     }
 }
 
@@ -478,6 +539,43 @@ mod tests {
         let cookies = site(&["cookie", "header:authorization"], bind());
         assert_eq!(check(&cookies, &[]), BindingCheck::Carried(None));
         assert_eq!(check(&cookies, &[("cookie", "a=1")]), BindingCheck::Carried(None));
+    }
+
+    #[test]
+    fn whatever_the_last_request_was_credentials_are_those_of_this_one() {
+        let sites = [
+            site(&["cookie", "query:t"], Some(Bind::CookiesBeginning("sid".into()))),
+            site(&["header:authorization", "query:t"], Some(Bind::Header(http::header::AUTHORIZATION))),
+        ];
+        let long = "x".repeat(REMEMBERED);
+        let lines = ["", "sid=1", "sid=2", "sid=1; sid2=1", "sid=1; a=1", "sid=1; a=2", "sid=1; a=11", "b=1", &long];
+        let heads: Vec<_> = ["/", "/?t=1", "/?t=2"]
+            .iter()
+            .flat_map(|target| lines.map(|line| head(target, &[("cookie", line), ("authorization", line)])))
+            .chain([head("/", &[]), head("/", &[("cookie", "sid=1")]), head("/", &[("user-agent", "sid=1")])])
+            .collect();
+        let requests = || sites.iter().flat_map(|site| heads.iter().map(move |head| (site, head)));
+        for (last_site, last) in requests() {
+            for (site, head) in requests() {
+                let mut digests = Digests::default();
+                for (site, head) in [(last_site, last), (site, head), (site, head)] {
+                    let remembered = digests.credentials(site, head, &visitor(), "insights.example");
+                    assert_eq!(remembered, of(site, head), "{head:?} after {last:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_shows_no_secret() {
+        let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+        let mut digests = Digests::default();
+        let cookie = format!("sid=correct-horse; a={}", "x".repeat(64 * 1024));
+        digests.credentials(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
+        assert!(digests.key.parts.capacity() <= REMEMBERED);
+        assert!(!digests.bound.parts.is_empty());
+        let shown = format!("{digests:?}");
+        assert!(!shown.contains("correct") && !shown.contains("99, 111, 114"), "{shown}");
     }
 
     #[test]

@@ -137,18 +137,15 @@ enum Turn<S> {
 }
 
 /// Answers requests as they come, the first of them before the deadline.
-async fn answer<S: Accepted, D: Door>(
-    conversation: &Conversation<'_, D>,
-    wire: Wire<S>,
-    deadline: Instant,
-) -> Turn<S> {
+async fn answer<S: Accepted, D: Door>(conversation: &Conversation<'_, D>, wire: Wire<S>, deadline: Instant) -> Turn<S> {
     let Conversation { worker, arrival, term } = conversation;
     let (door, arrival, term, interim) = (Arc::clone(&worker.door), *arrival, Arc::clone(term), wire.interim());
+    let memory = Arc::<D::Memory>::default();
     let service = service_fn(move |mut request| {
-        let (door, term) = (Arc::clone(&door), Arc::clone(&term));
+        let (door, term, memory) = (Arc::clone(&door), Arc::clone(&term), Arc::clone(&memory));
         let hints = interim.as_ref().and_then(|interim| interim.open(&mut request));
         async move {
-            let mut answer = while_open(hints, pin!(door.answer(request, arrival))).await;
+            let mut answer = while_open(hints, pin!(door.answer(request, arrival, &memory))).await;
             term.end_with(&mut answer);
             Ok::<_, Infallible>(answer)
         }
@@ -226,7 +223,9 @@ mod tests {
     struct Bytes(usize);
 
     impl Door for Bytes {
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+        type Memory = ();
+
+        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
             Response::new(Body::own(vec![b'x'; self.0]))
         }
     }

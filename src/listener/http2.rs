@@ -50,14 +50,16 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let term = worker.terms.current();
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
+    let memory = Arc::<D::Memory>::default();
     let service = service_fn(move |request| {
-        let (door, waiting) = (Arc::clone(&door), Waiting::begin(&requests));
+        let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
+        let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms);
         async move {
             let answered = match room {
                 Some(room) => {
                     streams::take_room(room);
-                    Ok(Outgoing::of(answer(&*door, request, arrival).await))
+                    Ok(Outgoing::of(answer(&*door, request, arrival, &memory).await))
                 }
                 // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
                 None => Err(h2::Error::from(Reason::REFUSED_STREAM)),
@@ -105,9 +107,9 @@ async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
 }
 
 /// The answer as it goes out.
-async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
+async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival, memory: &D::Memory) -> Response<Body> {
     let method = request.method().clone();
-    let response = door.answer(request, arrival).await;
+    let response = door.answer(request, arrival, memory).await;
     match method {
         Method::HEAD => without_body(response),
         Method::CONNECT => to_connect(response),
@@ -160,7 +162,9 @@ mod tests {
     struct Many(usize);
 
     impl Door for Many {
-        async fn answer(&self, mut request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+        type Memory = ();
+
+        async fn answer(&self, mut request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
             if request.method() == Method::CONNECT {
                 let tunnel = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {

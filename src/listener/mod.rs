@@ -40,8 +40,16 @@ use worker::{Entrance, Room, Worker};
 
 /// Who answers requests. One for each worker.
 pub trait Door: Send + Sync + 'static {
+    /// What is remembered from one request of a connection to the next. It may be forgotten at any time.
+    type Memory: Default + Send + Sync + 'static;
+
     /// Answers one request. If the client goes away, the future is dropped.
-    fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival,
+        memory: &Self::Memory,
+    ) -> impl Future<Output = Response<Body>> + Send;
 
     /// How a connection of this peer has to begin.
     fn opening(&self, _peer: Peer) -> Opening {

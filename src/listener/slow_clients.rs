@@ -28,7 +28,9 @@ const LARGE: usize = 60_000;
 struct Thorough;
 
 impl Door for Thorough {
-    async fn answer(&self, request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+    type Memory = ();
+
+    async fn answer(&self, request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
         let version = request.version();
         if request.uri().path() == "/later" {
             sleep(10 * ANSWER_STRETCH).await;

@@ -90,7 +90,9 @@ mod tests {
     struct After(u64);
 
     impl Door for After {
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+        type Memory = ();
+
+        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
             sleep(Duration::from_secs(self.0)).await;
             Response::new(Body::own("hello"))
         }

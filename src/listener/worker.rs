@@ -200,7 +200,9 @@ mod tests {
     struct Hello;
 
     impl Door for Hello {
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival) -> Response<Body> {
+        type Memory = ();
+
+        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
             Response::new(Body::own("hello"))
         }
     }

@@ -3,6 +3,7 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::introduction::Said;
 use super::{ProxyError, introduction, websocket};
 use crate::config::{Credential, Site};
 use crate::identity::client::Client;
@@ -16,7 +17,7 @@ use crate::second_factor::policy::Passage;
 pub fn hand_over(passage: Passage, headers: &HeaderMap, client: &Client, site: &Site) -> Result<HeaderMap, ProxyError> {
     websocket::refuse_foreign(headers, client)?;
     let mut fields = HeaderMap::with_capacity(8);
-    introduction::set_traveler(&mut fields, passage.traveler())?;
+    introduction::set_traveler(&mut fields, passage.traveler(), &mut Said::default())?;
     drop(passage);
     let mut copy = |name: &HeaderName| {
         fields.insert(name, headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static("")));

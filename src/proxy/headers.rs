@@ -6,10 +6,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-use super::{ProxyError, introduction};
+use super::ProxyError;
+use super::introduction::{self, Introduction, introduce};
 use crate::config::{Site, Source};
 use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
-use crate::second_factor::policy::Traveler;
 use crate::session_cookie::would_set_ours;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -64,7 +64,9 @@ fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
     if is_of_outer_login(name, site) {
         return client.outer_login;
     }
-    if !spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) || site.strip.contains(name) {
+    // All of them at once: most names are plain.
+    let is_plain = spelled.bytes().fold(true, |plain, byte| plain & PLAIN[usize::from(byte)]);
+    if !is_plain || site.strip.contains(name) {
         return false;
     }
     match spelled.as_bytes()[0] {
@@ -193,12 +195,11 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 /// Makes the head of a client's request the one that the dashboard gets: strips it, then sets what the gateway says.
 pub(crate) fn make_outgoing(
     headers: &mut HeaderMap,
-    traveler: Option<&Traveler>,
-    client: &Client,
     site: &Site,
+    introduction: Introduction<'_>,
 ) -> Result<(), ProxyError> {
-    strip(headers, site, client);
-    introduction::introduce(headers, traveler, client)?;
+    strip(headers, site, introduction.client);
+    introduce(headers, introduction)?;
     if let Some(host) = &site.upstream.host {
         headers.insert(HOST, host.clone());
     }

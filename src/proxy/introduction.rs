@@ -14,13 +14,25 @@ const ORGANIZATION: HeaderName = HeaderName::from_static("x-vestibule-organizati
 const FACTOR: HeaderName = HeaderName::from_static("x-vestibule-factor");
 const VERIFIED_AT: HeaderName = HeaderName::from_static("x-vestibule-verified-at");
 
+/// What was said the last time: somebody's names and time of verification as the values of fields.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    user: Option<HeaderValue>,
+    organization: Option<HeaderValue>,
+    verified_at: Option<(Timestamp, HeaderValue)>,
+}
+
+/// Who passes, and where the request comes from.
+pub(crate) struct Introduction<'a> {
+    pub(crate) traveler: Option<&'a Traveler>,
+    pub(crate) client: &'a Client,
+    pub(crate) said: &'a mut Said,
+}
+
 /// Sets every field that only the gateway may set, on a head that was stripped of them.
-pub(super) fn introduce(
-    headers: &mut HeaderMap,
-    traveler: Option<&Traveler>,
-    client: &Client,
-) -> Result<(), ProxyError> {
-    set_traveler(headers, traveler)?;
+pub(super) fn introduce(headers: &mut HeaderMap, introduction: Introduction<'_>) -> Result<(), ProxyError> {
+    let Introduction { traveler, client, said } = introduction;
+    set_traveler(headers, traveler, said)?;
     let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
     client.forward(headers, &host);
     Ok(())
@@ -32,14 +44,20 @@ pub(super) fn is_ours(name: &HeaderName) -> bool {
 }
 
 /// Names who passes: every such field, with nothing in it where nobody is named.
-pub(super) fn set_traveler(headers: &mut HeaderMap, traveler: Option<&Traveler>) -> Result<(), ProxyError> {
+pub(super) fn set_traveler(
+    headers: &mut HeaderMap,
+    traveler: Option<&Traveler>,
+    said: &mut Said,
+) -> Result<(), ProxyError> {
     let nothing = || HeaderValue::from_static("");
     let (user, organization) = match traveler {
-        Some(traveler) => (speakable(&traveler.key.user)?, speakable(&traveler.key.organization)?),
+        Some(Traveler { key, .. }) => {
+            (speakable(&key.user, &mut said.user)?, speakable(&key.organization, &mut said.organization)?)
+        }
         None => (nothing(), nothing()),
     };
     let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
-        Some(verified) => (factor(verified.by), rfc3339(verified.at)),
+        Some(verified) => (factor(verified.by), rfc3339(verified.at, &mut said.verified_at)),
         None => ("none", nothing()),
     };
     headers.insert(USER, user);
@@ -50,11 +68,15 @@ pub(super) fn set_traveler(headers: &mut HeaderMap, traveler: Option<&Traveler>)
 }
 
 /// A name as the value of a field, if whoever reads the field reads the same name.
-fn speakable(name: &str) -> Result<HeaderValue, ProxyError> {
+fn speakable(name: &str, said: &mut Option<HeaderValue>) -> Result<HeaderValue, ProxyError> {
+    if let Some(said) = said.as_ref().filter(|said| said.as_bytes() == name.as_bytes()) {
+        return Ok(said.clone());
+    }
     if name.trim_ascii() != name {
         return Err(ProxyError::Unspeakable);
     }
-    HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)
+    let value = HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)?;
+    Ok(said.insert(value).clone())
 }
 
 const fn factor(by: VerifiedBy) -> &'static str {
@@ -65,8 +87,12 @@ const fn factor(by: VerifiedBy) -> &'static str {
 }
 
 /// RFC 3339 in UTC, to the second.
-fn rfc3339(time: Timestamp) -> HeaderValue {
-    HeaderValue::try_from(time.rfc3339()).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> HeaderValue {
+    if let Some((_, said)) = said.as_ref().filter(|(of, _)| *of == time) {
+        return said.clone();
+    }
+    let value = HeaderValue::try_from(time.rfc3339()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    said.insert((time, value)).1.clone()
 }
 
 #[cfg(test)]
@@ -105,7 +131,8 @@ mod tests {
 
     fn introduced(traveler: Option<&Traveler>) -> Result<HeaderMap, ProxyError> {
         let mut headers = HeaderMap::new();
-        introduce(&mut headers, traveler, &client(PEER, false)).map(|()| headers)
+        introduce(&mut headers, Introduction { traveler, client: &client(PEER, false), said: &mut Said::default() })
+            .map(|()| headers)
     }
 
     #[test]
@@ -119,6 +146,24 @@ mod tests {
             assert_eq!(said(&introduced(Some(&traveler("42", by))).expect("said")), expected);
         }
         assert_eq!(said(&introduced(None).expect("said")), ["", "", "none", ""]);
+    }
+
+    #[test]
+    fn whoever_came_last_nobody_is_named_but_who_passes_now() {
+        let others =
+            [("42", Some(VerifiedBy::Totp)), ("43", None), ("43", Some(VerifiedBy::RecoveryCode)), (" 43", None)];
+        let mut said = Said::default();
+        for (user, by) in others.into_iter().chain(others).chain(others.into_iter().rev()) {
+            let mut traveler = traveler(user, by);
+            for at in [1_800_000_000, 1_800_000_001] {
+                traveler.verified = traveler.verified.map(|v| Verified { at: Timestamp::from_secs(at), ..v });
+                let mut headers = HeaderMap::new();
+                let introduction =
+                    Introduction { traveler: Some(&traveler), client: &client(PEER, false), said: &mut said };
+                let introduced_again = introduce(&mut headers, introduction).map(|()| headers);
+                assert_eq!(introduced_again.ok(), introduced(Some(&traveler)).ok(), "{user:?}");
+            }
+        }
     }
 
     #[test]
@@ -137,7 +182,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(name, HeaderValue::from_static(value));
         }
-        introduce(&mut headers, None, client).expect("said");
+        introduce(&mut headers, Introduction { traveler: None, client, said: &mut Said::default() }).expect("said");
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
             assert!(headers.get_all(&name).iter().count() <= 1, "{name} is there once at most");
             headers.get(name).map(|value| value.to_str().expect("text").to_owned())

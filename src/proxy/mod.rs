@@ -2,7 +2,7 @@
 
 mod handover;
 pub mod headers;
-mod introduction;
+pub(crate) mod introduction;
 mod relay;
 pub mod tunnels;
 pub(crate) mod websocket;
@@ -17,9 +17,11 @@ use crate::body::{Body, BodyError, Download};
 use crate::config::Site;
 use crate::identity::client::Client;
 use crate::listener::EarlyHints;
+use crate::memory::Memory;
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Pool, Purpose, UpstreamError};
 pub use handover::hand_over;
+use introduction::Introduction;
 use tunnels::{Open, Tunnels};
 
 /// The way to one dashboard.
@@ -31,6 +33,8 @@ pub struct Way<'a> {
     pub pool: &'a Pool,
     /// Where what lives on after the head of an answer is kept track of.
     pub tunnels: &'a Tunnels,
+    /// What the request's connection remembers.
+    pub memory: &'a Memory,
 }
 
 /// Why a request got no answer of the dashboard.
@@ -69,7 +73,7 @@ pub async fn forward(
 ) -> Result<Response<Body>, ProxyError> {
     let switch = websocket::asked(&mut request, client)?;
     let traveler = passage.traveler();
-    let request = outgoing(request, traveler, client, way.site, switch.is_some())?;
+    let request = outgoing(request, traveler, client, way, switch.is_some())?;
     let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
     let (answer, lease) = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
@@ -102,7 +106,7 @@ fn outgoing(
     request: Request<Incoming>,
     traveler: Option<&Traveler>,
     client: &Client,
-    site: &Site,
+    way: Way<'_>,
     switch: bool,
 ) -> Result<Request<Body>, ProxyError> {
     let (mut head, incoming) = request.into_parts();
@@ -115,7 +119,8 @@ fn outgoing(
     *outgoing.uri_mut() = head.uri;
     *outgoing.headers_mut() = head.headers;
     let headers = outgoing.headers_mut();
-    headers::make_outgoing(headers, traveler, client, site)?;
+    let introduction = Introduction { traveler, client, said: &mut way.memory.lock().said };
+    headers::make_outgoing(headers, way.site, introduction)?;
     headers::add_via(headers, head.version)?;
     if !switch {
         headers::remove_switch(headers);

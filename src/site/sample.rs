@@ -8,8 +8,7 @@ use std::time::Duration;
 use crate::config::{
     AdminRule, AnonymousEvidence, Config, Credential, Hosts, Identity, Log, LogFormat, LogLevel, Look, Operations,
     OrganizationPolicy, Probe, Server, Site, Source, Store, StoreUrl, Totp, TrustedProxies, Upstream, UpstreamAddress,
-    UpstreamHttp,
-    Value,
+    UpstreamHttp, Value,
 };
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;

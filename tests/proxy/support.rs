@@ -16,6 +16,7 @@ use vestibule::body::Body;
 use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, UpstreamAddress, UpstreamHttp};
 use vestibule::identity::client::{Arrival, Client};
 use vestibule::listener::{self, Address, Door, Sockets, framing, tls::Tls};
+use vestibule::memory::Memory;
 use vestibule::proxy::tunnels::Tunnels;
 use vestibule::proxy::{self, ProxyError, Way, headers};
 use vestibule::second_factor::account::{Account, AccountId, AccountKey, Factor, OrganizationId, Requirement};
@@ -239,7 +240,9 @@ struct Open {
 }
 
 impl Door for Open {
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<Body> {
+    type Memory = Memory;
+
+    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         assert!(request.uri().path() != "/panic", "as a test asked for");
         let (mut head, body) = request.into_parts();
         if let Err(refusal) = framing::check(&mut head) {
@@ -251,7 +254,7 @@ impl Door for Open {
         let (peer, scheme) = (arrival.peer, arrival.scheme);
         let client = Client { address: peer.address(), scheme, peer, trusted: false, outer_login: false };
         headers::strip(&mut head.headers, &self.site, &client);
-        let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels };
+        let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels, memory };
         let request = Request::from_parts(head, body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
     }

@@ -278,6 +278,7 @@ fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
 
 #[test]
 fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may_say() {
+    use crate::proxy::introduction::Said;
     let mut headers = map(&[
         ("host", "a"),
         ("x-vestibule-user", "root"),
@@ -287,7 +288,8 @@ fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may
         ("connection", "x-vestibule-factor"),
     ]);
     let client = visitor();
-    make_outgoing(&mut headers, None, &client, &site()).expect("made");
+    make_outgoing(&mut headers, &site(), Introduction { traveler: None, client: &client, said: &mut Said::default() })
+        .expect("made");
     let mut left: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
     left.sort_unstable();
@@ -305,11 +307,13 @@ fn whatever_was_done_before_the_dashboard_gets_nothing_that_only_the_gateway_may
 
 #[test]
 fn the_dashboard_is_told_the_host_that_the_operator_names() {
+    use crate::proxy::introduction::Said;
     let mut site = site();
     site.upstream.host = Some(HeaderValue::from_static("dashboard.internal"));
     let mut headers = map(&[("host", "a.example")]);
     let client = visitor();
-    make_outgoing(&mut headers, None, &client, &site).expect("made");
+    make_outgoing(&mut headers, &site, Introduction { traveler: None, client: &client, said: &mut Said::default() })
+        .expect("made");
     assert_eq!(
         (&headers[HOST], &headers[FORWARDED_HOST]),
         (&HeaderValue::from_static("dashboard.internal"), &HeaderValue::from_static("a.example"))
