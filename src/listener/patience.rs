@@ -91,7 +91,7 @@ impl Future for Head {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Wait { alarm, head, tired, .. } = &mut *self.0.lock();
         if !*tired {
-            ready!(alarm.poll(cx, *head - (HEAD - TIRED)));
+            ready!(alarm.poll(cx, *head - HEAD + TIRED));
             *tired = true;
         }
         alarm.poll(cx, *head)
