@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from machine import LOAD_CORE, Process, free_port, memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE = 512
-TLS = ("tls-keep", "tls-full", "tls-resumed")
+TLS = ("tls-keep", "tls-full", "tls-resumed", "tls-idle")
 LOADS = {
     "keep64": ["--connections=64"],
     "keep512": ["--connections=512"],
@@ -34,10 +35,10 @@ LOADS = {
     "tls-full": ["--connections=4", "--connect=fully"],
     "tls-resumed": ["--connections=4", "--connect=resumed"],
 }
-HELD = {"idle": 2000, "live": 1000}
+HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
 WARM = 100
-SCENARIOS = [*LOADS][:5] + [*HELD] + [*TLS]
+SCENARIOS = [*LOADS][:5] + ["idle", "live"] + [*TLS]
 
 
 def main():
@@ -97,7 +98,7 @@ def compare_in(options, setting, scenarios, running):
         if scenario in LOADS:
             print_loads(scenario, measure_loads(options, scenario, contestants, setting.certificate))
         else:
-            print_memory(scenario, measure_memory(scenario, contestants))
+            print_memory(scenario, measure_memory(scenario, contestants, setting.certificate))
     while len(running) > before:
         running.pop().stop()
 
@@ -214,16 +215,24 @@ def cpu(round):
     return round["cpu_ns"] / 1000 / max(round["answers"], 1)
 
 
-def measure_memory(scenario, contestants):
+def measure_memory(scenario, contestants, certificate):
     """Bytes that each gate holds for each connection that only is there."""
     results = {}
     for contestant in contestants:
-        cookies = contestant.cookies.read_text().splitlines()
-        open_one = idle_connection if scenario == "idle" else live_connection
-        held = [open_one(contestant.plain.port, cookies[number % len(cookies)]) for number in range(WARM)]
-        before = settled_memory(contestant.plain)
-        held += [open_one(contestant.plain.port, cookies[number % len(cookies)]) for number in range(HELD[scenario])]
-        results[contestant.name] = (settled_memory(contestant.plain) - before) / HELD[scenario], before
+        gate, port, file, tls = contestant.plain, contestant.plain.port, contestant.cookies, None
+        if scenario in TLS:
+            gate, port, file = contestant.secured, contestant.secured.tls_port, secured_cookies(file)
+            tls = ssl.create_default_context(cafile=certificate)
+        cookies = file.read_text().splitlines()
+
+        def open_one(number):
+            line = cookies[number % len(cookies)]
+            return live_connection(port, line) if scenario == "live" else idle_connection(port, line, tls)
+
+        held = [open_one(number) for number in range(WARM)]
+        before = settled_memory(gate)
+        held += [open_one(number) for number in range(HELD[scenario])]
+        results[contestant.name] = (settled_memory(gate) - before) / HELD[scenario], before
         for connection in held:
             connection.close()
     return results
@@ -235,8 +244,9 @@ def settled_memory(gate):
     return memory(gate.ids())
 
 
-def idle_connection(port, cookies):
-    return opened(port, f"GET /1k HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n\r\n", b"200", 1024)
+def idle_connection(port, cookies, tls):
+    request = f"GET /1k HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n\r\n"
+    return opened(port, request, b"200", 1024, tls)
 
 
 def live_connection(port, cookies):
@@ -250,8 +260,10 @@ def live_connection(port, cookies):
     return connection
 
 
-def opened(port, request, status, length):
+def opened(port, request, status, length, tls=None):
     connection = socket.create_connection(("127.0.0.1", port), 10)
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_hostname="localhost")
     connection.sendall(request.encode())
     answer = b""
     while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < length:

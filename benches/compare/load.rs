@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::cipher_suite;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -156,7 +157,13 @@ fn connector(certificate: &Path, connect: Connect) -> Result<TlsConnector, Box<d
     roots.add(CertificateDer::from_pem_file(certificate)?)?;
     // The one that every gate has: those that also know a stronger one would be compared doing more.
     let kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
-    let provider = CryptoProvider { kx_groups, ..rustls::crypto::aws_lc_rs::default_provider() };
+    // In the order of browsers, which every gate follows.
+    let cipher_suites = vec![
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+    ];
+    let provider = CryptoProvider { kx_groups, cipher_suites, ..rustls::crypto::aws_lc_rs::default_provider() };
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
