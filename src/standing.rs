@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::identity::Identity;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, AccountKey, Organization, Requirement};
-use crate::second_factor::session::{Limits, SessionId, TokenDigest, VerifiedSession};
+use crate::second_factor::session::{Binding, Limits, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
 use crate::store::{Change, Cursor, Result, Sighting, Store};
 
 /// How many accounts and how many sessions are remembered at most.
@@ -57,10 +57,30 @@ pub struct Standings {
     seen: Mutex<HashMap<SessionId, Timestamp>>,
 }
 
-/// A verified session, and when it was last used since it was read from the store.
+/// A verified session but for the digest that it is remembered under: there may be a million.
 struct Remembered {
-    session: VerifiedSession,
+    id: SessionId,
+    account: AccountId,
+    binding: Option<Binding>,
+    by: VerifiedBy,
+    verified_at: Timestamp,
+    code_at: Timestamp,
+    /// By what is known here.
     last_seen: AtomicI64,
+}
+
+impl Remembered {
+    const fn of(session: &VerifiedSession) -> Self {
+        let VerifiedSession { id, digest: _, account, binding, by, verified_at, code_at, last_seen } = *session;
+        let last_seen = AtomicI64::new(last_seen.as_millis());
+        Self { id, account, binding, by, verified_at, code_at, last_seen }
+    }
+
+    fn session(&self, digest: TokenDigest) -> VerifiedSession {
+        let Self { id, account, binding, by, verified_at, code_at, ref last_seen } = *self;
+        let last_seen = Timestamp::from_millis(last_seen.load(Ordering::Relaxed));
+        VerifiedSession { id, digest, account, binding, by, verified_at, code_at, last_seen }
+    }
 }
 
 impl Standings {
@@ -134,17 +154,16 @@ impl Standings {
     /// The verified session of that digest, live or not.
     pub async fn session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>> {
         if let Some(remembered) = self.remembered(&self.sessions, &digest) {
-            let last_seen = Timestamp::from_millis(remembered.last_seen.load(Ordering::Relaxed));
+            let session = remembered.session(digest);
             // One that looks unused from here may have been used at another gateway, which tells the store alone.
-            if self.clock.now() < last_seen.plus(self.idle()) {
-                return Ok(Some(VerifiedSession { last_seen, ..remembered.session.clone() }));
+            if self.clock.now() < session.last_seen.plus(self.idle()) {
+                return Ok(Some(session));
             }
         }
         let before = self.generation.load(Ordering::Acquire);
         let Some(mut session) = self.store.verified_session(digest).await? else { return Ok(None) };
         session.last_seen = session.last_seen.max(self.seen_since(session.id));
-        let last_seen = AtomicI64::new(session.last_seen.as_millis());
-        self.remember(&self.sessions, digest, &Arc::new(Remembered { session: session.clone(), last_seen }), before);
+        self.remember(&self.sessions, digest, &Arc::new(Remembered::of(&session)), before);
         Ok(Some(session))
     }
 
