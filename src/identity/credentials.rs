@@ -220,6 +220,9 @@ impl std::fmt::Debug for LastDigest {
     }
 }
 
+/// As much as most requests' parts are, in bytes.
+const USUAL: usize = 512;
+
 /// Up to how much is remembered for the next request.
 const REMEMBERED: usize = 4096;
 
@@ -253,6 +256,9 @@ impl<'a> Hash<'a> {
     fn end_here(&mut self) {
         self.last.digest = None;
         self.last.parts.truncate(self.length);
+        if self.last.parts.capacity() == 0 {
+            self.last.parts.reserve(USUAL);
+        }
     }
 
     fn address(&mut self, address: Option<IpAddr>) {
