@@ -140,6 +140,21 @@ pub enum VerifiedBy {
     RecoveryCode,
 }
 
+impl VerifiedBy {
+    /// The word for it in the store and for dashboards.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery-code",
+        }
+    }
+
+    /// What this word stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Totp, Self::RecoveryCode].into_iter().find(|by| by.as_str() == word)
+    }
+}
+
 /// Second factor given, for one login at the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedSession {

@@ -4,6 +4,8 @@
 //! settles alone, so that two browsers, two threads or two machines can't both win. What a method has answered as
 //! done is durable. What a caller must act on is a value; [`StoreError`] means that nothing can be said.
 
+pub mod postgres;
+mod sighting;
 pub mod sqlite;
 
 use std::net::IpAddr;

@@ -42,13 +42,17 @@ fn the_rules_know_the_standard_library_and_cryptography() {
 
 #[test]
 fn the_store_knows_the_rules_and_its_drivers() {
-    let rule = Rule::of("store").knows(&["store", "second_factor"]).and_crates(&[
+    let rule = Rule::of("store").knows(&["store", "second_factor", "entropy"]).and_crates(&[
         "std",
         "async_trait",
         "rusqlite",
+        "rustls",
         "thiserror",
         "tokio",
+        "tokio_postgres",
+        "tokio_rustls",
         "tracing",
+        "zeroize",
     ]);
     rule.holds();
     for bad in ["use crate::pages::stop;", "use crate::config::StoreUrl;", "use crate::clock::Clock;", "use http::Uri;"]
@@ -59,10 +63,13 @@ fn the_store_knows_the_rules_and_its_drivers() {
 
 #[test]
 fn a_driver_is_known_to_its_own_engine_alone() {
-    let rule = Rule::of("").avoids(&["rusqlite"]).except(&["store/sqlite"]);
-    rule.holds();
-    rule.catches("use rusqlite::Connection;");
-    assert!(names("store/sqlite/mod.rs").iter().any(|name| name.starts_with("rusqlite::")), "SQLite has a driver");
+    for (driver, engine) in [("rusqlite", "store/sqlite"), ("tokio_postgres", "store/postgres")] {
+        let rule = Rule::of("").avoids(&[driver]).except(&[engine]);
+        rule.holds();
+        rule.catches(&format!("use {driver}::Error;"));
+        let uses = |file: &String| file.starts_with(engine) && names(file).iter().any(|name| is_within(name, driver));
+        assert!(sources().iter().any(uses), "{engine} has a driver");
+    }
 }
 
 #[test]

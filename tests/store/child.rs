@@ -1,10 +1,9 @@
 //! Other processes: this test program, started again to play one part.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use data_encoding::HEXLOWER;
@@ -15,11 +14,11 @@ use vestibule::second_factor::session::TokenDigest;
 use vestibule::second_factor::totp::Step;
 use vestibule::store::sqlite::SqliteStore;
 
-use crate::engines::{runtime, sqlite};
+use crate::engines::{Place, runtime};
 use crate::world::{NOON, World, at, by_operator};
 
-/// What a part is told: the store's file, and the account it is about.
-const FILE: &str = "VESTIBULE_TEST_FILE";
+/// What a part is told: where the store is, and the account it is about.
+const STORE: &str = "VESTIBULE_TEST_STORE";
 const ACCOUNT: &str = "VESTIBULE_TEST_ACCOUNT";
 
 /// What a part says to whoever started it begins with this.
@@ -45,7 +44,7 @@ impl Child {
         let program = readable.path().join("child");
         std::fs::copy(this_program, &program).expect("copied");
         open_to_all(readable.path());
-        let mut command = part("child::opens", &program, file);
+        let mut command = part("child::opens", &program, &Place::Sqlite(file.to_owned()));
         if is_root {
             command.uid(NOBODY).gid(NOBODY).current_dir("/");
         }
@@ -53,16 +52,16 @@ impl Child {
     }
 
     /// Another process resets the account and ends.
-    pub(crate) fn resets(file: &Path, account: AccountId) {
-        let mut command = part("child::resets", &std::env::current_exe().expect("this program"), file);
+    pub(crate) fn resets(place: &Place, account: AccountId) {
+        let mut command = part("child::resets", &std::env::current_exe().expect("this program"), place);
         command.env(ACCOUNT, account.0.to_string());
         assert_eq!(said(command), ["reset"]);
     }
 
     /// Another process signs people in, until it is killed after that many sign-ins or a few more. What it had
     /// confirmed by then.
-    pub(crate) fn killed_while_signing_in(file: &Path, after: usize) -> Vec<SignIn> {
-        let mut command = part("child::signs_people_in", &std::env::current_exe().expect("this program"), file);
+    pub(crate) fn killed_while_signing_in(place: &Place, after: usize) -> Vec<SignIn> {
+        let mut command = part("child::signs_people_in", &std::env::current_exe().expect("this program"), place);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
         let mut confirmed = Vec::new();
         for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
@@ -82,9 +81,9 @@ fn open_to_all(directory: &Path) {
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).expect("ours");
 }
 
-fn part(name: &str, program: &Path, file: &Path) -> Command {
+fn part(name: &str, program: &Path, place: &Place) -> Command {
     let mut command = Command::new(program);
-    command.args(["--exact", name, "--ignored"]).env(FILE, file);
+    command.args(["--exact", name, "--ignored"]).env(STORE, place.line());
     command
 }
 
@@ -107,8 +106,12 @@ fn parse(line: &str) -> SignIn {
     }
 }
 
-fn told(what: &str) -> impl AsRef<OsStr> + use<> {
-    std::env::var_os(what).expect("whoever starts this part tells it")
+fn told(what: &str) -> String {
+    std::env::var(what).expect("whoever starts this part tells it")
+}
+
+fn place() -> Place {
+    Place::of_line(&told(STORE))
 }
 
 /// One line, in one write, so that a kill can't cut it.
@@ -121,7 +124,8 @@ fn say(words: &str) {
 #[test]
 #[ignore = "a part that another test starts as a process of its own"]
 fn opens() {
-    match SqliteStore::open(&PathBuf::from(told(FILE).as_ref())) {
+    let Place::Sqlite(file) = place() else { panic!("it is about files") };
+    match SqliteStore::open(&file) {
         Ok(_) => say("opened"),
         Err(error) => say(&error.to_string()),
     }
@@ -130,9 +134,9 @@ fn opens() {
 #[test]
 #[ignore = "a part that another test starts as a process of its own"]
 fn resets() {
-    let store = sqlite(Path::new(told(FILE).as_ref()));
-    let account = told(ACCOUNT).as_ref().to_string_lossy().parse().map(AccountId).expect("a number");
+    let account = told(ACCOUNT).parse().map(AccountId).expect("a number");
     runtime().block_on(async {
+        let store = place().open().await;
         let (_, organization) = store.account(account).await.expect("read").expect("an account");
         let by = Authority::Operator(organization.id);
         store.reset_account(by, account, by_operator(NOON)).await.expect("answered").expect("reset");
@@ -143,14 +147,13 @@ fn resets() {
 #[test]
 #[ignore = "a part that another test starts as a process of its own and kills"]
 fn signs_people_in() {
-    let file = PathBuf::from(told(FILE).as_ref());
-    let world = World::of(sqlite(&file), sqlite(&file));
     runtime().block_on(async {
+        let world = World::at(place()).await;
         let mut people = tokio::task::JoinSet::new();
         for number in 0..16 {
-            let world = world.clone();
+            let (world, organization) = (world.clone(), format!("killed-{}", std::process::id()));
             people.spawn(async move {
-                let person = world.person("acme", &number.to_string()).await;
+                let person = world.person(&organization, &number.to_string()).await;
                 for step in 101.. {
                     let session = world.sign_in(person.id, step, at(step)).await;
                     say(&format!("{} {step} {}", person.id.0, HEXLOWER.encode(&session.digest.0)));

@@ -12,6 +12,13 @@ macro_rules! on_every_engine {
                 crate::engines::on_sqlite(super::$promise);
             })*
         }
+
+        mod postgres {
+            $(#[test]
+            fn $promise() {
+                crate::engines::on_postgres(super::$promise);
+            })*
+        }
     };
 }
 
@@ -20,12 +27,17 @@ mod administration;
 mod audit;
 mod changes;
 mod child;
+mod cluster;
 mod codes;
 mod engines;
 mod enrollment;
+mod postgres_changes;
+mod postgres_server;
+mod processes;
 mod pruning;
 mod races;
 mod recovery;
+mod schema;
 mod sessions;
 mod sqlite_file;
 mod world;

@@ -12,14 +12,18 @@ use vestibule::second_factor::policy::Authority;
 use vestibule::store::sqlite::{OpenError, SqliteStore};
 
 use crate::child::Child;
-use crate::engines::{runtime, sqlite};
-use crate::world::{NOON, World, at, by_operator, sighting};
+use crate::engines::{Place, runtime, sqlite};
+use crate::world::{World, at, by_operator, sighting};
 
 /// A directory of its own, and the path of a store in it.
 fn place() -> (TempDir, PathBuf) {
     let directory = TempDir::new().expect("a temporary directory");
     let file = directory.path().join("vestibule.db");
     (directory, file)
+}
+
+fn world(file: &Path) -> World {
+    runtime().block_on(World::at(Place::Sqlite(file.to_owned())))
 }
 
 fn refused(file: &Path) -> OpenError {
@@ -222,7 +226,7 @@ fn the_schema_is_the_one_on_record() {
 #[test]
 fn what_can_not_be_logged_is_not_done() {
     let (_directory, file) = place();
-    let world = World::of(sqlite(&file), sqlite(&file));
+    let world = world(&file);
     runtime().block_on(async {
         let ann = world.person("acme", "ann").await;
         let refuse = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'the log is full'); END";
@@ -253,44 +257,5 @@ fn the_store_works_on_any_runtime() {
     for _ in 0..2 {
         let small = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         small.block_on(store.sight(sighting("acme", "ann"))).expect("sighted");
-    }
-}
-
-#[test]
-fn another_process_works_on_the_same_store() {
-    let (_directory, file) = place();
-    let world = World::of(sqlite(&file), sqlite(&file));
-    runtime().block_on(async {
-        let ann = world.person("acme", "ann").await;
-        let before = world.store.cursor().await.expect("read");
-        Child::resets(&file, ann.id);
-        assert_eq!(world.account(ann.id).await.factor, Factor::Reset { at: NOON });
-        assert!(!world.is_signed_in(&ann.session).await);
-        let (changes, _) = world.store.changes_since(before).await.expect("read");
-        assert_eq!(changes.len(), 2, "{changes:?}");
-        world.enroll(ann.id).await;
-    });
-}
-
-#[test]
-fn what_was_answered_as_done_survives_a_kill() {
-    for confirmed_at_least in [1, 50, 200, 500, 1000] {
-        let (_directory, file) = place();
-        let confirmed = Child::killed_while_signing_in(&file, confirmed_at_least);
-        assert!(confirmed.len() >= confirmed_at_least);
-        let store = sqlite(&file);
-        runtime().block_on(async {
-            for sign_in in &confirmed {
-                let session = store.verified_session(sign_in.digest).await.expect("read").expect("a session");
-                assert_eq!(session.account, sign_in.account);
-                let key = store.enrolled_key(sign_in.account).await.expect("read").expect("a key");
-                assert!(key.last_step >= sign_in.step, "{:?} < {:?}", key.last_step, sign_in.step);
-            }
-        });
-        let healthy: String = Connection::open(&file)
-            .expect("opened")
-            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-            .expect("checked");
-        assert_eq!(healthy, "ok");
     }
 }

@@ -18,6 +18,8 @@ use vestibule::store::{
     Acceptance, AuditEntry, AuditQuery, Confirmation, Effect, MatchedStep, NewSession, Sighting, Store,
 };
 
+use crate::engines::Place;
+
 /// When every story begins.
 pub(crate) const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
     /// Another one.
     pub(crate) other: Arc<dyn Store>,
+    /// Where it is.
+    pub(crate) place: Place,
 }
 
 /// Somebody with an authenticator, signed in with it.
@@ -49,8 +53,8 @@ pub(crate) struct Person {
 }
 
 impl World {
-    pub(crate) fn of(store: Arc<dyn Store>, other: Arc<dyn Store>) -> Self {
-        Self { store, other }
+    pub(crate) async fn at(place: Place) -> Self {
+        Self { store: place.open().await, other: place.open().await, place }
     }
 
     /// Somebody whom the dashboard names, without an authenticator.
@@ -186,11 +190,12 @@ pub(crate) fn recovery_codes() -> Vec<CodeDigest> {
     (0..10).map(|_| CodeDigest(bytes())).collect()
 }
 
-/// 32 bytes that are different each time.
+/// 32 bytes that are different each time, also in another process.
 fn bytes() -> [u8; 32] {
     static NEXT: AtomicI64 = AtomicI64::new(1);
     let mut bytes = [0xa5; 32];
     bytes[..8].copy_from_slice(&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    bytes[8..12].copy_from_slice(&std::process::id().to_be_bytes());
     bytes
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::changes;
 use super::job::Outcome;
 use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, Organization, OrganizationId};
-use crate::store::Sighting;
+use crate::store::{Sighting, sighting};
 
 /// The columns that [`read`] reads, of an account `a` in an organization `o`.
 pub(super) const COLUMNS: &str = "a.id, o.id, o.realm, o.name, o.requirement, \
@@ -50,14 +50,14 @@ pub(super) fn by_id(db: &Connection, id: AccountId) -> Outcome<Option<(Account, 
 
 /// The visitor's account if there is nothing to write: it is known, and has the name and address of the sighting.
 pub(super) fn up_to_date(db: &Connection, sighting: &Sighting) -> Outcome<Option<(Account, Organization)>> {
-    Ok(by_key(db, &sighting.key)?.filter(|(account, _)| !is_outdated(account, sighting)))
+    Ok(by_key(db, &sighting.key)?.filter(|(account, _)| !sighting::is_news(sighting, account)))
 }
 
 /// The visitor's account, made or brought up to date.
 pub(super) fn sight(tx: &Connection, sighting: &Sighting) -> Outcome<(Account, Organization)> {
     match by_key(tx, &sighting.key)? {
         None => make(tx, sighting)?,
-        Some((account, _)) if is_outdated(&account, sighting) => rename(tx, &account, sighting)?,
+        Some((account, _)) if sighting::is_news(sighting, &account) => rename(tx, &account, sighting)?,
         Some(known) => return Ok(known),
     }
     by_key(tx, &sighting.key)?.ok_or_else(|| "it is gone again".into())
@@ -71,12 +71,6 @@ fn by_key(db: &Connection, key: &AccountKey) -> Outcome<Option<(Account, Organiz
     Ok(db.prepare_cached(&sql)?.query_row([&key.realm, &key.organization, &key.user], read).optional()?)
 }
 
-/// A dashboard that gives no name or address takes none away.
-fn is_outdated(account: &Account, sighting: &Sighting) -> bool {
-    let differs = |given: &Option<String>, kept: &Option<String>| given.is_some() && given != kept;
-    differs(&sighting.email, &account.email) || differs(&sighting.name, &account.name)
-}
-
 fn make(tx: &Connection, sighting: &Sighting) -> Outcome<()> {
     let key = &sighting.key;
     tx.prepare_cached(
@@ -86,7 +80,7 @@ fn make(tx: &Connection, sighting: &Sighting) -> Outcome<()> {
     let organization: OrganizationId = tx
         .prepare_cached("SELECT id FROM organizations WHERE realm = ?1 AND name = ?2")?
         .query_row([&key.realm, &key.organization], |row| row.get(0))?;
-    let listing = listing(sighting.name.as_deref(), sighting.email.as_deref(), &key.user);
+    let listing = sighting::listing(sighting.name.as_deref(), sighting.email.as_deref(), &key.user);
     tx.prepare_cached(
         "INSERT INTO accounts (organization, user_id, email, name, listing) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
@@ -101,15 +95,7 @@ fn rename(tx: &Connection, account: &Account, sighting: &Sighting) -> Outcome<()
         account.id,
         email,
         name,
-        listing(name, email, &account.key.user)
+        sighting::listing(name, email, &account.key.user)
     ])?;
     changes::account(tx, account.id, sighting.at)
-}
-
-/// What lists are ordered by and searched in. A line break parts the fields: it sorts before whatever a name goes on
-/// with, and nobody types it into a search.
-fn listing(name: Option<&str>, email: Option<&str>, user: &str) -> String {
-    let mut listing = [name.unwrap_or_default(), email.unwrap_or_default(), user].join("\n");
-    listing.make_ascii_lowercase();
-    listing
 }

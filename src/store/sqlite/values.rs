@@ -70,18 +70,7 @@ macro_rules! words {
 words! {
     Requirement by Requirement::as_str, Requirement::parse;
     EventKind by EventKind::as_str, EventKind::parse;
-    VerifiedBy by verified_by, parse_verified_by;
-}
-
-const fn verified_by(by: VerifiedBy) -> &'static str {
-    match by {
-        VerifiedBy::Totp => "totp",
-        VerifiedBy::RecoveryCode => "recovery-code",
-    }
-}
-
-fn parse_verified_by(word: &str) -> Option<VerifiedBy> {
-    [VerifiedBy::Totp, VerifiedBy::RecoveryCode].into_iter().find(|by| verified_by(*by) == word)
+    VerifiedBy by VerifiedBy::as_str, VerifiedBy::parse;
 }
 
 fn unknown(word: &str) -> FromSqlError {

@@ -1,0 +1,113 @@
+//! The audit log: written in the transaction of what it tells, never changed.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::connection::Connection;
+use super::failure::Outcome;
+use super::values::{Address, row_number};
+use crate::second_factor::account::{AccountId, OrganizationId};
+use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
+use crate::store::{AuditEntry, AuditQuery, Page};
+
+/// Writes an entry about an account, in its organization.
+pub(super) async fn about(tx: &Connection, account: AccountId, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    write(tx, None, Event { kind, subject: Some(account) }, occasion).await
+}
+
+/// Writes an entry, with everybody's name as it is now. The subject must be of that organization.
+pub(super) async fn enter(
+    tx: &Connection,
+    organization: OrganizationId,
+    event: Event,
+    occasion: &Occasion,
+) -> Outcome<()> {
+    write(tx, Some(organization), event, occasion).await
+}
+
+/// In the subject's organization, unless another is named.
+async fn write(
+    tx: &Connection,
+    organization: Option<OrganizationId>,
+    event: Event,
+    occasion: &Occasion,
+) -> Outcome<()> {
+    let (actor, actor_account) = match occasion.actor {
+        Actor::Account(account) => ("account", Some(account)),
+        Actor::Operator => ("operator", None),
+        Actor::Gateway => ("gateway", None),
+    };
+    let sql = "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
+                                  organization, organization_name, address, request)
+               SELECT $1, $2, $3, $4::BIGINT,
+                      (SELECT coalesce(name, email, user_id) FROM accounts WHERE id = $4),
+                      s.id, coalesce(s.name, s.email, s.user_id), o.id, o.name, $5, $6
+               FROM organizations o LEFT JOIN accounts s ON s.id = $7 AND s.organization = o.id
+               WHERE o.id = coalesce($8, (SELECT organization FROM accounts WHERE id = $7))
+                     AND ($7 IS NULL OR s.id IS NOT NULL)";
+    let address = occasion.address.map(Address);
+    let written = tx
+        .execute(
+            sql,
+            &[
+                &occasion.at,
+                &event.kind,
+                &actor,
+                &actor_account,
+                &address,
+                &occasion.request,
+                &event.subject,
+                &organization,
+            ],
+        )
+        .await?;
+    if written == 1 { Ok(()) } else { Err("there is no such account in that organization".into()) }
+}
+
+pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
+    let filter = filter(query);
+    let sought: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&query.organization, Type::INT8), (&query.subject, Type::INT8)];
+    let total = db.planned_rows(&format!("SELECT count(*) FROM audit {filter}"), &sought).await?;
+    let total: i64 = total.first().ok_or("a count is one row")?.try_get(0)?;
+    let sql = format!(
+        "SELECT number, at, kind, actor, actor_account, actor_name, subject, subject_name,
+                organization_name, address, request
+         FROM audit {filter} ORDER BY number DESC LIMIT $3 OFFSET $4"
+    );
+    let (limit, offset) = (row_number(query.limit), row_number(query.offset));
+    let [organization, subject] = sought;
+    let part = [organization, subject, (&limit, Type::INT8), (&offset, Type::INT8)];
+    let rows = db.planned_rows(&sql, &part).await?;
+    Ok(Page { rows: rows.iter().map(entry).collect::<Outcome<_>>()?, total: total.unsigned_abs() })
+}
+
+/// Each condition names its parameter, so that all variants take the same.
+fn filter(query: &AuditQuery) -> String {
+    let organization = if query.organization.is_some() { "organization = $1" } else { "$1::BIGINT IS NULL" };
+    let subject = if query.subject.is_some() { "subject = $2" } else { "$2::BIGINT IS NULL" };
+    format!("WHERE {organization} AND {subject}")
+}
+
+fn entry(row: &Row) -> Outcome<AuditEntry> {
+    let actor: &str = row.try_get(3)?;
+    let actor = match actor {
+        "account" => Actor::Account(row.try_get(4)?),
+        "operator" => Actor::Operator,
+        "gateway" => Actor::Gateway,
+        other => return Err(format!("no such actor: {other:?}").into()),
+    };
+    let address: Option<Address> = row.try_get(9)?;
+    Ok(AuditEntry {
+        number: row.try_get(0)?,
+        at: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        actor,
+        actor_name: row.try_get(5)?,
+        subject: row.try_get(6)?,
+        subject_name: row.try_get(7)?,
+        organization: row.try_get(8)?,
+        address: address.map(|address| address.0),
+        request: row.try_get(10)?,
+    })
+}

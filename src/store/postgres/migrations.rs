@@ -1,0 +1,65 @@
+//! The shapes the database has had, one numbered file each; opening brings it to the last.
+//!
+//! A gateway of the release before goes on working beside one that has brought the database further, so a migration only
+//! adds. One that can't be written like that says so in [`OLDEST`]: programs that know less are then turned away.
+
+use tokio_postgres::error::SqlState;
+
+use super::connection::Connection;
+use super::failure::{Failure, Outcome, state};
+
+/// In their order. A file that was released once never changes again.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+
+/// The version that this program reads and writes: the number of the last file.
+pub(super) const VERSION: usize = MIGRATIONS.len();
+
+/// The oldest version whose programs can work with this one.
+const OLDEST: i64 = 1;
+
+/// Which version a database has, and the oldest whose programs can work with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) number: i64,
+    pub(super) oldest: i64,
+}
+
+/// `None` for a database in which no store was made yet.
+pub(super) async fn version(db: &Connection) -> Outcome<Option<Version>> {
+    let found = db.row("SELECT version, oldest FROM vestibule_schema", &[]).await;
+    match found {
+        Ok(Some(row)) => Ok(Some(Version { number: row.try_get(0)?, oldest: row.try_get(1)? })),
+        Ok(None) => Ok(None),
+        Err(failure) if state(&failure) == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Brings the database to [`VERSION`] in one transaction. Another process may be doing the same: one waits for the other.
+pub(super) async fn bring_up_to_date(tx: &Connection) -> Outcome<()> {
+    // An index on a table that has grown takes its time.
+    tx.batch("SET LOCAL statement_timeout = 0").await?;
+    tx.batch(
+        "CREATE TABLE IF NOT EXISTS vestibule_schema (
+             only_row BIGINT PRIMARY KEY CHECK (only_row = 1),
+             version BIGINT NOT NULL,
+             oldest BIGINT NOT NULL
+         );
+         INSERT INTO vestibule_schema VALUES (1, 0, 0) ON CONFLICT DO NOTHING;",
+    )
+    .await?;
+    let row = tx.row("SELECT version FROM vestibule_schema FOR UPDATE", &[]).await?.ok_or("its version is gone")?;
+    let number: i64 = row.try_get(0)?;
+    for (_, sql) in (1..).zip(MIGRATIONS).filter(|(step, _)| *step > number) {
+        tx.batch(sql).await?;
+    }
+    let sql = "UPDATE vestibule_schema SET version = greatest(version, $1), oldest = greatest(oldest, $2)";
+    tx.execute(sql, &[&i64::try_from(VERSION)?, &OLDEST]).await?;
+    Ok(())
+}
+
+/// Two processes made the same table at the same moment, and the server let one of them win.
+pub(super) fn lost_to_another(failure: &Failure) -> bool {
+    let taken = [&SqlState::UNIQUE_VIOLATION, &SqlState::DUPLICATE_TABLE, &SqlState::DUPLICATE_OBJECT];
+    state(failure).is_some_and(|state| taken.contains(&state))
+}

@@ -1,0 +1,287 @@
+//! What is PostgreSQL's own: the server, whom it lets in and how, that it may be restarted; the database and its shape.
+
+use std::error::Error as _;
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::Client;
+use vestibule::second_factor::account::Factor;
+use vestibule::second_factor::policy::Authority;
+use vestibule::store::postgres::{Database, Host, OpenError, Password, PostgresStore, Server};
+use vestibule::store::{Cursor, Store};
+
+use crate::cluster::{Cluster, connect, until};
+use crate::engines::{Place, on_postgres, runtime};
+use crate::world::{World, at, by_operator, sighting};
+
+/// The server itself, past the store.
+async fn server(world: &World) -> Client {
+    let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+    connect(database).await
+}
+
+async fn refused(database: &Database) -> OpenError {
+    match PostgresStore::open(database, None).await {
+        Ok(_) => panic!("{database} was opened"),
+        Err(error) => error,
+    }
+}
+
+/// The text and its causes, as they are printed.
+fn told(error: &OpenError) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told += &format!(": {error}");
+        cause = error.source();
+    }
+    told
+}
+
+#[test]
+fn a_store_goes_on_when_the_server_was_restarted() {
+    let cluster = Cluster::start(5432, &["fsync = off"], |_| {});
+    runtime().block_on(async {
+        let world = World::at(Place::Postgres(cluster.store().await)).await;
+        let ann = world.person("acme", "ann").await;
+        let before = world.other.cursor().await.expect("read");
+        for step in 101..105 {
+            cluster.restart();
+            // Every connection is dead; nobody who asks now is told so.
+            let session = world.sign_in(ann.id, step, at(step)).await;
+            assert!(world.is_signed_in(&session).await);
+            world.other.ready().await.expect("ready");
+        }
+        assert_eq!(world.other.changes_since(before).await.expect("read"), (vec![], before));
+    });
+}
+
+#[test]
+fn a_server_that_is_away_for_long_is_told_and_found_again() {
+    let port = free_port();
+    let cluster = Cluster::start(port, &["fsync = off"], |_| {});
+    runtime().block_on(async {
+        let world = World::at(Place::Postgres(cluster.store().await)).await;
+        cluster.stop();
+        let error = world.store.ready().await.expect_err("nobody is there");
+        assert_eq!(error.to_string(), "the store can't be written to");
+        cluster.restart();
+        until(async || world.store.ready().await.is_ok()).await;
+    });
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_the_store_is_told_without_the_password() {
+    let port = free_port();
+    let only_with_password = |folder: &Path| {
+        let rules = "local all vestibule trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(folder.join("pg_hba.conf"), rules).expect("written");
+    };
+    let options = ["fsync = off", "listen_addresses = '127.0.0.1'"];
+    let cluster = Cluster::start(port, &options, only_with_password);
+    runtime().block_on(async {
+        let admin = connect(&cluster.at("postgres")).await;
+        let users =
+            "CREATE ROLE owner LOGIN PASSWORD 'correct horse'; CREATE ROLE guest LOGIN PASSWORD 'correct horse';";
+        admin.batch_execute(users).await.expect("made");
+        admin.batch_execute("CREATE DATABASE kept OWNER owner").await.expect("made");
+        admin.batch_execute("CREATE DATABASE latin ENCODING LATIN1 LOCALE 'C' TEMPLATE template0").await.expect("made");
+        let database = |user: &str, password: &str, name: &str| Database {
+            servers: vec![Server { host: Host::Tcp("127.0.0.1".into()), port }],
+            user: user.into(),
+            password: Some(Password::new(password.into())).filter(|_| !password.is_empty()),
+            ..cluster.at(name)
+        };
+        let good = database("owner", "correct horse", "kept");
+        PostgresStore::try_out(&good, None).await.expect("it can be used");
+        assert!(told(&refused(&database("owner", "battery staple", "kept")).await).contains("turned the user"));
+        assert!(told(&refused(&database("owner", "", "kept")).await).contains("turned the user"));
+        assert!(told(&refused(&database("nobody", "battery staple", "kept")).await).contains("turned the user"));
+        assert!(told(&refused(&database("owner", "correct horse", "lost")).await).contains("does not exist"));
+        assert!(told(&refused(&database("guest", "correct horse", "kept")).await).contains("CREATE on its schema"));
+        let latin = refused(&cluster.at("latin")).await;
+        assert!(matches!(&latin, OpenError::Encoding { found, .. } if found == "LATIN1"), "{latin:?}");
+        let elsewhere = Server { host: Host::Tcp("127.0.0.1".into()), port: free_port() };
+        let nobody_there = refused(&Database { servers: vec![elsewhere], ..good.clone() }).await;
+        assert!(matches!(nobody_there, OpenError::Unreachable { .. }), "{nobody_there:?}");
+        let over_tls = PostgresStore::open(&good, Some(client(&[]))).await.err().expect("it offers none");
+        assert!(matches!(over_tls, OpenError::Tls { .. }), "{over_tls:?}");
+        for error in [&latin, &nobody_there, &over_tls, &refused(&database("owner", "battery staple", "kept")).await] {
+            let shown = format!("{} {error:?}", told(error));
+            assert!(!shown.contains("staple") && !shown.contains("horse"), "{shown}");
+            assert!(shown.contains("127.0.0.1") || shown.contains(".s.PGSQL"), "{shown}");
+        }
+        PostgresStore::open(&good, None).await.expect("it can be used").ready().await.expect("ready");
+    });
+}
+
+#[test]
+fn a_server_is_believed_by_its_certificate_for_its_host_alone() {
+    let authority = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new([]).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root = params.self_signed(&authority).expect("signed");
+    let issuer = Issuer::new(params, authority);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(["localhost".to_owned()]).expect("a name").signed_by(&key, &issuer);
+    let certificate = certificate.expect("signed");
+    let port = free_port();
+    let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\nhostssl all all ::1/128 trust\n";
+    let options = ["fsync = off", "listen_addresses = 'localhost'", "ssl = on", "ssl_cert_file = '../server.crt'"];
+    let options = [&options[..], &["ssl_key_file = '../server.key'"]].concat();
+    let cluster = Cluster::start(port, &options, |folder| {
+        for (name, content) in
+            [("pg_hba.conf", rules.to_owned()), ("server.crt", certificate.pem()), ("server.key", key.serialize_pem())]
+        {
+            fs::write(folder.join(name), content).expect("written");
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).expect("ours");
+        }
+    });
+    runtime().block_on(async {
+        let at = |host: &str| Database {
+            servers: vec![Server { host: Host::Tcp(host.into()), port }],
+            ..cluster.at("postgres")
+        };
+        let known = client(&[root.der().clone()]);
+        PostgresStore::try_out(&at("localhost"), Some(Arc::clone(&known))).await.expect("believed");
+        for (host, tls) in [("127.0.0.1", &known), ("localhost", &client(&[]))] {
+            let error = PostgresStore::try_out(&at(host), Some(Arc::clone(tls))).await.expect_err("not believed");
+            assert!(matches!(error, OpenError::Tls { .. }), "{error:?}");
+            assert!(told(&error).contains("certificate"), "{}", told(&error));
+        }
+        let error = refused(&at("localhost")).await;
+        assert!(matches!(error, OpenError::Refused { .. }), "the server wants TLS: {error:?}");
+    });
+}
+
+/// A client that believes these authorities.
+fn client(authorities: &[CertificateDer<'static>]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.clone()).expect("a certificate");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("good");
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Nobody else gets it for a while.
+fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("bound").port()
+}
+
+#[test]
+fn many_gateways_that_start_at_once_make_one_store() {
+    let cluster = Cluster::shared();
+    runtime().block_on(async {
+        for round in 0..3 {
+            let database = cluster.at(&format!("at_once_{round}"));
+            let admin = connect(&cluster.at("postgres")).await;
+            admin.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.expect("made");
+            let starts = (0..8).map(|_| {
+                let database = database.clone();
+                tokio::spawn(async move { PostgresStore::open(&database, None).await.expect("started") })
+            });
+            let mut accounts = vec![];
+            for start in starts.collect::<Vec<_>>() {
+                let store = start.await.expect("it ends well");
+                accounts.push(store.sight(sighting("acme", "ann")).await.expect("sighted"));
+            }
+            assert!(accounts.iter().all(|account| *account == accounts[0]));
+            cluster.drop(&database).await;
+        }
+    });
+}
+
+#[test]
+fn a_database_of_something_else_is_refused_and_left_as_it_is() {
+    on_postgres(async |world: World| {
+        let server = server(&world).await;
+        server.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.expect("emptied");
+        server.batch_execute("CREATE TABLE accounts (id INT); CREATE TABLE notes (t TEXT)").await.expect("made");
+        let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+        let error = refused(database).await;
+        assert!(matches!(error, OpenError::NotAStore { .. }), "{error:?}");
+        let tables = "SELECT relname::TEXT FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                      ORDER BY 1";
+        let left: Vec<String> = server.query(tables, &[]).await.expect("read").iter().map(|row| row.get(0)).collect();
+        assert_eq!(left, ["accounts", "notes"]);
+    });
+}
+
+#[test]
+fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_it() {
+    on_postgres(async |world: World| {
+        let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+        let server = server(&world).await;
+        server.batch_execute("UPDATE vestibule_schema SET version = 99, oldest = 1").await.expect("set");
+        PostgresStore::open(database, None).await.expect("it only added").ready().await.expect("ready");
+        let version = server.query_one("SELECT version FROM vestibule_schema", &[]).await.expect("read");
+        assert_eq!(version.get::<_, i64>(0), 99, "it stays as it is");
+        server.batch_execute("UPDATE vestibule_schema SET oldest = 98").await.expect("set");
+        let error = refused(database).await;
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn what_can_not_be_logged_is_not_done() {
+    on_postgres(async |world: World| {
+        let ann = world.person("acme", "ann").await;
+        let refuse =
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''the log is full''; END';
+                      CREATE TRIGGER refuse BEFORE INSERT ON audit EXECUTE FUNCTION refuse()";
+        server(&world).await.batch_execute(refuse).await.expect("good SQL");
+        let acme = Authority::Operator(world.organization("acme").await.id);
+        let error = world.store.reset_account(acme, ann.id, by_operator(at(1))).await.expect_err("it can't be logged");
+        assert_eq!(error.to_string(), "the store can't reset an account");
+        assert!(matches!(world.account(ann.id).await.factor, Factor::Enrolled { .. }));
+        assert!(world.is_signed_in(&ann.session).await);
+        world.store.ready().await.expect("the store goes on");
+    });
+}
+
+#[test]
+fn a_caller_that_goes_away_does_not_take_its_work_along() {
+    on_postgres(async |world: World| {
+        let ann = world.visitor("acme", "ann").await.id;
+        let holder = server(&world).await;
+        holder.batch_execute("BEGIN").await.expect("begun");
+        holder.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", &[&ann.0]).await.expect("locked");
+        let bucket = vestibule::second_factor::throttle::Bucket::Code;
+        let store = Arc::clone(&world.store);
+        let charge = tokio::spawn(async move { store.charge_attempt(ann, bucket, at(1)).await });
+        let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let observer = server(&world).await;
+        until(async || !observer.query(waiting, &[]).await.expect("asked").is_empty()).await;
+        charge.abort();
+        assert!(charge.await.expect_err("gone").is_cancelled());
+        holder.batch_execute("COMMIT").await.expect("let go");
+        let counted = "SELECT count(*) FROM failed_tries";
+        until(async || observer.query_one(counted, &[]).await.expect("asked").get::<_, i64>(0) == 1).await;
+    });
+}
+
+#[test]
+fn the_store_works_on_any_runtime() {
+    on_postgres(async |world: World| {
+        let Place::Postgres(database) = world.place.clone() else { panic!("it is about PostgreSQL") };
+        std::thread::spawn(move || {
+            let small = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            let store = small().block_on(PostgresStore::open(&database, None)).expect("opened");
+            for _ in 0..2 {
+                small().block_on(store.sight(sighting("acme", "ann"))).expect("sighted");
+            }
+        })
+        .join()
+        .expect("it ends well");
+        assert_eq!(world.store.cursor().await.expect("read"), Cursor(0));
+    });
+}

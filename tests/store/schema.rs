@@ -1,0 +1,59 @@
+//! The shape of what is kept: the same tables and columns on each engine, told in its own words.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use crate::cluster::connect;
+use crate::engines::{Place, on_postgres, on_sqlite, sqlite};
+use crate::world::World;
+
+/// Of each table, each column in its place: name, type as PostgreSQL calls it, whether it can be empty.
+type Shape = BTreeMap<String, Vec<(String, String, bool)>>;
+
+#[test]
+fn both_engines_keep_the_same_in_the_same_shape() {
+    let mut on_file = Shape::new();
+    on_sqlite(async |world: World| on_file = shape_of_file(&world));
+    on_postgres(async |world: World| {
+        let mut on_server = shape_on_server(&world).await;
+        assert!(on_server.remove("vestibule_schema").is_some(), "where SQLite has the header of its file");
+        assert!(on_server.len() >= 12, "{on_server:#?}");
+        assert_eq!(on_server, on_file);
+    });
+}
+
+fn shape_of_file(world: &World) -> Shape {
+    let Place::Sqlite(file) = &world.place else { panic!("it is about SQLite") };
+    let _store = sqlite(file);
+    let connection = Connection::open(file).expect("opened");
+    let sql = "SELECT t.name, c.name, c.type, c.\"notnull\" = 0 AND c.pk = 0
+               FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' ORDER BY t.name, c.cid";
+    let mut statement = connection.prepare(sql).expect("good SQL");
+    let mut rows = statement.query([]).expect("run");
+    let mut shape = Shape::new();
+    while let Some(row) = rows.next().expect("read") {
+        let word: String = row.get(2).expect("text");
+        let word = match word.as_str() {
+            "INTEGER" => "bigint",
+            "BLOB" => "bytea",
+            "TEXT" => "text",
+            other => panic!("{other}"),
+        };
+        let column = (row.get(1).expect("text"), word.to_owned(), row.get(3).expect("a truth"));
+        shape.entry(row.get(0).expect("text")).or_default().push(column);
+    }
+    shape
+}
+
+async fn shape_on_server(world: &World) -> Shape {
+    let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+    let sql = "SELECT table_name::TEXT, column_name::TEXT, data_type::TEXT, is_nullable = 'YES'
+               FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
+    let mut shape = Shape::new();
+    for row in connect(database).await.query(sql, &[]).await.expect("read") {
+        shape.entry(row.get(0)).or_default().push((row.get(1), row.get(2), row.get(3)));
+    }
+    shape
+}
