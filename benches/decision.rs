@@ -26,6 +26,7 @@ use vestibule::identity::credentials::Credentials;
 use vestibule::identity::probe::Freshness;
 use vestibule::listener::framing;
 use vestibule::memory::Memory;
+use vestibule::opening::open_store;
 use vestibule::proxy::headers;
 use vestibule::second_factor::account::AccountKey;
 use vestibule::second_factor::enrollment::PendingEnrollment;
@@ -35,7 +36,6 @@ use vestibule::second_factor::sealing::Sealed;
 use vestibule::second_factor::session::{Kind, PendingSession, Presented, SessionToken};
 use vestibule::second_factor::totp::Step;
 use vestibule::site::{Rule, Sites, rule};
-use vestibule::start::open_store;
 use vestibule::store::{Acceptance, Confirmation, NewSession, Sighting};
 use vestibule::telemetry::RequestIds;
 use vestibule::upstream::Pool;
@@ -182,7 +182,7 @@ impl World {
         let config = config::load(&file)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (gateway, token) = runtime.block_on(async {
-            let store = open_store(&config)?;
+            let store = open_store(&config).await?;
             let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
             let gateway = Arc::new(Gateway::new(config, Clock::system(), store, keyring));
             let token = enroll(&gateway).await?;

@@ -43,6 +43,7 @@ pub mod commands;
 pub mod config;
 pub mod key_file;
 pub mod open_files;
+pub mod opening;
 pub mod reload;
 pub mod service_manager;
 pub mod start;
@@ -72,6 +73,8 @@ pub mod forward_auth;
 pub mod pages;
 pub mod proxy;
 pub mod upstream;
+
+mod authorities;
 
 // What answers are made of.
 pub mod audience;

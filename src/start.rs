@@ -7,19 +7,19 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::Site;
-use crate::config::{Config, StoreUrl};
 use crate::gateway::{Gateway, Worker};
 use crate::key_file::{self, KeyError};
 use crate::listener::tls::{Certificates, Tls, TlsError};
 use crate::listener::{self, Address, BindError, Given, Sockets};
+use crate::opening::{OpenError, open_store};
 use crate::operations;
 use crate::proxy::tunnels::Holder;
 use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::session::{BindingCheck, VerifiedSession};
-use crate::store::sqlite::{OpenError, SqliteStore};
-use crate::store::{Expired, Store, StoreError};
+use crate::store::{Expired, StoreError};
 use crate::telemetry::causes;
 use crate::upstream::Pool;
 
@@ -77,13 +77,6 @@ pub struct Prepared {
     operations: tokio::net::TcpListener,
 }
 
-/// Opens the store of a configuration.
-pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
-    match &config.store.url {
-        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
-    }
-}
-
 /// Opens and reads everything the gateway needs, so that what is wrong is told before anybody is let in.
 pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartError> {
     prepare_on(Given::default(), config, clock).await
@@ -96,7 +89,7 @@ pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Pr
     let address = config.operations.listen;
     let operations =
         tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
-    let store = open_store(&config)?;
+    let store = open_store(&config).await?;
     let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
     let workers = config.server.workers.get();
     let gateway = Arc::new(Gateway::new(config, clock, store, keyring));

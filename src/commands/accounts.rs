@@ -64,7 +64,7 @@ impl Within {
 
 impl Accounts {
     pub(super) async fn run(self, common: &Common) -> Result<ExitCode, Failed> {
-        let (_, store) = common.open()?;
+        let (_, store) = common.open().await?;
         match self {
             Self::List(list) => list.run(common, store.as_ref()).await,
             Self::Show(which) => show(common, store.as_ref(), &which).await,

@@ -25,7 +25,7 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) async fn run(self, common: &Common) -> Result<ExitCode, Failed> {
-        let (_, store) = common.open()?;
+        let (_, store) = common.open().await?;
         let mut entries = Vec::new();
         let organizations = match &self.organization {
             None => vec![None],

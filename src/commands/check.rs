@@ -1,5 +1,5 @@
 //! `vestibule check`: everything that is wrong with the configuration, and with `--online` whether dashboards and
-//! issuers of tokens answer as it says.
+//! issuers of tokens answer as it says, and the store's server at all.
 
 use std::process::ExitCode;
 
@@ -16,13 +16,15 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::Credentials;
 use crate::identity::probe::Freshness;
 use crate::identity::{Unknown, Verdict, source, token};
+use crate::opening::try_out_server;
 use crate::start::certificates;
 use crate::telemetry::{causes, start_logging};
 use crate::upstream::Pool;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Also ask each dashboard who a visitor is that has not logged in, and fetch the keys that sign tokens
+    /// Also ask each dashboard who a visitor is that has not logged in, fetch the keys that sign tokens, and ask a PostgreSQL
+    /// server whether it can be used
     #[arg(long)]
     online: bool,
 }
@@ -58,10 +60,11 @@ impl Check {
     }
 }
 
-/// What everybody says that should not be.
+/// What is wrong with the store's server, and what everybody says that should not be.
 fn ask_all(config: &Config) -> Result<Vec<String>, Failed> {
     let mut findings = Vec::new();
     wait(async {
+        findings.extend(try_out_server(config).await.err().map(|error| causes(&error)));
         for site in &config.sites {
             findings.extend(match &site.identity.source {
                 Source::Probe(probe) => {

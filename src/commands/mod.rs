@@ -14,9 +14,9 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
+use crate::opening::open_store;
 use crate::second_factor::Timestamp;
 use crate::second_factor::event::{Actor, Occasion};
-use crate::start::open_store;
 use crate::store::Store;
 use crate::telemetry::causes;
 
@@ -95,9 +95,9 @@ impl Common {
     }
 
     /// The configuration, and its store.
-    fn open(&self) -> Result<(Config, Arc<dyn Store>), Failed> {
+    async fn open(&self) -> Result<(Config, Arc<dyn Store>), Failed> {
         let config = self.load()?;
-        let store = open_store(&config)?;
+        let store = open_store(&config).await?;
         Ok((config, store))
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Which {
 
 impl Organizations {
     pub(super) async fn run(self, common: &Common) -> Result<ExitCode, Failed> {
-        let (config, store) = common.open()?;
+        let (config, store) = common.open().await?;
         match self {
             Self::List => list(common, &config, store.as_ref()).await,
             Self::Require(which) => set(common, &config, store.as_ref(), &which, Requirement::Required).await,

@@ -9,6 +9,7 @@ mod named_file;
 mod path;
 mod server;
 mod site;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,11 +19,10 @@ use std::time::Duration;
 use toml::Spanned;
 
 use self::finding::{Check, Checked, Form};
-use self::named_file::file_path;
 use super::file::{self, Section};
 use super::problem::{Problems, Wrong};
 use super::read::{Reading, read};
-use super::{Config, Listen, Log, LogFormat, LogLevel, Store, StoreUrl, Totp, default};
+use super::{Config, Listen, Log, LogFormat, LogLevel, Totp, default};
 use crate::second_factor::session::Limits;
 
 const LONGEST_IDLE: Duration = Duration::from_hours(24);
@@ -89,16 +89,6 @@ impl Check<'_> {
             log: log?,
             sites: sites?,
             totp: totp?,
-        })
-    }
-
-    fn store(&mut self, written: &file::Store) -> Checked<Store> {
-        let folder = self.folder;
-        let url = self.optional("store.url", written.url.as_ref(), |text| store_url(text, folder));
-        let key_file = self.optional("store.key_file", written.key_file.as_ref(), |text| file_path(text, folder));
-        Ok(Store {
-            url: url?.unwrap_or_else(|| StoreUrl::Sqlite(folder.join(default::STORE_FILE))),
-            key_file: key_file?.unwrap_or_else(|| folder.join(default::KEY_FILE)),
         })
     }
 
@@ -170,21 +160,6 @@ impl Check<'_> {
 
     fn line(&self, written: &file::Text) -> usize {
         self.text[..written.span().start].matches('\n').count() + 1
-    }
-}
-
-fn store_url(text: &str, folder: &Path) -> Form<StoreUrl> {
-    let right = "\"sqlite:\" and the path of a file, as \"sqlite:vestibule.db\"";
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        return Err(Wrong::new("this version keeps its data in SQLite only, not yet in PostgreSQL", right));
-    }
-    let Some(path) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) else {
-        return Err(Wrong::new("this is no place to keep data", right));
-    };
-    match path {
-        ":memory:" => Err(Wrong::new("in memory, every second factor would be lost at the next start", right)),
-        path if path.contains('?') => Err(Wrong::new("the URL takes no parameters", right)),
-        path => file_path(path, folder).map(StoreUrl::Sqlite),
     }
 }
 

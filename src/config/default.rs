@@ -5,6 +5,8 @@ use std::time::Duration;
 
 pub(super) const OPERATIONS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 pub(super) const STORE_FILE: &str = "vestibule.db";
+pub(super) const STORE_CONNECTIONS: usize = 16;
+pub(super) const POSTGRES_PORT: u16 = 5432;
 pub(super) const KEY_FILE: &str = "vestibule.key";
 pub(super) const IDLE: Duration = Duration::from_hours(1);
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);

@@ -68,6 +68,8 @@ pub(super) struct Operations {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) url: Option<Text>,
+    pub(super) password_file: Option<Text>,
+    pub(super) connections: Option<Spanned<i64>>,
     pub(super) key_file: Option<Text>,
 }
 

@@ -28,6 +28,7 @@ pub use self::identity::{
 };
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
+use crate::store::postgres::Database;
 
 /// Everything that one configuration file says.
 #[derive(Debug, Clone)]
@@ -137,6 +138,31 @@ pub struct Store {
 pub enum StoreUrl {
     /// An embedded database in this file.
     Sqlite(PathBuf),
+    /// A database on a PostgreSQL server.
+    Postgres(Postgres),
+}
+
+/// A database on a PostgreSQL server, and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// Which.
+    pub database: Database,
+    /// How what is said to the server is protected.
+    pub tls: PostgresTls,
+}
+
+/// How what is said to a PostgreSQL server is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostgresTls {
+    /// Not at all.
+    Off,
+    /// TLS, with whoever answers.
+    Unverified,
+    /// TLS, the server's certificate verified for the host.
+    Verified {
+        /// PEM file of the authorities to believe instead of the system's.
+        authorities: Option<PathBuf>,
+    },
 }
 
 /// What authenticators show.

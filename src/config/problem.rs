@@ -46,6 +46,29 @@ fn within(text: &str, span: Range<usize>) -> Range<usize> {
     start..text.ceil_char_boundary(span.end).max(start)
 }
 
+/// A text in which every password of a URL is stars, as many as it has bytes: a line that is shown may end in a log.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, url) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end = url.find(['"', '\'', '\n', ' ']).unwrap_or(url.len());
+        let (url, after) = url.split_at(end);
+        // Without an "@", what looks like a port may be a password whose end is missing.
+        let user = url.rfind('@').unwrap_or_else(|| url.find(['/', '?']).unwrap_or(url.len()));
+        match url[..user].split_once(':') {
+            Some((name, word)) if url[user..].starts_with('@') || !word.bytes().all(|byte| byte.is_ascii_digit()) => {
+                shown.extend([name, ":", &"*".repeat(word.len()), &url[user..]]);
+            }
+            _ => shown.push_str(url),
+        }
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// What is wrong, and what would be right: the two halves of every message.
 #[derive(Debug)]
 pub(super) struct Wrong {
@@ -70,7 +93,7 @@ pub struct Problems {
 impl Problems {
     pub(super) fn new(file: &Path, text: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        Self { file: file.to_owned(), text: text.to_owned(), found: problems }
+        Self { file: file.to_owned(), text: without_passwords(text), found: problems }
     }
 
     /// A file of which nothing is known but why.
@@ -138,3 +161,26 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (text, shown) in [
+            ("url = \"postgres://v:se:cr@et@db/v\" # x", "url = \"postgres://v:********@db/v\" # x"),
+            ("url = 'postgres://v:passé@db'", "url = 'postgres://v:******@db'"),
+            ("url = \"postgres://v:secret/v\"", "url = \"postgres://v:******/v\""),
+            ("url = \"postgres://v@db:5432/v\"", "url = \"postgres://v@db:5432/v\""),
+            (
+                "upstream = \"http://127.0.0.1:3000\"\nurl = \"/x\"",
+                "upstream = \"http://127.0.0.1:3000\"\nurl = \"/x\"",
+            ),
+            ("a = \"http://[::1]:80\"", "a = \"http://[:********\""),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+            assert_eq!(without_passwords(text).len(), text.len());
+        }
+    }
+}

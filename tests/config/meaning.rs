@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use vestibule::config::{
-    AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, PathPattern, Scalar,
-    Site, Source, StoreUrl, UpstreamAddress, Value, parse,
+    AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, PathPattern, Postgres,
+    PostgresTls, Scalar, Site, Source, StoreUrl, UpstreamAddress, Value, parse,
 };
 use vestibule::second_factor::account::Requirement;
+use vestibule::store::postgres::{Database, Host, Password, Server};
 
 use crate::{SMALL, read, small_with};
 
@@ -90,6 +91,63 @@ locked = true
     let Source::Probe(probe) = &site.identity.source else { panic!("the dashboard is asked") };
     assert_eq!(probe.cache, Duration::ZERO);
     assert_eq!(site.organization, OrganizationPolicy::Locked(Requirement::Required));
+}
+
+/// The store that these lines mean.
+fn store(lines: &str) -> Postgres {
+    match config("[store]", lines).store.url {
+        StoreUrl::Postgres(postgres) => postgres,
+        StoreUrl::Sqlite(file) => panic!("{}", file.display()),
+    }
+}
+
+#[test]
+fn a_postgresql_store_is_named_by_its_url() {
+    let at = |url: &str| store(&format!("url = \"{url}\""));
+    let tcp = |host: &str, port| Server { host: Host::Tcp(host.into()), port };
+    let unix = |port| Server { host: Host::Unix("/run/postgresql".into()), port };
+    let is = |url: &str, servers: &[Server], user: &str, name: &str| {
+        let Database { servers: found, name: database, user: as_whom, password: _, connections } = at(url).database;
+        assert_eq!((&found[..], as_whom.as_str(), database.as_str()), (servers, user, name), "{url}");
+        assert_eq!(connections, 16);
+    };
+    is("postgres://v@db.example/store", &[tcp("db.example", 5432)], "v", "store");
+    is("postgresql://v@db.example:6432", &[tcp("db.example", 6432)], "v", "v");
+    is("postgres://v:p@[2001:db8::1]:5433/s", &[tcp("2001:db8::1", 5433)], "v", "s");
+    is("postgres://v@a,b:5433/s", &[tcp("a", 5432), tcp("b", 5433)], "v", "s");
+    is("postgres://v%40acme:p@db/s%2Ft", &[tcp("db", 5432)], "v@acme", "s/t");
+    is("postgres://v@/s?host=/run/postgresql", &[unix(5432)], "v", "s");
+    is("postgres://v@:5433/s?host=/run/postgresql", &[unix(5433)], "v", "s");
+    is("postgres://v@%2Frun%2Fpostgresql:5433/s", &[unix(5433)], "v", "s");
+    assert_eq!(store("url = \"postgres://v@db\"\nconnections = 4").database.connections, 4);
+}
+
+#[test]
+fn the_password_of_the_store_is_in_the_url_or_a_file() {
+    let password = |password: &str| Some(Password::new(password.into()));
+    assert_eq!(store("url = \"postgres://v:a%20b:c@db\"").database.password, password("a b:c"));
+    assert_eq!(store("url = \"postgres://v@db\"").database.password, None);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "correct horse\n").expect("written");
+    let from_file = format!("url = \"postgres://v@db\"\npassword_file = \"{}\"", file.path().display());
+    let found = store(&from_file);
+    assert_eq!(found.database.password, password("correct horse"));
+    assert!(!format!("{found:?}").contains("horse"));
+}
+
+#[test]
+fn a_store_on_another_machine_is_believed_by_its_certificate_unless_it_is_said_otherwise() {
+    let tls = |url: &str| store(&format!("url = \"{url}\"")).tls;
+    let verified = PostgresTls::Verified { authorities: None };
+    for local in ["v@localhost", "v@127.0.0.1", "v@[::1]", "v@/v?host=/run/postgresql"] {
+        assert_eq!(tls(&format!("postgres://{local}")), PostgresTls::Off);
+    }
+    for distant in ["v@db.example", "v@10.0.0.7", "v@localhost,db.example"] {
+        assert_eq!(tls(&format!("postgres://{distant}")), verified);
+    }
+    assert_eq!(tls("postgres://v@localhost?sslmode=verify-full"), verified);
+    assert_eq!(tls("postgres://v@db.example?sslmode=require"), PostgresTls::Unverified);
+    assert_eq!(tls("postgres://v@db.example?sslmode=disable"), PostgresTls::Off);
 }
 
 #[test]

@@ -153,7 +153,24 @@ const BAD_VALUES: &[BadValue] = &[
     ("[server]", "workers = \"2\"", "server.workers", "wrong type: string", "a whole number"),
     ("[operations]", "listen = \"127.0.0.1:8080\"", "operations.listen", "visitors come in here", "of its own"),
     ("[operations]", "listen = \"unix:/run/x\"", "operations.listen", "no address", "an IP address and a port"),
-    ("[store]", "url = \"postgres://db/vestibule\"", "store.url", "SQLite only", "sqlite:vestibule.db"),
+    ("[store]", "url = \"postgres://db/vestibule\"", "store.url", "no user", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@/vestibule\"", "store.url", "no host", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@db:x/vestibule\"", "store.url", "port is none", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@db:0\"", "store.url", "port is none", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@d b\"", "store.url", "host is none", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@db,\"", "store.url", "host is none", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@[::1\"", "store.url", "without a \"]\"", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v%ff@db\"", "store.url", "no character", "postgres://user@host"),
+    ("[store]", "url = \"postgres://v@db?sslmode=prefer\"", "store.url", "switch off", "verify-full"),
+    ("[store]", "url = \"postgres://v@db?sslmode=verify-ca\"", "store.url", "any server", "verify-full"),
+    ("[store]", "url = \"postgres://v@db?sslmode=on\"", "store.url", "no sslmode", "verify-full"),
+    ("[store]", "url = \"postgres://v@db?timeout=1\"", "store.url", "parameter \"timeout\"", "sslrootcert"),
+    ("[store]", "url = \"postgres://v@db?sslrootcert=no.pem\"", "store.url", "can't be read", "relative paths"),
+    ("[store]", "url = \"postgres://v@/v?host=/run&sslmode=require\"", "store.url", "Unix socket", "postgres://"),
+    ("[store]", "url = \"postgres://v@db/v?host=/run\"", "store.url", "a host twice", "postgres://user@host"),
+    ("[store]", "connections = 4", "store.connections", "SQLite has none", "postgres://user@host"),
+    ("[store]", "password_file = \"no\"", "store.password_file", "can't be read", "relative paths"),
+    ("[store]", "url = \"postgres://v@db\"\nconnections = 0", "store.connections", "0 connections", "1 to 1000"),
     ("[store]", "url = \"vestibule.db\"", "store.url", "no place to keep data", "sqlite:vestibule.db"),
     ("[store]", "url = \"sqlite::memory:\"", "store.url", "lost", "sqlite:vestibule.db"),
     ("[store]", "url = \"sqlite:\"", "store.url", "names no file", "a path"),
@@ -529,6 +546,18 @@ fn a_file_that_ends_anywhere_never_panics() {
         let text = &whole[..whole.floor_char_boundary(end)];
         if let Err(problems) = read(text) {
             assert!(!problems.to_string().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_password_in_a_url_that_is_wrong_is_not_shown() {
+    for url in
+        ["postgres://v:horse@db?sslmode=on", "postgres://v:horse/v", "postgres://v:ho%ffrse@db", "mysql://v:horse@db"]
+    {
+        let problems = read(&small_with("[store]", &format!("url = \"{url}\""))).expect_err("a problem");
+        for shown in [problems.to_string(), problems.to_json().to_string()] {
+            assert!(!shown.contains("rse"), "{shown}");
         }
     }
 }

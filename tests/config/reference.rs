@@ -119,6 +119,7 @@ fn every_key_that_the_reference_shows_is_accepted() {
     let secret = folder.path().join("login.secret");
     fs::write(&secret, "a secret of 32 bytes or even more").expect("a file");
     fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).expect("a mode");
+    fs::write(folder.path().join("store-password"), "secret\n").expect("a file");
     fs::write(folder.path().join("logo.svg"), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").expect("a file");
 
     let whole = reference();
@@ -150,6 +151,9 @@ fn paragraph(lines: &[&str], number: usize) -> Range<usize> {
 fn in_context(line: &str, text: String) -> String {
     if line.starts_with("# upstream_name") || line.starts_with("# upstream_authorities") {
         return text.replace("\"http://127", "\"https://127");
+    }
+    if line.starts_with("# password_file") || line.starts_with("# connections") {
+        return text.replace("\"sqlite:vestibule.db\"", "\"postgres://vestibule@127.0.0.1\"");
     }
     if line.starts_with("# login") {
         return text.replace("\npublic = []", "\npublic = [\"/login\"]");

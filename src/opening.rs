@@ -1,0 +1,53 @@
+//! From a configuration to an open store.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use crate::authorities;
+use crate::config::{Config, Postgres, PostgresTls, StoreUrl};
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, postgres, sqlite};
+
+/// Why a store can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file can't be used.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// The database can't be used.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
+    /// The authorities that vouch for the server can't be read.
+    #[error("the authorities of the store's server can't be read")]
+    Authorities(#[source] io::Error),
+}
+
+/// Opens the store of a configuration, and makes it if there is none yet.
+pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
+        StoreUrl::Postgres(Postgres { database, tls }) => {
+            Ok(Arc::new(PostgresStore::open(database, client(tls)?).await?))
+        }
+    }
+}
+
+/// Why the server of the configuration's store can't be used, if it has one and that can't. Nothing is made or changed.
+pub async fn try_out_server(config: &Config) -> Result<(), OpenError> {
+    match &config.store.url {
+        StoreUrl::Sqlite(_) => Ok(()),
+        StoreUrl::Postgres(Postgres { database, tls }) => Ok(PostgresStore::try_out(database, client(tls)?).await?),
+    }
+}
+
+fn client(tls: &PostgresTls) -> Result<Option<Arc<ClientConfig>>, OpenError> {
+    let config = match tls {
+        PostgresTls::Off => return Ok(None),
+        PostgresTls::Unverified => authorities::client_of_anybody(),
+        PostgresTls::Verified { authorities } => authorities::client(authorities.as_deref()),
+    };
+    config.map(|config| Some(Arc::new(config))).map_err(OpenError::Authorities)
+}
