@@ -92,6 +92,11 @@ impl Cluster {
         }
     }
 
+    /// The folder of its socket, and the port in the socket's name.
+    pub(crate) fn socket(&self) -> (&Path, u16) {
+        (&self.folder, self.port)
+    }
+
     /// A new store in a database of its own.
     pub(crate) async fn store(&self) -> Database {
         static MADE: AtomicU32 = AtomicU32::new(0);
@@ -127,6 +132,11 @@ impl Cluster {
         self.control("restart");
     }
 
+    /// Starts a server that was stopped.
+    pub(crate) fn go_on(&self) {
+        self.control("start");
+    }
+
     /// Stops the server.
     pub(crate) fn stop(&self) {
         self.control("stop");
@@ -135,8 +145,8 @@ impl Cluster {
     fn control(&self, what: &str) {
         let data = self.folder.join("data");
         let mut command = Command::new(programs().join("pg_ctl"));
-        command.args([what, "-s", "-w", "-t", "120", "-m", "fast", "-D"]).arg(&data).current_dir("/");
-        if what == "restart" {
+        command.args([what, "-s", "-w", "-t", "120", "-D"]).arg(&data).current_dir("/");
+        if what != "stop" {
             command.arg("-l").arg(self.folder.join("log"));
         }
         if fs::metadata(&data).expect("there").uid() == NOBODY {

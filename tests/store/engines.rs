@@ -33,7 +33,7 @@ impl Place {
         match self {
             Self::Sqlite(file) => format!("sqlite\t{}", file.display()),
             Self::Postgres(database) => {
-                let [Server { host: Host::Unix(folder), port }] = &database.servers[..] else { panic!("{database:?}") };
+                let (folder, port) = Cluster::shared().socket();
                 format!("postgres\t{}\t{port}\t{}", folder.display(), database.name)
             }
         }

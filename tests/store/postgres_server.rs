@@ -11,14 +11,16 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Client;
-use vestibule::second_factor::account::Factor;
+use vestibule::second_factor::account::{Factor, Requirement};
 use vestibule::second_factor::policy::Authority;
 use vestibule::store::postgres::{Database, Host, OpenError, Password, PostgresStore, Server};
-use vestibule::store::{Cursor, Store};
+use vestibule::store::{Counts, Cursor, Effect, Store};
 
 use crate::cluster::{Cluster, connect, until};
 use crate::engines::{Place, on_postgres, runtime};
-use crate::world::{World, at, by_operator, sighting};
+use crate::world::{
+    World, at, by, by_operator, confirmation, new_session, pending_enrollment, session_of, sighting, token,
+};
 
 /// The server itself, past the store.
 async fn server(world: &World) -> Client {
@@ -35,13 +37,13 @@ async fn refused(database: &Database) -> OpenError {
 
 /// The text and its causes, as they are printed.
 fn told(error: &OpenError) -> String {
-    let mut told = error.to_string();
+    let mut told = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        told += &format!(": {error}");
+        told.push(error.to_string());
         cause = error.source();
     }
-    told
+    told.join(": ")
 }
 
 #[test]
@@ -71,7 +73,7 @@ fn a_server_that_is_away_for_long_is_told_and_found_again() {
         cluster.stop();
         let error = world.store.ready().await.expect_err("nobody is there");
         assert_eq!(error.to_string(), "the store can't be written to");
-        cluster.restart();
+        cluster.go_on();
         until(async || world.store.ready().await.is_ok()).await;
     });
 }
@@ -258,9 +260,8 @@ fn a_caller_that_goes_away_does_not_take_its_work_along() {
         let bucket = vestibule::second_factor::throttle::Bucket::Code;
         let store = Arc::clone(&world.store);
         let charge = tokio::spawn(async move { store.charge_attempt(ann, bucket, at(1)).await });
-        let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
         let observer = server(&world).await;
-        until(async || !observer.query(waiting, &[]).await.expect("asked").is_empty()).await;
+        is_waited_for(&observer).await;
         charge.abort();
         assert!(charge.await.expect_err("gone").is_cancelled());
         holder.batch_execute("COMMIT").await.expect("let go");
@@ -283,5 +284,109 @@ fn the_store_works_on_any_runtime() {
         .join()
         .expect("it ends well");
         assert_eq!(world.store.cursor().await.expect("read"), Cursor(0));
+    });
+}
+
+#[test]
+fn what_lists_say_of_their_length_is_what_is_in_them() {
+    on_postgres(async |world: World| {
+        let people = ["ann", "bob", "cleo"].map(|user| (user, "acme"));
+        for (user, organization) in people.into_iter().chain([("dora", "globex")]) {
+            let person = world.person(organization, user).await;
+            world.sign_in(person.id, 101, at(1)).await;
+        }
+        world.visitor("acme", "eve").await;
+        let of = async |user| world.store.sight(sighting("acme", user)).await.expect("sighted").0.id;
+        let (ann, bob, cleo) = (of("ann").await, of("bob").await, of("cleo").await);
+        world.give_code(ann, 102, Effect::Disable, at(2)).await;
+        let acme = Authority::Operator(world.organization("acme").await.id);
+        world.store.reset_account(acme, bob, by_operator(at(3))).await.expect("answered").expect("reset");
+        world.store.reset_account(acme, bob, by_operator(at(3))).await.expect("answered");
+        world.enroll(bob).await;
+        let session = world.sign_in(cleo, 103, at(3)).await;
+        let pending = pending_enrollment(cleo, session.digest, at(4));
+        world.give_code(cleo, 104, Effect::StartReplacement(pending.clone()), at(4)).await;
+        session_of(
+            world.store.confirm_enrollment(confirmation(pending, 105), by(cleo, at(5))).await.expect("answered"),
+        );
+        world.store.set_requirement(acme, Requirement::Required, by_operator(at(4))).await.expect("answered");
+        let differing = "SELECT count(*) FROM organizations o JOIN
+                             (SELECT organization, sum(accounts) AS accounts, sum(enrolled) AS enrolled,
+                                     sum(entries) AS entries FROM tallies GROUP BY organization) t ON t.organization = o.id
+                         WHERE t.accounts <> (SELECT count(*) FROM accounts WHERE organization = o.id)
+                            OR t.enrolled <> (SELECT count(enrolled_at) FROM accounts WHERE organization = o.id)
+                            OR t.entries <> (SELECT count(*) FROM audit WHERE organization = o.id)";
+        let server = server(&world).await;
+        assert_eq!(server.query_one(differing, &[]).await.expect("read").get::<_, i64>(0), 0);
+        let counted = world.store.counts(world.organization("acme").await.id).await.expect("counted");
+        assert_eq!(counted, Counts { accounts: 4, enrolled: 2 });
+    });
+}
+
+#[test]
+fn what_lost_to_a_deadlock_is_done_again() {
+    on_postgres(async |world: World| {
+        let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+        let ann = world.person("acme", "ann").await;
+        let rival = server(&world).await;
+        // Who looks for a deadlock finds it and gives up; the rival does not look.
+        let looking = format!("ALTER DATABASE {} SET deadlock_timeout = '3s'", database.name);
+        rival.batch_execute(&looking).await.expect("set");
+        rival.batch_execute("SET deadlock_timeout = '1h'; BEGIN").await.expect("begun");
+        rival.execute("SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE", &[&ann.session.id.0]).await.expect("locked");
+        let store = PostgresStore::open(database, None).await.expect("opened");
+        let matched = world.step(ann.id, 101).await;
+        let step_up = tokio::spawn(async move {
+            let effect = Effect::StepUp { session: ann.session.id, digest: token() };
+            store.accept_step(ann.id, matched, effect, by(ann.id, at(1))).await
+        });
+        is_waited_for(&server(&world).await).await;
+        rival.execute("SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE", &[&ann.id.0]).await.expect("locked");
+        rival.batch_execute("COMMIT").await.expect("committed");
+        session_of(step_up.await.expect("it ends well").expect("answered"));
+    });
+}
+
+/// Waits until a transaction waits for another.
+async fn is_waited_for(observer: &Client) {
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    until(async || !observer.query(waiting, &[]).await.expect("asked").is_empty()).await;
+}
+
+/// From now on the first connection that writes to the audit log ends there; with `deferred`, when it commits.
+async fn end_the_first_that_logs(world: &World, deferred: bool) {
+    let kind = if deferred { "CONSTRAINT TRIGGER" } else { "TRIGGER" };
+    let when = if deferred { "DEFERRABLE INITIALLY DEFERRED" } else { "" };
+    let sql = format!(
+        "CREATE SEQUENCE times;
+         CREATE FUNCTION end_the_first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+             IF nextval(''times'') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NULL;
+         END';
+         CREATE {kind} end_the_first AFTER INSERT ON audit {when} FOR EACH ROW EXECUTE FUNCTION end_the_first()"
+    );
+    server(world).await.batch_execute(&sql).await.expect("good SQL");
+}
+
+#[test]
+fn what_a_broken_connection_undid_is_done_again() {
+    on_postgres(async |world: World| {
+        let ann = world.person("acme", "ann").await;
+        end_the_first_that_logs(&world, false).await;
+        world.sign_in(ann.id, 101, at(1)).await;
+        assert_eq!(world.store.sessions_of(ann.id).await.expect("listed").len(), 2, "once");
+    });
+}
+
+#[test]
+fn what_may_have_been_committed_or_not_is_an_error_and_not_tried_again() {
+    on_postgres(async |world: World| {
+        let ann = world.person("acme", "ann").await;
+        end_the_first_that_logs(&world, true).await;
+        let (matched, effect) = (world.step(ann.id, 101).await, Effect::SignIn(new_session()));
+        let error = world.store.accept_step(ann.id, matched, effect, by(ann.id, at(1))).await.expect_err("unknown");
+        assert_eq!(error.to_string(), "the store can't accept a code");
+        let times = server(&world).await.query_one("SELECT last_value FROM times", &[]).await.expect("read");
+        assert_eq!(times.get::<_, i64>(0), 1, "once");
+        world.sign_in(ann.id, 101, at(2)).await;
     });
 }

@@ -18,6 +18,7 @@ fn both_engines_keep_the_same_in_the_same_shape() {
     on_postgres(async |world: World| {
         let mut on_server = shape_on_server(&world).await;
         assert!(on_server.remove("vestibule_schema").is_some(), "where SQLite has the header of its file");
+        assert!(on_server.remove("tallies").is_some(), "what SQLite counts fast enough");
         assert!(on_server.len() >= 12, "{on_server:#?}");
         assert_eq!(on_server, on_file);
     });
@@ -34,14 +35,14 @@ fn shape_of_file(world: &World) -> Shape {
     let mut rows = statement.query([]).expect("run");
     let mut shape = Shape::new();
     while let Some(row) = rows.next().expect("read") {
-        let word: String = row.get(2).expect("text");
-        let word = match word.as_str() {
+        let declared: String = row.get(2).expect("text");
+        let same = match declared.as_str() {
             "INTEGER" => "bigint",
             "BLOB" => "bytea",
             "TEXT" => "text",
             other => panic!("{other}"),
         };
-        let column = (row.get(1).expect("text"), word.to_owned(), row.get(3).expect("a truth"));
+        let column = (row.get(1).expect("text"), same.to_owned(), row.get(3).expect("a truth"));
         shape.entry(row.get(0).expect("text")).or_default().push(column);
     }
     shape

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::changes;
 use super::connection::{Connection, Params};
 use super::failure::Outcome;
+use super::tallies::{self, Turn};
 use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, Organization, OrganizationId};
 use crate::second_factor::totp::Step;
 use crate::store::{KeyId, Sighting, sighting};
@@ -123,13 +124,17 @@ async fn make(tx: &Connection, sighting: &Sighting) -> Outcome<()> {
         None => make_organization(tx, sighting).await?,
     };
     let listing = sighting::listing(sighting.name.as_deref(), sighting.email.as_deref(), &key.user);
-    tx.execute(
-        "INSERT INTO accounts (organization, user_id, email, name, listing) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
-        &[&organization, &key.user, &sighting.email, &sighting.name, &listing],
-    )
-    .await?;
-    Ok(())
+    let made = tx
+        .row(
+            "INSERT INTO accounts (organization, user_id, email, name, listing) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING RETURNING id",
+            &[&organization, &key.user, &sighting.email, &sighting.name, &listing],
+        )
+        .await?;
+    match made {
+        Some(row) => tallies::count(tx, row.try_get(0)?, Turn::Seen).await,
+        None => Ok(()),
+    }
 }
 
 async fn make_organization(tx: &Connection, sighting: &Sighting) -> Outcome<OrganizationId> {

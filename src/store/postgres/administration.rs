@@ -5,14 +5,15 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::connection::Connection;
 use super::failure::Outcome;
+use super::tallies::{self, Turn};
 use super::values::row_number;
 use super::{accounts, attempts, audit, changes, codes, sessions};
 use crate::second_factor::Timestamp;
-use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
+use crate::second_factor::account::{Account, AccountId, Organization, Requirement};
 use crate::second_factor::event::{Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::throttle::{Bucket, WINDOW};
-use crate::store::{AccountQuery, AccountRecord, Counts, Page};
+use crate::store::{AccountQuery, AccountRecord, Page};
 
 pub(super) async fn reset(
     tx: &Connection,
@@ -37,6 +38,7 @@ pub(super) async fn reset(
     attempts::forget_all(tx, account).await?;
     sessions::end_all(tx, account, occasion.at).await?;
     changes::account(tx, account, occasion.at).await?;
+    tallies::count(tx, account, Turn::Left).await?;
     audit::enter(tx, organization, Event { kind: EventKind::Reset, subject: Some(account) }, occasion).await?;
     Ok(accounts::by_id(tx, account).await?.map(|(account, _)| account))
 }
@@ -48,7 +50,6 @@ pub(super) async fn set_requirement(
     occasion: &Occasion,
 ) -> Outcome<bool> {
     let organization = by.organization();
-    tx.row("SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE", &[&organization]).await?;
     let sql = "UPDATE organizations SET requirement = $2 WHERE id = $1 AND requirement <> $2";
     if tx.execute(sql, &[&organization, &requirement]).await? == 0 {
         return Ok(false);
@@ -66,8 +67,14 @@ pub(super) async fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<P
     let filter = filter(query);
     let search = pattern(query.search.as_deref().unwrap_or_default());
     let sought: [(&(dyn ToSql + Sync), Type); 2] = [(&query.organization, Type::INT8), (&search, Type::TEXT)];
-    let total = db.planned_rows(&format!("SELECT count(*) FROM accounts a {filter}"), &sought).await?;
-    let total: i64 = total.first().ok_or("a count is one row")?.try_get(0)?;
+    let total = match (query.search.as_deref(), query.enrolled_only) {
+        (None | Some(""), false) => tallies::counts(db, query.organization).await?.accounts,
+        (None | Some(""), true) => tallies::counts(db, query.organization).await?.enrolled,
+        (Some(_), _) => {
+            let counted = db.planned_rows(&format!("SELECT count(*) FROM accounts a {filter}"), &sought).await?;
+            counted.first().ok_or("a count is one row")?.try_get::<_, i64>(0)?.unsigned_abs()
+        }
+    };
     // The inner query walks an index alone; only the rows of this page are then looked up.
     let sql = format!(
         "SELECT {},
@@ -90,7 +97,7 @@ pub(super) async fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<P
         (&since, Type::INT8),
     ];
     let rows = db.planned_rows(&sql, &part).await?;
-    Ok(Page { rows: rows.iter().map(record).collect::<Outcome<_>>()?, total: total.unsigned_abs() })
+    Ok(Page { rows: rows.iter().map(record).collect::<Outcome<_>>()?, total })
 }
 
 /// Conditions that are all answered by one of the indexes on `listing`. Each names its parameter, so that all variants
@@ -128,14 +135,6 @@ fn record(row: &Row) -> Outcome<AccountRecord> {
         recovery_codes_left: u32::try_from(row.try_get::<_, i64>(13)?)?,
         account,
     })
-}
-
-pub(super) async fn counts(db: &Connection, organization: OrganizationId) -> Outcome<Counts> {
-    let sql = "SELECT (SELECT count(*) FROM accounts WHERE organization = $1),
-                      (SELECT count(*) FROM accounts WHERE organization = $1 AND enrolled_at IS NOT NULL)";
-    let row = db.row(sql, &[&organization]).await?.ok_or("counts are one row")?;
-    let count = |column| -> Outcome<u64> { Ok(row.try_get::<_, i64>(column)?.unsigned_abs()) };
-    Ok(Counts { accounts: count(0)?, enrolled: count(1)? })
 }
 
 pub(super) async fn organizations(db: &Connection) -> Outcome<Vec<Organization>> {

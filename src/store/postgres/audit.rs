@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::connection::Connection;
 use super::failure::Outcome;
+use super::tallies;
 use super::values::{Address, row_number};
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
@@ -37,18 +38,20 @@ async fn write(
         Actor::Operator => ("operator", None),
         Actor::Gateway => ("gateway", None),
     };
-    let sql = "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
+    let entry = "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
                                   organization, organization_name, address, request)
                SELECT $1, $2, $3, $4::BIGINT,
                       (SELECT coalesce(name, email, user_id) FROM accounts WHERE id = $4),
                       s.id, coalesce(s.name, s.email, s.user_id), o.id, o.name, $5, $6
                FROM organizations o LEFT JOIN accounts s ON s.id = $7 AND s.organization = o.id
                WHERE o.id = coalesce($8, (SELECT organization FROM accounts WHERE id = $7))
-                     AND ($7 IS NULL OR s.id IS NOT NULL)";
+                     AND ($7 IS NULL OR s.id IS NOT NULL)
+               RETURNING organization, subject";
+    let sql = format!("WITH entry AS ({entry}) {}", tallies::COUNT_ENTRY);
     let address = occasion.address.map(Address);
     let written = tx
         .execute(
-            sql,
+            &sql,
             &[
                 &occasion.at,
                 &event.kind,
@@ -68,8 +71,12 @@ pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<Au
     let filter = filter(query);
     let sought: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&query.organization, Type::INT8), (&query.subject, Type::INT8)];
-    let total = db.planned_rows(&format!("SELECT count(*) FROM audit {filter}"), &sought).await?;
-    let total: i64 = total.first().ok_or("a count is one row")?.try_get(0)?;
+    let total = if query.subject.is_none() {
+        tallies::entries(db, query.organization).await?
+    } else {
+        let counted = db.planned_rows(&format!("SELECT count(*) FROM audit {filter}"), &sought).await?;
+        counted.first().ok_or("a count is one row")?.try_get::<_, i64>(0)?.unsigned_abs()
+    };
     let sql = format!(
         "SELECT number, at, kind, actor, actor_account, actor_name, subject, subject_name,
                 organization_name, address, request
@@ -79,7 +86,7 @@ pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<Au
     let [organization, subject] = sought;
     let part = [organization, subject, (&limit, Type::INT8), (&offset, Type::INT8)];
     let rows = db.planned_rows(&sql, &part).await?;
-    Ok(Page { rows: rows.iter().map(entry).collect::<Outcome<_>>()?, total: total.unsigned_abs() })
+    Ok(Page { rows: rows.iter().map(entry).collect::<Outcome<_>>()?, total })
 }
 
 /// Each condition names its parameter, so that all variants take the same.

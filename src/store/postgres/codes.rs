@@ -5,6 +5,7 @@ use tokio::try_join;
 use super::accounts::lock;
 use super::connection::Connection;
 use super::failure::Outcome;
+use super::tallies::{self, Turn};
 use super::{attempts, audit, changes, enrollment, sessions};
 use crate::second_factor::account::AccountId;
 use crate::second_factor::event::{EventKind, Occasion};
@@ -133,6 +134,7 @@ async fn disable(tx: &Connection, account: AccountId, occasion: &Occasion) -> Ou
     .await?;
     delete_recovery_codes(tx, account).await?;
     sessions::end_all(tx, account, occasion.at).await?;
+    tallies::count(tx, account, Turn::Left).await?;
     changes::account(tx, account, occasion.at).await
 }
 

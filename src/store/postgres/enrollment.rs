@@ -3,6 +3,7 @@
 use super::accounts::lock;
 use super::connection::Connection;
 use super::failure::Outcome;
+use super::tallies::{self, Turn};
 use super::{attempts, audit, changes, codes, sessions};
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
@@ -107,6 +108,9 @@ pub(super) async fn confirm(tx: &Connection, confirmation: &Confirmation, occasi
     let session = sessions::open(tx, account, session, VerifiedBy::Totp, at).await?;
     changes::account(tx, account, at).await?;
     let kind = if replaces.is_some() { EventKind::Replaced } else { EventKind::Enrolled };
+    if replaces.is_none() {
+        tallies::count(tx, account, Turn::Enrolled).await?;
+    }
     audit::about(tx, account, kind, occasion).await?;
     Ok(Acceptance::Accepted(Some(session)))
 }

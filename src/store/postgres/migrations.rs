@@ -53,8 +53,25 @@ pub(super) async fn bring_up_to_date(tx: &Connection) -> Outcome<()> {
     for (_, sql) in (1..).zip(MIGRATIONS).filter(|(step, _)| *step > number) {
         tx.batch(sql).await?;
     }
+    if number == 0 {
+        help_searches(tx).await?;
+    }
     let sql = "UPDATE vestibule_schema SET version = greatest(version, $1), oldest = greatest(oldest, $2)";
     tx.execute(sql, &[&i64::try_from(VERSION)?, &OLDEST]).await?;
+    Ok(())
+}
+
+/// With the extension `pg_trgm`, which most servers let the owner of a database have, searches of long lists need not look
+/// at every account. Without it they do.
+async fn help_searches(tx: &Connection) -> Outcome<()> {
+    tx.batch("SAVEPOINT searches").await?;
+    let helped = tx.batch(
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm;
+         CREATE INDEX accounts_by_search ON accounts USING gin (listing gin_trgm_ops);",
+    );
+    if helped.await.is_err() {
+        tx.batch("ROLLBACK TO searches").await?;
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ mod pool;
 mod pruning;
 mod sessions;
 mod settings;
+mod tallies;
 mod tls;
 mod values;
 mod worker;
@@ -226,7 +227,7 @@ impl Store for PostgresStore {
     }
 
     async fn counts(&self, organization: OrganizationId) -> Result<Counts> {
-        self.ask("count accounts", async move |db| administration::counts(db, organization).await).await
+        self.ask("count accounts", async move |db| tallies::counts(db, Some(organization)).await).await
     }
 
     async fn organizations(&self) -> Result<Vec<Organization>> {

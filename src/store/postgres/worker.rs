@@ -237,3 +237,69 @@ async fn on_a_connection<T>(pool: &Pool, work: &impl AsyncFn(&Connection) -> Out
 fn not_begun(failure: Failure) -> Failed {
     Failed { failure, left_nothing: true, connection_is_gone: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::store::postgres::{Host, Server};
+
+    /// One that talks to nobody, as long as nobody asks for a connection.
+    fn worker() -> Worker {
+        let nowhere = Server { host: Host::Unix("/nonexistent".into()), port: 1 };
+        let database =
+            Database { servers: vec![nowhere], name: "x".into(), user: "x".into(), password: None, connections: 1 };
+        Worker::start(&database, None).expect("a thread")
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_fails_alone() {
+        let worker = worker();
+        let waits = Arc::new(Notify::new());
+        let other = {
+            let waits = Arc::clone(&waits);
+            worker.run(async move |_: &Pool| {
+                waits.notified().await;
+                Ok(7)
+            })
+        };
+        let panics = async {
+            let panicked = worker.run::<(), _>(async |_: &Pool| panic!("a defect, on purpose")).await;
+            waits.notify_one();
+            panicked
+        };
+        let (other, panicked) = tokio::join!(other, panics);
+        assert_eq!(panicked.expect_err("a failure").to_string(), "it panicked");
+        assert_eq!(other.expect("done"), 7);
+        assert_eq!(worker.run(async |_: &Pool| Ok(8)).await.expect("done"), 8);
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_done_before_the_worker_is_gone_even_if_nobody_waits_for_it() {
+        let worker = worker();
+        let done = Arc::new(AtomicU32::new(0));
+        for _ in 0..10 {
+            let done = Arc::clone(&done);
+            let asked = worker.run(async move |_: &Pool| {
+                tokio::task::yield_now().await;
+                done.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            });
+            // Polled once, which queues it, and then dropped.
+            tokio::select! { biased; _ = asked => {}, () = std::future::ready(()) => {} }
+        }
+        drop(worker);
+        assert_eq!(done.load(Ordering::SeqCst), 10);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_a_failure_after_some_patience() {
+        let failure =
+            worker().ask(async |db: &Connection| db.batch("SELECT 1").await).await.expect_err("nobody is there");
+        assert!(failure.to_string().contains("error connecting to server"), "{failure}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Running totals for each organization, kept in the transactions that change them: lists say how long they are.
+
+use super::connection::Connection;
+use super::failure::Outcome;
+use crate::second_factor::account::{AccountId, OrganizationId};
+use crate::store::Counts;
+
+/// What becomes of an account.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turn {
+    /// It was made.
+    Seen,
+    /// It got a key.
+    Enrolled,
+    /// It lost its key.
+    Left,
+}
+
+/// Counts what became of an account. The transaction has the account to itself.
+pub(super) async fn count(tx: &Connection, account: AccountId, turn: Turn) -> Outcome<()> {
+    let (accounts, enrolled) = match turn {
+        Turn::Seen => (1_i64, 0_i64),
+        Turn::Enrolled => (0, 1),
+        Turn::Left => (0, -1),
+    };
+    let sql = "INSERT INTO tallies (organization, slice, accounts, enrolled, entries)
+               SELECT organization, id % 32, $2, $3, 0 FROM accounts WHERE id = $1
+               ON CONFLICT (organization, slice) DO UPDATE
+               SET accounts = tallies.accounts + excluded.accounts, enrolled = tallies.enrolled + excluded.enrolled";
+    tx.execute(sql, &[&account, &accounts, &enrolled]).await?;
+    Ok(())
+}
+
+/// The end of a statement that writes an entry of the audit log as `entry`, with a subject or none: counts that too.
+pub(super) const COUNT_ENTRY: &str = "
+    INSERT INTO tallies (organization, slice, accounts, enrolled, entries)
+    SELECT organization, coalesce(subject % 32, 0), 0, 0, 1 FROM entry
+    ON CONFLICT (organization, slice) DO UPDATE SET entries = tallies.entries + 1";
+
+/// How many accounts an organization has, or all of them together.
+pub(super) async fn counts(db: &Connection, organization: Option<OrganizationId>) -> Outcome<Counts> {
+    let [accounts, enrolled, _] = sums(db, organization).await?;
+    Ok(Counts { accounts, enrolled })
+}
+
+/// How many entries of the audit log are about an organization, or about all of them together.
+pub(super) async fn entries(db: &Connection, organization: Option<OrganizationId>) -> Outcome<u64> {
+    let [.., entries] = sums(db, organization).await?;
+    Ok(entries)
+}
+
+async fn sums(db: &Connection, organization: Option<OrganizationId>) -> Outcome<[u64; 3]> {
+    let all = "SELECT coalesce(sum(accounts), 0)::BIGINT, coalesce(sum(enrolled), 0)::BIGINT,
+                      coalesce(sum(entries), 0)::BIGINT FROM tallies";
+    let row = match organization {
+        None => db.row(all, &[]).await?,
+        Some(organization) => db.row(&format!("{all} WHERE organization = $1"), &[&organization]).await?,
+    };
+    let row = row.ok_or("sums are one row")?;
+    let sum = |column| -> Outcome<u64> { Ok(row.try_get::<_, i64>(column)?.unsigned_abs()) };
+    Ok([sum(0)?, sum(1)?, sum(2)?])
+}
