@@ -1,9 +1,13 @@
 //! The binary as operators meet it: how it starts, what it says when it can't, what its commands do, what it logs.
 
 mod check;
+#[expect(dead_code, reason = "these stories need only a part of what the store's own do")]
+#[path = "../store/cluster.rs"]
+mod cluster;
 mod commands;
 mod installation;
 mod logs;
+mod postgres;
 mod serve;
 #[expect(dead_code, reason = "these stories need only a part of the journeys' words")]
 #[path = "../journeys/support/mod.rs"]
