@@ -7,10 +7,14 @@
 //! whoever has drawn 10 and not used it yet is refused in turn, and tries again with another number. So what is passed
 //! over is never written afterwards, whatever is delayed by how much; no clock and no time limit takes part in it.
 //!
-//! Until it is settled the reader stays before the gap, and hears what comes after it each time anew.
+//! Until it is settled the reader stays before the gap, and hears what comes after it each time anew. Most gaps are those
+//! of transactions that are just being committed, and gone at the next reading; only one that stays is settled.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_postgres::Row;
 
 use super::connection::Connection;
@@ -20,8 +24,35 @@ use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::session::TokenDigest;
 use crate::store::{Change, Cursor};
 
+/// How long a number has to be missing before it is settled, and how long after that before it is tried again.
+const PATIENCE: Duration = Duration::from_millis(200);
+
 /// How long a reader waits for a transaction that is under way, in milliseconds, before it tells what it knows.
-const WAIT: &str = "SET LOCAL lock_timeout = 100";
+const WAIT: &str = "SET LOCAL lock_timeout = 20";
+
+/// What the readers of this process have waited for: everything that was missing below a number, since when.
+#[derive(Default)]
+pub(super) struct Standstill(Mutex<Option<(i64, Instant)>>);
+
+impl Standstill {
+    /// The number below which everything that is missing now has been missing for long enough to be settled.
+    pub(super) fn due(&self, news: &News) -> Option<i64> {
+        let now = Instant::now();
+        let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gap, last) = (news.gap()?, *news.numbers.last()?);
+        match *awaited {
+            Some((end, since)) if gap.start < end && now < since + PATIENCE => None,
+            Some((end, _)) if gap.start < end => {
+                *awaited = Some((last, now));
+                Some(end)
+            }
+            _ => {
+                *awaited = Some((last, now));
+                None
+            }
+        }
+    }
+}
 
 pub(super) async fn account(tx: &Connection, account: AccountId, at: Timestamp) -> Outcome<()> {
     tx.execute("INSERT INTO changes (at, account) VALUES ($1, $2)", &[&at, &account]).await?;
@@ -56,9 +87,13 @@ pub(super) struct News {
 }
 
 impl News {
-    /// The first numbers that are missing between others.
-    pub(super) fn gap(&self) -> Option<Range<i64>> {
-        self.numbers.windows(2).find(|pair| pair[1] > pair[0] + 1).map(|pair| pair[0] + 1..pair[1])
+    /// Numbers that are missing between others, from the first on.
+    pub(super) fn gaps(&self) -> impl Iterator<Item = Range<i64>> {
+        self.numbers.windows(2).filter(|pair| pair[1] > pair[0] + 1).map(|pair| pair[0] + 1..pair[1])
+    }
+
+    fn gap(&self) -> Option<Range<i64>> {
+        self.gaps().next()
     }
 
     /// Whether some of what followed the cursor is gone: its own row, which was there when it was read, and the next.

@@ -26,6 +26,7 @@ mod tls;
 mod values;
 mod worker;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -34,7 +35,7 @@ use rustls::ClientConfig;
 pub use self::open::OpenError;
 pub use self::settings::{Database, Host, Password, Server};
 
-use self::changes::News;
+use self::changes::{News, Standstill};
 use self::connection::Connection;
 use self::failure::Outcome;
 use self::tls::Tls;
@@ -59,6 +60,7 @@ use crate::second_factor::throttle::{Bucket, Charge};
 /// Dropping the store waits for what is queued.
 pub struct PostgresStore {
     worker: Worker,
+    standstill: Standstill,
 }
 
 impl PostgresStore {
@@ -67,7 +69,7 @@ impl PostgresStore {
     pub async fn open(database: &Database, tls: Option<Arc<ClientConfig>>) -> std::result::Result<Self, OpenError> {
         let worker = start(database, tls)?;
         open::open(&worker, database).await?;
-        Ok(Self { worker })
+        Ok(Self { worker, standstill: Standstill::default() })
     }
 
     /// Why the store can't be opened, if it can't; without making or changing anything.
@@ -90,6 +92,18 @@ impl PostgresStore {
         F: AsyncFn(&Connection) -> Outcome<T> + Send + 'static,
     {
         self.worker.state(work).await.map_err(|source| StoreError { what, source })
+    }
+
+    /// Settles gaps in the change feed, up to the first that somebody still holds: no reader gets beyond that anyway.
+    async fn settle(&self, gaps: impl Iterator<Item = Range<i64>>) -> Result<()> {
+        for gap in gaps {
+            let settled = self.transact("settle the change feed", async move |tx| changes::settle(tx, &gap).await);
+            match settled.await {
+                Err(error) if failure::waited_too_long(&error.source) => break,
+                settled => settled?,
+            }
+        }
+        Ok(())
     }
 
     async fn ask<T, F>(&self, what: &'static str, question: F) -> Result<T>
@@ -248,16 +262,11 @@ impl Store for PostgresStore {
     }
 
     async fn changes_since(&self, cursor: Cursor) -> Result<(Vec<Change>, Cursor)> {
-        const WHAT: &str = "read the change feed";
-        let read = async || self.ask(WHAT, async move |db| News::since(db, cursor).await).await;
+        let read = async || self.ask("read the change feed", async move |db| News::since(db, cursor).await).await;
         let mut news = read().await?;
-        while let Some(gap) = news.gap() {
-            let settled = self.transact(WHAT, async move |tx| changes::settle(tx, &gap).await).await;
-            match settled {
-                Ok(()) => news = read().await?,
-                Err(error) if failure::waited_too_long(&error.source) => break,
-                Err(error) => return Err(error),
-            }
+        if let Some(end) = self.standstill.due(&news) {
+            self.settle(news.gaps().take_while(|gap| gap.start < end)).await?;
+            news = read().await?;
         }
         match news.told() {
             Some(told) => Ok(told),

@@ -61,4 +61,4 @@ const CHANGES: &str = "
                                                  (SELECT max(number) FROM changes))
                          ORDER BY number LIMIT $2)
                     RETURNING account, organization, session)
-    SELECT count(*) FROM pruned WHERE num_nonnulls(account, organization, session) > 0";
+    SELECT count(*) FROM pruned WHERE account IS NOT NULL OR organization IS NOT NULL OR session IS NOT NULL";
