@@ -21,7 +21,8 @@ use vestibule::store::postgres::{Database, Host, PostgresStore, Server};
 const KEEPER: &str = r#"
     folder=$1 bin=$2
     shift 2
-    trap '' INT
+    # Whoever started this may be gone before it is said to be ready.
+    trap '' INT PIPE
     trap '"$bin/pg_ctl" stop -s -D "$folder/data" -m immediate; rm -rf "$folder"' EXIT
     set -e
     "$bin/initdb" -D "$folder/data" -U vestibule --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$folder/log"

@@ -33,6 +33,7 @@ mod engines;
 mod enrollment;
 mod postgres_changes;
 mod postgres_server;
+mod postgres_trouble;
 mod processes;
 mod pruning;
 mod races;
