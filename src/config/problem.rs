@@ -58,7 +58,7 @@ fn without_passwords(text: &str) -> String {
         // Without an "@", what looks like a port may be a password whose end is missing.
         let user = url.rfind('@').unwrap_or_else(|| url.find(['/', '?']).unwrap_or(url.len()));
         match url[..user].split_once(':') {
-            Some((name, word)) if url[user..].starts_with('@') || !word.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some((name, word)) if url[user..].starts_with('@') || !(name == "[" || is_number(word)) => {
                 shown.extend([name, ":", &"*".repeat(word.len()), &url[user..]]);
             }
             _ => shown.push_str(url),
@@ -67,6 +67,10 @@ fn without_passwords(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What is wrong, and what would be right: the two halves of every message.
@@ -177,7 +181,7 @@ mod tests {
                 "upstream = \"http://127.0.0.1:3000\"\nurl = \"/x\"",
                 "upstream = \"http://127.0.0.1:3000\"\nurl = \"/x\"",
             ),
-            ("a = \"http://[::1]:80\"", "a = \"http://[:********\""),
+            ("a = \"http://[::1]:80\"", "a = \"http://[::1]:80\""),
         ] {
             assert_eq!(without_passwords(text), shown);
             assert_eq!(without_passwords(text).len(), text.len());
