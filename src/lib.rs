@@ -45,6 +45,7 @@ pub mod key_file;
 pub mod open_files;
 pub mod opening;
 pub mod reload;
+pub mod render;
 pub mod service_manager;
 pub mod start;
 

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod organizations;
 mod output;
+mod render;
 mod serve;
 
 use std::path::PathBuf;
@@ -47,6 +48,9 @@ enum Command {
     Serve,
     /// Say everything that is wrong with the configuration
     Check(check::Check),
+    /// Print the configuration of a server in front that asks Vestibule about each request
+    #[command(subcommand)]
+    Render(render::Render),
     /// Accounts: who has a second factor, and the reset of a lost key
     #[command(subcommand)]
     Accounts(accounts::Accounts),
@@ -77,6 +81,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failed> {
     match arguments.command {
         Command::Serve => serve::run(&common),
         Command::Check(check) => check.run(&common),
+        Command::Render(render) => render.run(&common),
         Command::Accounts(accounts) => wait(accounts.run(&common)),
         Command::Organizations(organizations) => wait(organizations.run(&common)),
         Command::Audit(audit) => wait(audit.run(&common)),

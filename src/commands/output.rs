@@ -14,6 +14,11 @@ pub(super) fn line(text: &str) {
     println!("{}", printable(text));
 }
 
+/// Prints a text of ours, as it is.
+pub(super) fn text(text: &str) {
+    print!("{text}");
+}
+
 /// Tells what went wrong.
 pub(super) fn complain(text: &str) {
     eprintln!("vestibule: {text}");

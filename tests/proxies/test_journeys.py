@@ -1,0 +1,31 @@
+"""Every server in front of real dashboards: people's journeys are those that they are in front of Vestibule itself."""
+
+import unittest
+
+import servers
+from dashboards import Gradio, NodeRed
+from test_gradio import TestGradio
+from test_node_red import TestNodeRed
+
+
+def behind(base, server):
+    """The test case with that server in front of the gateway."""
+
+    class Behind(base):
+        # What the gateway can't do where another server has the connections.
+        test_live_messages_end_with_a_reset = None
+        test_live_messages_arrive_until_the_token_is_revoked = None
+
+        def in_front(self, requirement):
+            gateway = servers.Asked(self.dashboard, requirement)
+            front = server(gateway)
+            self.addCleanup(front.stop)
+            return front
+
+    Behind.__name__ = Behind.__qualname__ = f"{base.__name__}Behind{server.__name__}"
+    return Behind
+
+
+def load_tests(loader, _standard, _pattern):
+    cases = [behind(base, server) for server in servers.ALL for base in (TestGradio, TestNodeRed)]
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
