@@ -55,8 +55,20 @@ fn stripped(planned: &Planned<'_>) -> String {
 }
 
 fn credentials(planned: &Planned<'_>) -> String {
-    let line = |name: &&str| format!("request_header {name} {{http.reverse_proxy.header.{name}}}\n");
+    let line = |name: &&str| {
+        let name = capitalized(name);
+        format!("request_header {name} {{http.reverse_proxy.header.{name}}}\n")
+    };
     planned.withheld().iter().map(line).collect()
+}
+
+/// As Caddy spells the names of fields: it finds none by another spelling.
+fn capitalized(name: &str) -> String {
+    let parts = name.split('-').map(|part| match part.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    });
+    parts.collect::<Vec<_>>().join("-")
 }
 
 fn target(scheme: &str, place: &Place) -> String {

@@ -21,6 +21,8 @@ class OuterServer:
     def __init__(self, gateway):
         self.gateway = gateway
         self.folder = tempfile.TemporaryDirectory(prefix=f"{self.server}-")
+        # nginx gives its rights up, and keeps large bodies here.
+        Path(self.folder.name).chmod(0o755)
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         for name, arguments in self.files.items():

@@ -1,9 +1,9 @@
 """Every server in front of real dashboards: people's journeys are those that they are in front of Vestibule itself."""
 
+import functools
 import unittest
 
 import servers
-from dashboards import Gradio, NodeRed
 from test_gradio import TestGradio
 from test_node_red import TestNodeRed
 
@@ -16,6 +16,10 @@ def behind(base, server):
         test_live_messages_end_with_a_reset = None
         test_live_messages_arrive_until_the_token_is_revoked = None
 
+        @classmethod
+        def setUpClass(cls):
+            cls.dashboard = shared(base.Dashboard)
+
         def in_front(self, requirement):
             gateway = servers.Asked(self.dashboard, requirement)
             front = server(gateway)
@@ -24,6 +28,14 @@ def behind(base, server):
 
     Behind.__name__ = Behind.__qualname__ = f"{base.__name__}Behind{server.__name__}"
     return Behind
+
+
+@functools.cache
+def shared(dashboard):
+    """One of each is enough for all servers."""
+    running = dashboard()
+    unittest.addModuleCleanup(running.stop)
+    return running
 
 
 def load_tests(loader, _standard, _pattern):
