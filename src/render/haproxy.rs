@@ -40,7 +40,7 @@ fn host_rule(planned: &Planned<'_>) -> String {
     let Some(hosts) = planned.hosts else { return String::new() };
     let with_dot = hosts.iter().filter(|host| !host.ends_with(']')).map(|host| format!("{host}."));
     let spellings: Vec<_> = hosts.iter().cloned().chain(with_dot).collect();
-    format!("acl site-{} req.hdr(host),host_only -m str -i {}", planned.name, spellings.join(" "))
+    format!("acl site-{} req.fhdr(host),host_only -m str -i {}", planned.name, spellings.join(" "))
 }
 
 fn unknown(plan: &Plan<'_>) -> String {

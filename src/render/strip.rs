@@ -10,7 +10,7 @@ pub(super) const OURS: [&str; 4] =
 pub(super) const BEGINNINGS: [&str; 4] = ["x-vestibule", "x-original-", "x-forwarded-", "x-envoy-"];
 
 /// The names that are known to begin like that, but `X-Forwarded-For`, `-Proto` and `-Host`: those are set anew.
-pub(super) const BEGINNING_SO: [&str; 24] = [
+pub(super) const BEGINNING_SO: [&str; 26] = [
     "X-Original-URI",
     "X-Original-URL",
     "X-Original-Method",
@@ -35,6 +35,8 @@ pub(super) const BEGINNING_SO: [&str; 24] = [
     "X-Forwarded-Groups",
     "X-Forwarded-Preferred-Username",
     "X-Envoy-Original-Path",
+    "X-Envoy-External-Address",
+    "X-Envoy-Internal",
 ];
 
 /// The others that dashboards are known to believe whoever is in front of them.

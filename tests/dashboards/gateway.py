@@ -16,8 +16,7 @@ class Gateway:
     def __init__(self, dashboard, requirement):
         self.folder = tempfile.TemporaryDirectory(prefix="vestibule-")
         configuration = Path(self.folder.name) / "vestibule.toml"
-        example = ROOT / "examples/dashboards" / f"{dashboard.name}.toml"
-        configuration.write_text(self.configured(adapted(example.read_text(), dashboard.port, requirement)))
+        configuration.write_text(self.configured(dashboard, requirement))
         assert BINARY.exists(), f"{BINARY} is missing: cargo build"
         self.command = [BINARY, "--config", configuration]
         self.program = Program("vestibule", [*self.command, "serve"], self.folder.name, NO_COLOR=1)
@@ -26,9 +25,9 @@ class Gateway:
         self.port = int(found[1])
         self.origin = f"http://127.0.0.1:{self.port}"
 
-    def configured(self, example):
-        """Where more has to be said than the example does."""
-        return example
+    def configured(self, dashboard, requirement):
+        example = ROOT / "examples/dashboards" / f"{dashboard.name}.toml"
+        return adapted(example.read_text(), dashboard.port, requirement)
 
     def run(self, *arguments):
         """One of the operator's commands."""

@@ -1,6 +1,7 @@
 """The servers in front, started with what `vestibule render` prints, adapted where it says so."""
 
 import http.client
+import re
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -42,6 +43,11 @@ class OuterServer:
 
     def environment(self):
         return {"HOME": self.folder.name, "XDG_DATA_HOME": self.folder.name, "XDG_CONFIG_HOME": self.folder.name}
+
+    @staticmethod
+    def as_it_sends(target):
+        """What becomes of a target on the way."""
+        return target
 
     def run(self, *arguments):
         return self.gateway.run(*arguments)
@@ -139,6 +145,18 @@ class Traefik(OuterServer):
     def adaptations(self):
         return {**super().adaptations(), "/etc/traefik/vestibule.yml": str(self.path("vestibule.yml"))}
 
+    @staticmethod
+    def as_it_sends(target):
+        """Of escapes in paths Traefik takes back what nobody needs, and writes the others in capital letters. It asks
+        about the same target that it sends."""
+
+        def written(escape):
+            byte = bytes.fromhex(escape[1].decode())
+            return byte if re.fullmatch(rb"[A-Za-z0-9._~-]", byte) else escape[0].upper()
+
+        path, *query = target.split(b"?", 1)
+        return b"?".join([re.sub(rb"%(..)", written, path), *query])
+
     def command(self):
         return [VENV / "bin/traefik", f"--configFile={self.path('traefik.yml')}"]
 
@@ -163,7 +181,8 @@ class Asked(Gateway):
 
     host = "127.0.0.1"
 
-    def configured(self, example):
+    def configured(self, dashboard, requirement):
+        example = super().configured(dashboard, requirement)
         # Who prints the other server's configuration has to know where the gateway will listen.
         line = f'listen = ["127.0.0.1:{free_port()}"]\ntrusted_proxies = ["127.0.0.1"]'
         assert example.count('listen = ["127.0.0.1:0"]') == 1

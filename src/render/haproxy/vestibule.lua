@@ -34,7 +34,7 @@ local function question(txn)
     -- The target as it came; the configuration sends this very one to the dashboard.
     fields["x-forwarded-method"] = { txn.f:method() }
     fields["x-forwarded-uri"] = { txn.f:pathq() }
-    fields["x-forwarded-host"] = { txn.f:req_hdr("host") }
+    fields["x-forwarded-host"] = { txn.f:req_fhdr("host") }
     return fields
 end
 
