@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Refused;
-use crate::config::{Config, Credential, Hosts, Keys, Listen, Site, Source, UpstreamAddress, UpstreamHttp};
+use crate::config::{Config, Credential, Hosts, Keys, Listen, Site, Source, Upstream, UpstreamAddress, UpstreamHttp};
 
 /// How long Vestibule may take beyond asking the dashboard who it is.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -192,6 +192,9 @@ fn vestibule(config: &Config) -> Result<Place, Refused> {
     }
     let listen = server.listen.first().expect("a configuration listens somewhere");
     let (place, is_trusted, right) = match listen {
+        Listen::Tcp(address) if address.port() == 0 => {
+            return Err(Refused::new("Vestibule listens on a port that the system chooses", "name one in `listen`"));
+        }
         Listen::Tcp(address) => {
             let near = near(*address);
             let trusted = server.trusted_proxies.contains(near);
@@ -204,21 +207,11 @@ fn vestibule(config: &Config) -> Result<Place, Refused> {
             (Place::Unix(path.to_owned()), server.trusted_proxies.unix, "unix".to_owned())
         }
     };
-    if place == (Place::Tcp { host: near_of(&place).unwrap_or_default().to_owned(), port: 0 }) {
-        return Err(Refused::new("Vestibule listens on a port that the system chooses", "name one in `listen`"));
-    }
     if !is_trusted {
         let right = format!("name it in [server], as trusted_proxies = [{right:?}]");
         return Err(Refused::new("Vestibule would not believe the server in front, and let nobody through", right));
     }
     Ok(place)
-}
-
-fn near_of(place: &Place) -> Option<&str> {
-    match place {
-        Place::Tcp { host, .. } => Some(host),
-        Place::Unix(_) => None,
-    }
 }
 
 /// Where to connect to what listens there.
@@ -247,10 +240,22 @@ fn tls(site: &Site) -> Result<Option<Tls<'_>>, Refused> {
                 None => SYSTEM_AUTHORITIES,
             };
             let name = name.as_deref().map(|name| plain(name, &site.name, "upstream_name")).transpose()?;
+            if name.is_none() && site.upstream.addresses.iter().any(|other| !is_same_host(other, &site.upstream)) {
+                let what = format!("the dashboards of {} have a name in their certificate each", site.name);
+                return Err(Refused::new(what, "one for all of them, as upstream_name"));
+            }
             Ok(Some(Tls { name, authorities }))
         }
         _ => Ok(None),
     }
+}
+
+fn is_same_host(address: &UpstreamAddress, upstream: &Upstream) -> bool {
+    let host = |address: &UpstreamAddress| match address {
+        UpstreamAddress::Http { host, .. } | UpstreamAddress::Https { host, .. } => Some(host.clone()),
+        UpstreamAddress::Unix(_) => None,
+    };
+    upstream.addresses.first().and_then(host) == host(address)
 }
 
 fn plain_path<'a>(path: &'a Path, whose: &str, key: &str) -> Result<&'a str, Refused> {

@@ -1,4 +1,4 @@
-//! The documents in the root: every piece of configuration in them loads, and every file they name is there.
+//! The documents in the root and in `docs/`: every piece of configuration in them loads, and every file they name is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ fn root() -> PathBuf {
 
 /// Name and text of each.
 fn documents() -> Vec<(String, String)> {
-    let files = fs::read_dir(root()).expect("the root").map(|entry| entry.expect("an entry").path());
+    let folders = [root(), root().join("docs")].map(|folder| fs::read_dir(folder).expect("a folder"));
+    let files = folders.into_iter().flatten().map(|entry| entry.expect("an entry").path());
     let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "md"));
     files.map(|file| (file.display().to_string(), fs::read_to_string(&file).expect("text"))).collect()
 }
@@ -100,9 +101,12 @@ fn every_piece_of_configuration_in_a_document_loads_and_says_something() {
 fn every_file_that_a_document_names_is_there() {
     let mut found = 0;
     for (name, text) in documents() {
+        let folder = Path::new(&name).parent().expect("a folder").to_owned();
         for path in prose(&text).flat_map(named_files) {
             found += 1;
-            assert!(root().join(&path).exists(), "{name} names {path}, which is not there");
+            // Named as from the root, or linked as from where the document is.
+            let is_there = root().join(&path).exists() || folder.join(&path).exists();
+            assert!(is_there, "{name} names {path}, which is not there");
         }
     }
     assert!(found > 20, "the documents name files");
@@ -120,7 +124,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
 
 /// Files in backquotes, by the folder they begin with, and the targets of links.
 fn named_files(line: &str) -> Vec<String> {
-    const FOLDERS: [&str; 6] = ["src/", "tests/", "config/", "examples/", "templates/", ".ci/"];
+    const FOLDERS: [&str; 7] = ["src/", "tests/", "config/", "docs/", "examples/", "templates/", ".ci/"];
     let quoted =
         line.split('`').skip(1).step_by(2).filter(|span| FOLDERS.iter().any(|folder| span.starts_with(folder)));
     let quoted = quoted.map(|span| span.split([' ', ':', '<', '*']).next().unwrap_or(span));

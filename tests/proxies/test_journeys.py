@@ -12,7 +12,7 @@ def behind(base, server):
     """The test case with that server in front of the gateway."""
 
     class Behind(base):
-        # What the gateway can't do where another server has the connections.
+        # Vestibule can't end what another server holds open.
         test_live_messages_end_with_a_reset = None
         test_live_messages_arrive_until_the_token_is_revoked = None
 
@@ -26,8 +26,23 @@ def behind(base, server):
             self.addCleanup(front.stop)
             return front
 
+    if base is TestNodeRed:
+        Behind.test_live_messages_arrive = live_messages_arrive
     Behind.__name__ = Behind.__qualname__ = f"{base.__name__}Behind{server.__name__}"
     return Behind
+
+
+def live_messages_arrive(self):
+    alice = self.verified(self.in_front("required"), "alice")
+    live = self.live(alice)
+    self.assertEqual(live.status, 101)
+    messages = live.messages()
+    live.send({"auth": self.token_of(alice)})
+    self.assertEqual(next(messages), {"auth": "ok"})
+    live.send({"subscribe": "debug"})
+    self.assertEqual(self.next_debug(messages)["msg"], "low tide")
+    alice.cookies.pop("vestibule")
+    self.assertEqual(self.live(alice).status, 401)
 
 
 @functools.cache
