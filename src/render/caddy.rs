@@ -23,6 +23,7 @@ fn render_site(plan: &Plan<'_>, planned: &Planned<'_>) -> String {
             ("site", &site.name),
             ("addresses", &addresses(planned)),
             ("stripped", &stripped(planned)),
+            ("not_websocket", strip::NOT_WEBSOCKET),
             ("prefix", &site.prefix),
             ("vestibule", &target("", &plan.vestibule)),
             ("check_timeout", &seconds(plan.check_timeout())),

@@ -59,6 +59,11 @@ pub(super) const OTHERS: [&str; 16] = [
     "Fly-Client-IP",
 ];
 
+/// An `Upgrade` to anything but a WebSocket, for servers whose regular expressions can't say "not": a connection that
+/// became HTTP/2 with the dashboard (`h2c`) would carry requests that nobody is asked about.
+pub(super) const NOT_WEBSOCKET: &str = "(?i)^(.?.?.?.?.?.?.?.?$|[^w]|w[^e]|we[^b]|web[^s]|webs[^o]|webso[^c]|websoc[^k]|\
+                                        websock[^e]|websocke[^t]|websocket.)";
+
 /// What the operator wants stripped. Names with other characters than letters, digits and dashes are not among them: they
 /// never pass any of the servers, or Vestibule refuses the request.
 pub(super) fn of_site(site: &Site) -> impl Iterator<Item = &str> {

@@ -30,7 +30,8 @@ fn routers(planned: &Planned<'_>) -> String {
     let hosts = planned.hosts.map(|hosts| hosts.iter().map(|host| format!("Host(`{host}`)")).collect::<Vec<_>>());
     let rule = hosts.map(|hosts| format!("({}) && ", hosts.join(" || "))).unwrap_or_default();
     // A site for any host comes after those that name theirs.
-    let [first, second, third] = if planned.hosts.is_some() { ["21", "22", "23"] } else { ["11", "12", "13"] };
+    let [first, before_first, second, third] =
+        if planned.hosts.is_some() { ["21", "22", "23", "24"] } else { ["11", "12", "13", "14"] };
     fill(
         include_str!("traefik/routers.yml"),
         &[
@@ -39,6 +40,8 @@ fn routers(planned: &Planned<'_>) -> String {
             ("rule", &rule),
             ("prefix", &planned.site.prefix),
             ("first", first),
+            ("before_first", before_first),
+            ("not_websocket", strip::NOT_WEBSOCKET),
             ("second", second),
             ("third", third),
             ("more", &planned.host.map_or_else(String::new, |_| format!(", host-{}", planned.name))),

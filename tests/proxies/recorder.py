@@ -28,8 +28,12 @@ class Recorder:
                 while (request := Request.read(self.rfile)) is not None:
                     if not request.target.startswith(b"/api/me"):
                         recorder.received.append(request)
-                    if request.value("upgrade"):
+                    if request.value("sec-websocket-key"):
                         return self.echo(request)
+                    if request.value("upgrade"):
+                        # More agreeable than it should be.
+                        agreed = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
+                        return self.wfile.write(agreed + request.value("upgrade") + b"\r\n\r\n")
                     self.wfile.write(request.answer(inside))
 
             def echo(self, request):

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import socket
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +20,8 @@ class OuterServer:
     # What has to be rendered: the file's name, and the arguments that print it.
     files = {}
 
-    def __init__(self, gateway):
-        self.gateway = gateway
+    def __init__(self, gateway, certificate=None):
+        self.gateway, self.certificate = gateway, certificate
         self.folder = tempfile.TemporaryDirectory(prefix=f"{self.server}-")
         # nginx gives its rights up, and keeps large bodies here.
         Path(self.folder.name).chmod(0o755)
@@ -35,11 +36,16 @@ class OuterServer:
         return Path(self.folder.name) / name
 
     def write(self, name, text):
-        self.path(name).write_text(adapted(text, self.adaptations()))
+        changes = self.adaptations() if self.certificate is None else self.adaptations_for_tls()
+        self.path(name).write_text(adapted(text, changes))
 
     def adaptations(self):
         """What stands in lines to adapt, and what it becomes."""
         return {"127.0.0.1:8000": f"127.0.0.1:{self.port}"}
+
+    def adaptations_for_tls(self):
+        """The same where it has a certificate."""
+        raise NotImplementedError
 
     def environment(self):
         return {"HOME": self.folder.name, "XDG_DATA_HOME": self.folder.name, "XDG_CONFIG_HOME": self.folder.name}
@@ -60,6 +66,10 @@ class OuterServer:
     def _is_ready(self):
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             try:
+                if self.certificate is not None:
+                    context = self.certificate.context("http/1.1")
+                    plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+                    connection.sock = context.wrap_socket(plain, server_hostname=self.gateway.host)
                 connection.request("GET", "/_2fa/status", headers={"host": self.gateway.host})
                 return connection.getresponse().status == 401
             except (OSError, http.client.HTTPException):
@@ -82,6 +92,13 @@ def adapted(text, adaptations):
 class Nginx(OuterServer):
     server = "nginx"
     files = {"nginx.conf": ["nginx"]}
+
+    def adaptations_for_tls(self):
+        return {
+            "listen 127.0.0.1:8000;": f"listen 127.0.0.1:{self.port} ssl http2;",
+            "#ssl_certificate /etc/ssl/fullchain.pem": f"ssl_certificate {self.certificate.certificate}",
+            "#ssl_certificate_key /etc/ssl/key.pem": f"ssl_certificate_key {self.certificate.key}",
+        }
 
     def command(self):
         own = f"daemon off; pid {self.path('pid')};"
@@ -107,6 +124,18 @@ class Caddy(OuterServer):
     def adaptations(self):
         return {":8000": f":{self.port}"}
 
+    def adaptations_for_tls(self):
+        files = f"{self.certificate.certificate} {self.certificate.key}"
+        return {
+            **self.adaptations(),
+            "http://": "https://",
+            "#tls /etc/ssl/fullchain.pem /etc/ssl/key.pem": f"tls {files}",
+        }
+
+    def write(self, name, text):
+        # Caddy would answer at port 80 as well, to send visitors to TLS.
+        super().write(name, text.replace("admin off\n", "admin off\n\tauto_https disable_redirects\n"))
+
     def command(self):
         return [self.binary, "run", "--adapter", "caddyfile", "--config", self.path("Caddyfile")]
 
@@ -126,6 +155,10 @@ class Haproxy(OuterServer):
     def adaptations(self):
         return {**super().adaptations(), "/etc/haproxy/vestibule.lua": str(self.path("vestibule.lua"))}
 
+    def adaptations_for_tls(self):
+        bind = f"127.0.0.1:{self.port} ssl crt {self.certificate.both} alpn h2,http/1.1"
+        return {**self.adaptations(), "127.0.0.1:8000": bind}
+
     def command(self):
         return [self.binary, "-db", "-f", self.path("haproxy.cfg")]
 
@@ -144,6 +177,14 @@ class Traefik(OuterServer):
 
     def adaptations(self):
         return {**super().adaptations(), "/etc/traefik/vestibule.yml": str(self.path("vestibule.yml"))}
+
+    def adaptations_for_tls(self):
+        return {
+            **self.adaptations(),
+            "#tls:": "tls:",
+            "/etc/ssl/fullchain.pem": str(self.certificate.certificate),
+            "/etc/ssl/key.pem": str(self.certificate.key),
+        }
 
     @staticmethod
     def as_it_sends(target):
@@ -167,6 +208,14 @@ class Envoy(OuterServer):
 
     def adaptations(self):
         return {"port_value: 8000": f"port_value: {self.port}"}
+
+    def adaptations_for_tls(self):
+        return {
+            **self.adaptations(),
+            "#transport_socket:": "transport_socket:",
+            "/etc/ssl/fullchain.pem": str(self.certificate.certificate),
+            "/etc/ssl/key.pem": str(self.certificate.key),
+        }
 
     def command(self):
         quiet = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]

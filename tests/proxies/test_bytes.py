@@ -184,7 +184,8 @@ class Bytes:
     def test_a_body_arrives_whole(self):
         body = bytes(range(256)) * 1024
         length, kind = f"Content-Length: {len(body)}".encode(), b"Content-Type: application/octet-stream"
-        reply = exchange(self.front.port, head(b"/upload", self.verified, length, kind, method=b"POST") + body)
+        expecting = head(b"/upload", self.verified, length, kind, b"Expect: 100-continue", method=b"POST")
+        reply = exchange(self.front.port, expecting + body)
         self.assertEqual(reply.status, 200, reply)
         request = self.arrived()
         self.assertEqual((request.method, request.value("content-type")), (b"POST", b"application/octet-stream"))
@@ -447,6 +448,25 @@ class Bytes:
         live.close()
         self.assertIn(live.status, [401, 403])
         self.assertEqual(self.dashboard.take(), [])
+
+    def test_no_connection_becomes_anything_but_a_websocket(self):
+        """One that became HTTP/2 with the dashboard would carry requests that nobody is asked about."""
+        settings = [b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"]
+        both = [[b"websocket", b"h2c"], [b"h2c", b"websocket"], [b"websocket, h2c"], [b"h2c, websocket"]]
+        for names in [[b"h2c"], [b"H2C"], [b"TLS/1.0"], [b"websockets"], [b"x"], *both]:
+            for target, who in [(b"/reports", self.verified), (b"/login", b"Cookie: a=b")]:
+                for connection in [settings, [b"Connection: Upgrade"]]:
+                    reply = self.ask(target, who, *(b"Upgrade: " + name for name in names), *connection)
+                    upgrades = [request.values("upgrade") for request in self.dashboard.take()]
+                    # Of several names the first may be taken, if it is this one.
+                    is_websocket = reply.status == 101 and names[0] == b"websocket"
+                    self.assertIn(upgrades, [[[b"websocket"]]] if is_websocket else [[], [[]]], (names, reply))
+                    self.assertTrue(is_websocket or reply.status != 101, (names, reply))
+
+    def test_a_cookie_may_be_long(self):
+        reply = self.ask(b"/reports", self.verified + b"; long=" + b"x" * 7000)
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(self.arrived().value("cookie"), b"session=alice; long=" + b"x" * 7000)
 
     def test_a_session_that_is_another_logins_does_not_pass(self):
         carol = self.enrolled(self.front, "carol")
