@@ -10,7 +10,7 @@ pub(super) fn render(plan: &Plan<'_>) -> Result<String, Refused> {
     let mut withheld: Vec<_> = plan.sites.iter().flat_map(Planned::withheld).collect();
     withheld.sort_unstable();
     withheld.dedup();
-    let withheld: String = withheld.iter().map(|name| format!("- {{ exact: {name} }}\n")).collect();
+    let withheld: Vec<_> = withheld.iter().map(|name| format!("- {{ exact: {name} }}")).collect();
     Ok(fill(
         include_str!("envoy/main.yml"),
         &[
@@ -18,7 +18,7 @@ pub(super) fn render(plan: &Plan<'_>) -> Result<String, Refused> {
             ("stripped", &stripped()),
             ("check_timeout", &seconds(plan.check_timeout())),
             ("prefix", prefix(plan)?),
-            ("credentials", &withheld),
+            ("credentials", &withheld.join("\n")),
             ("hosts", &hosts(plan)),
             ("vestibule", &endpoints(std::slice::from_ref(&plan.vestibule), "vestibule")),
             ("clusters", &clusters),
@@ -128,19 +128,17 @@ fn endpoints(places: &[Place], cluster: &str) -> String {
         Place::Unix(_) => false,
     };
     let kind = if places.iter().any(is_named) { "STRICT_DNS" } else { "STATIC" };
-    let mut lines = format!("type: {kind}\nload_assignment:\n  cluster_name: {cluster}\n  endpoints:\n");
-    for (at, place) in places.iter().enumerate() {
+    let line = |(at, place): (usize, &Place)| {
         let address = match place {
             Place::Tcp { host, port } => {
                 format!("socket_address: {{ address: \"{host}\", port_value: {port} }}")
             }
             Place::Unix(path) => format!("pipe: {{ path: \"{path}\" }}"),
         };
-        lines.push_str(&format!(
-            "    - priority: {at}\n      lb_endpoints: [{{ endpoint: {{ address: {{ {address} }} }} }}]\n"
-        ));
-    }
-    lines
+        format!("\n    - priority: {at}\n      lb_endpoints: [{{ endpoint: {{ address: {{ {address} }} }} }}]")
+    };
+    let lines: Vec<_> = places.iter().enumerate().map(line).collect();
+    format!("type: {kind}\nload_assignment:\n  cluster_name: {cluster}\n  endpoints:{}", lines.concat())
 }
 
 fn tls(planned: &Planned<'_>) -> Option<String> {

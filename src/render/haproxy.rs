@@ -102,6 +102,11 @@ fn backend(planned: &Planned<'_>) -> String {
     if let Some(host) = planned.host {
         lines.push(format!("    http-request set-header Host {host}"));
     }
+    // Shorter than the dashboard keeps connections.
+    let unused = match upstream.idle_timeout {
+        unused if unused.is_zero() => String::new(),
+        unused => format!(" pool-purge-delay {}s", seconds(unused)),
+    };
     let places = &planned.dashboard.places;
     if places.len() > 1 {
         lines.push("    # The first is asked as long as it can be reached.".to_owned());
@@ -110,11 +115,8 @@ fn backend(planned: &Planned<'_>) -> String {
     for (at, place) in places.iter().enumerate() {
         let check = if places.len() > 1 { " check inter 2s fall 1 rise 1" } else { "" };
         let backup = if at > 0 { " backup" } else { "" };
-        lines.push(format!("    server dashboard-{at} {}{}{check}{backup}", address(place), tls(planned, place)));
-        if !upstream.idle_timeout.is_zero() {
-            let unused = seconds(upstream.idle_timeout);
-            lines.last_mut().expect("just added").push_str(&format!(" pool-purge-delay {unused}s"));
-        }
+        let (place, tls) = (address(place), tls(planned, place));
+        lines.push(format!("    server dashboard-{at} {place}{tls}{check}{backup}{unused}"));
     }
     lines.push(String::new());
     lines.join("\n")

@@ -54,7 +54,7 @@ fn middlewares(planned: &Planned<'_>, vestibule: &str) -> String {
     let names = strip::OURS.into_iter().chain(strip::names(planned.site)).map(str::to_owned).chain(spellings);
     let stripped: Vec<_> = names.map(|name| format!("{name}: \"\"")).collect();
     let host = |host| format!("host-{}:\n  headers:\n    customRequestHeaders:\n      Host: \"{host}\"", planned.name);
-    let credentials: String = planned.withheld().iter().map(|name| format!("- {name}\n")).collect();
+    let credentials: Vec<_> = planned.withheld().iter().map(|name| format!("- {name}")).collect();
     fill(
         include_str!("traefik/middlewares.yml"),
         &[
@@ -62,7 +62,7 @@ fn middlewares(planned: &Planned<'_>, vestibule: &str) -> String {
             ("vestibule", vestibule),
             ("prefix", &planned.site.prefix),
             ("stripped", &stripped.join("\n")),
-            ("credentials", &credentials),
+            ("credentials", &credentials.join("\n")),
             ("host", &planned.host.map(host).unwrap_or_default()),
         ],
     )
@@ -71,41 +71,41 @@ fn middlewares(planned: &Planned<'_>, vestibule: &str) -> String {
 fn service(planned: &Planned<'_>) -> Result<String, Refused> {
     let scheme = if planned.dashboard.tls.is_some() { "https" } else { "http" };
     let name = &planned.name;
-    let mut service =
-        format!("dashboard-{name}:\n  loadBalancer:\n    serversTransport: dashboard-{name}\n    servers:\n");
+    let mut lines = vec![
+        format!("dashboard-{name}:"),
+        "  loadBalancer:".to_owned(),
+        format!("    serversTransport: dashboard-{name}"),
+        "    servers:".to_owned(),
+    ];
     for place in &planned.dashboard.places {
         let place = reachable(place, &format!("the dashboard of {} listens", planned.site.name))?;
-        service.push_str(&format!("      - url: \"{scheme}://{place}\"\n"));
+        lines.push(format!("      - url: \"{scheme}://{place}\""));
     }
     if planned.dashboard.places.len() > 1 {
-        service.push_str("    passiveHealthCheck: { failureWindow: 10s, maxFailedAttempts: 1 }\n");
+        lines.push("    passiveHealthCheck: { failureWindow: 10s, maxFailedAttempts: 1 }".to_owned());
     }
-    Ok(service)
+    Ok(lines.join("\n") + "\n")
 }
 
 fn transport(planned: &Planned<'_>) -> String {
     let upstream = &planned.site.upstream;
-    let mut lines = format!(
-        "dashboard-{}:\n  forwardingTimeouts:\n    dialTimeout: {}s\n    responseHeaderTimeout: {}s\n",
-        planned.name,
-        seconds(upstream.connect_timeout),
-        seconds(upstream.answer_timeout),
-    );
+    let mut lines = vec![
+        format!("dashboard-{}:", planned.name),
+        "  forwardingTimeouts:".to_owned(),
+        format!("    dialTimeout: {}s", seconds(upstream.connect_timeout)),
+        format!("    responseHeaderTimeout: {}s", seconds(upstream.answer_timeout)),
+    ];
     if upstream.idle_timeout.is_zero() {
-        lines.push_str("  maxIdleConnsPerHost: -1\n");
+        lines.push("  maxIdleConnsPerHost: -1".to_owned());
     } else {
-        let unused = seconds(upstream.idle_timeout);
-        lines.push_str(&format!(
-            "    # Shorter than the dashboard keeps connections.\n    idleConnTimeout: {unused}s\n"
-        ));
+        lines.push("    # Shorter than the dashboard keeps connections.".to_owned());
+        lines.push(format!("    idleConnTimeout: {}s", seconds(upstream.idle_timeout)));
     }
     if let Some(tls) = &planned.dashboard.tls {
-        if let Some(name) = tls.name {
-            lines.push_str(&format!("  serverName: \"{name}\"\n"));
-        }
-        lines.push_str(&format!("  rootCAs: [\"{}\"]\n", tls.authorities));
+        lines.extend(tls.name.map(|name| format!("  serverName: \"{name}\"")));
+        lines.push(format!("  rootCAs: [\"{}\"]", tls.authorities));
     }
-    lines
+    lines.join("\n") + "\n"
 }
 
 fn reachable(place: &Place, who: &str) -> Result<String, Refused> {

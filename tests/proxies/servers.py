@@ -172,7 +172,7 @@ class HaproxyNew(Haproxy):
 
 
 class Traefik(OuterServer):
-    name, server = "traefik", "traefik"
+    name, server, binary = "traefik", "traefik", VENV / "bin/traefik"
     files = {"vestibule.yml": ["traefik"], "traefik.yml": ["traefik", "--static"]}
 
     def adaptations(self):
@@ -199,11 +199,11 @@ class Traefik(OuterServer):
         return b"?".join([re.sub(rb"%(..)", written, path), *query])
 
     def command(self):
-        return [VENV / "bin/traefik", f"--configFile={self.path('traefik.yml')}"]
+        return [self.binary, f"--configFile={self.path('traefik.yml')}"]
 
 
 class Envoy(OuterServer):
-    name, server = "envoy", "envoy"
+    name, server, binary = "envoy", "envoy", PACKAGES / "envoy/_bin/envoy"
     files = {"envoy.yaml": ["envoy"]}
 
     def adaptations(self):
@@ -219,7 +219,7 @@ class Envoy(OuterServer):
 
     def command(self):
         quiet = ["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
-        return [PACKAGES / "envoy/_bin/envoy", "-c", self.path("envoy.yaml"), *quiet]
+        return [self.binary, "-c", self.path("envoy.yaml"), *quiet]
 
 
 ALL = [NginxOfDebian, NginxNew, CaddyOfDebian, CaddyNew, HaproxyOfDebian, HaproxyNew, Traefik, Envoy]
