@@ -96,6 +96,14 @@ fn sites_and_identities_know_no_store() {
 }
 
 #[test]
+fn what_is_printed_for_others_is_made_of_the_configuration_alone() {
+    let rule = Rule::of("render").knows(&["render", "config"]).and_crates(&["std", "http", "thiserror"]);
+    rule.holds();
+    rule.catches("use crate::forward_auth::Asked;");
+    rule.catches("fn f() { tokio::fs::read(\"x\"); }");
+}
+
+#[test]
 fn pages_never_use_the_proxy_and_the_proxy_neither_pages_nor_the_store() {
     let pages = Rule::of("pages").avoids(&["crate::proxy", "crate::upstream"]);
     pages.holds();

@@ -74,7 +74,7 @@ listen = "127.0.0.1:0"
 requirement = "required"
 [[site]]
 name = "other"
-hosts = ["other.acme.example"]
+hosts = ["{host}"]
 upstream = "http://127.0.0.1:{other}"
 upstream_host = "inside.other.example:8443"
 strip_headers = ["x-api-key"]
@@ -90,6 +90,7 @@ class TwoSites(servers.Asked):
     """The example of a gateway that is asked, with a second site at which nobody needs a code."""
 
     host = HOST.decode()
+    other_host = "other.acme.example"
 
     def configured(self, dashboard, requirement):
         text = (ROOT / "config/forward-auth.toml").read_text()
@@ -100,7 +101,11 @@ class TwoSites(servers.Asked):
         ]:
             assert text.count(written) == 1, written
             text = text.replace(written, present)
-        return text + CONFIGURATION.format(other=dashboard.other.port)
+        return text + CONFIGURATION.format(other=dashboard.other.port, host=self.other_host)
+
+
+class OneForAnyHost(TwoSites):
+    other_host = "*"
 
 
 class Bytes:
@@ -383,8 +388,16 @@ class Bytes:
                     self.assert_nothing_passed(reply, (target, who))
 
     def test_no_host_gets_past_what_its_site_asks_for(self):
+        self.assert_no_host_gets_past(self.front)
+
+    def test_no_host_gets_past_where_another_site_takes_any(self):
+        front = self.Server(OneForAnyHost(self.dashboard, "required"))
+        self.addCleanup(front.stop)
+        self.assert_no_host_gets_past(front)
+
+    def assert_no_host_gets_past(self, front):
         """At the other site nobody needs a code, and Alice has logged in there."""
-        reply = self.ask(b"/reports", b"Cookie: session=alice", host=b"other.acme.example")
+        reply = exchange(front.port, head(b"/reports", b"Cookie: session=alice", host=b"other.acme.example"))
         self.assertEqual((reply.status, len(self.other.take())), (200, 1), reply)
         rows = [
             (b"/reports", [b"Host: insights.acme.example", b"Host: other.acme.example"]),
@@ -407,11 +420,11 @@ class Bytes:
         for version in [b"1.1", b"1.0"]:
             for target, fields in rows:
                 fields = [*fields, b"Cookie: session=alice", *SCRIPT]
-                reply = self.ask(target, *fields, host=None, version=version)
+                reply = exchange(front.port, head(target, *fields, host=None, version=version))
                 received = self.other.take()
                 self.assert_nothing_passed(reply, (target, fields))
                 for request in received:
-                    self.assertNotIn(b"insights", request.head)
+                    self.assertNotIn(HOST, request.value("host"), request.head)
 
     def test_the_question_is_nobody_elses_to_ask(self):
         spoof = [b"X-Original-URI: /login", b"X-Original-Method: GET", b"X-Forwarded-Uri: /login"]
