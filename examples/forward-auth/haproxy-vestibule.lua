@@ -1,4 +1,5 @@
--- Asks Vestibule whether a request may reach the dashboard: `http-request lua.vestibule ADDRESS PATH TIMEOUT CREDENTIALS`.
+-- Asks Vestibule whether a request may reach the dashboard, as
+--     http-request lua.vestibule ADDRESS PATH TIMEOUT CREDENTIALS
 -- Printed by `vestibule render haproxy --lua`; it is the same for every configuration.
 --
 -- If it may, the request is given what Vestibule says of it, and txn.vestibule is set to "passes". If not, the client gets
@@ -9,6 +10,10 @@ local not_sent = {
     ["connection"] = true, ["upgrade"] = true, ["keep-alive"] = true, ["proxy-connection"] = true, ["te"] = true,
     ["trailer"] = true, ["transfer-encoding"] = true, ["content-length"] = true, ["expect"] = true, ["host"] = true,
     ["http2-settings"] = true,
+}
+
+local said_by_vestibule = {
+    "x-vestibule-user", "x-vestibule-organization", "x-vestibule-factor", "x-vestibule-verified-at",
 }
 
 -- The values of a field in their order; HAProxy counts them from 0.
@@ -40,7 +45,7 @@ end
 
 local function pass(txn, answer, credentials)
     -- All fields are always there, if it is Vestibule that answers.
-    for _, name in ipairs({ "x-vestibule-user", "x-vestibule-organization", "x-vestibule-factor", "x-vestibule-verified-at" }) do
+    for _, name in ipairs(said_by_vestibule) do
         txn.http:req_set_header(name, answer.headers[name][0])
     end
     -- As they are to go on: the cookies without Vestibule's own, which is nobody else's business.

@@ -107,8 +107,8 @@ fn cluster(planned: &Planned<'_>) -> String {
                 .to_owned(),
         );
     }
-    lines.push(endpoints(places, &name).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"));
-    lines.extend(tls(planned));
+    let below = endpoints(places, &name) + "\n" + &tls(planned).unwrap_or_default();
+    lines.extend(below.lines().map(|line| format!("  {line}")));
     lines.push(String::new());
     lines.join("\n")
 }
@@ -150,13 +150,8 @@ fn tls(planned: &Planned<'_>) -> Option<String> {
     let name = tls.name.unwrap_or(own);
     let (kind, sni) = match name.parse::<std::net::IpAddr>() {
         Ok(_) => ("IP_ADDRESS", String::new()),
-        Err(_) => ("DNS", format!("      sni: {name}\n")),
+        Err(_) => ("DNS", format!("sni: {name}")),
     };
-    Some(format!(
-        "  # Without these, Envoy believes any certificate.\n  transport_socket:\n    name: envoy.transport_sockets.tls\n    \
-         typed_config:\n      \"@type\": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext\n\
-         {sni}      common_tls_context:\n        validation_context:\n          trusted_ca: {{ filename: \"{}\" }}\n          \
-         match_typed_subject_alt_names: [{{ san_type: {kind}, matcher: {{ exact: \"{name}\" }} }}]",
-        tls.authorities
-    ))
+    let values = [("sni", sni.as_str()), ("authorities", tls.authorities), ("kind", kind), ("name", name)];
+    Some(fill(include_str!("envoy/tls.yml"), &values))
 }

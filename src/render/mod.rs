@@ -1,7 +1,7 @@
 //! The configuration of the server in front, printed from ours: what it asks Vestibule, what it passes on, what it keeps
 //! from the dashboard.
 //!
-//! Each server is a file, with the text of its configuration in the folder of that name. [`plan`] settles what is the same
+//! Each server is a file, with the text of its configuration in the folder of that name. `plan` settles what is the same
 //! for all of them, and lets through only values that mean nothing in any of their languages.
 
 mod caddy;

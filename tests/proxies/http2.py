@@ -18,8 +18,9 @@ def block(fields):
     """Each literal, without the table and without Huffman's code (RFC 7541, section 6.2.2)."""
 
     def text(value):
-        length = bytes([len(value)]) if len(value) < 127 else bytes([127, (len(value) - 127) % 128 | 128, (len(value) - 127) // 128])
-        return length + value
+        more = len(value) - 127
+        length = [len(value)] if more < 0 else [127, more % 128 | 128, more // 128]
+        return bytes(length) + value
 
     return b"".join(b"\0" + text(name) + text(value) for name, value in fields)
 

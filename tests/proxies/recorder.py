@@ -68,7 +68,8 @@ class Request:
         self.head, self.body = head, body
         line, *fields = head.split(b"\r\n")
         self.method, self.target, _ = line.split(b" ")
-        self.fields = [(name.decode("latin-1").lower(), value.strip()) for name, value in (f.split(b":", 1) for f in fields)]
+        pairs = [field.split(b":", 1) for field in fields]
+        self.fields = [(name.decode("latin-1").lower(), value.strip()) for name, value in pairs]
 
     @classmethod
     def read(cls, stream):

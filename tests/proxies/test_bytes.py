@@ -436,7 +436,8 @@ class Bytes:
                     reply = self.ask(target, self.verified, *fields)
                     self.assertEqual(reply.status, 404, (target, reply))
                     self.assert_nothing_passed(reply, target)
-        for target in [b"/_2fa/auth", b"/_2fa/auth/", b"/_2fa/auth/anything", b"/_2fa/%61uth/nginx", b"/_2fa/auth%2fnginx"]:
+        others = [b"", b"/", b"/anything", b"%2fnginx"]
+        for target in [*(b"/_2fa/auth" + rest for rest in others), b"/_2fa/%61uth/nginx"]:
             reply = self.ask(target, b"Cookie: session=alice", *spoof)
             self.assertNotEqual(reply.status, 200, (target, reply))
             self.assertNotIn("x-vestibule-user", reply.fields)
@@ -501,7 +502,7 @@ class Bytes:
         front.gateway.program.process.wait()
         self.dashboard.take()
         # Not many: some of the servers try for seconds.
-        targets = [b"/reports", b"/login", b"/static/a.css", b"/_2fa/verify", b"/static/../reports", b"/_2fa/..;/reports"]
+        targets = [b"/reports", b"/login", b"/static/a.css", b"/_2fa/verify", b"/static/../reports", b"/_2fa/..;/x"]
         requests = [(target, [self.cookie(alice), *NAVIGATION]) for target in targets]
         requests += [(b"/reports", [cookie, *SCRIPT]) for cookie in [b"Cookie: session=alice", b"Cookie: a=b"]]
         for target, fields in requests:
@@ -515,5 +516,6 @@ class Bytes:
 
 
 def load_tests(loader, _standard, _pattern):
-    cases = [type(f"BytesThrough{server.__name__}", (Bytes, unittest.TestCase), {"Server": server}) for server in servers.ALL]
+    bases = (Bytes, unittest.TestCase)
+    cases = [type(f"BytesThrough{server.__name__}", bases, {"Server": server}) for server in servers.ALL]
     return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)

@@ -39,7 +39,10 @@ SEVERAL = SITE.format(
     upstream='["https://127.0.0.1:3443", "https://localhost:3444", "https://[::1]:3445"]',
     more=SECURE,
 ) + SITE.format(
-    name="rest", hosts='["*"]', upstream='"http://localhost:3000"', more='prefix = "/~second-factor/of.acme"\nidle_timeout = "0"'
+    name="rest",
+    hosts='["*"]',
+    upstream='"http://localhost:3000"',
+    more='prefix = "/~second-factor/of.acme"\nidle_timeout = "0"',
 )
 
 SOCKETS = SITE.format(name="socket", hosts='["insights.acme.example"]', upstream='"unix:/run/insights.sock"', more="")
@@ -61,7 +64,7 @@ CONFIGURATIONS = {
 def loads(server, folder):
     """What the server says of the files in that folder, if it is not content."""
     checks = {
-        "nginx": ["-t", "-q", "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr", "-g", f"pid {folder / 'pid'};"],
+        "nginx": ["-t", "-q", "-p", folder, "-c", "nginx.conf", "-e", "stderr", "-g", f"pid {folder / 'pid'};"],
         "caddy": ["validate", "--adapter", "caddyfile", "--config", folder / "Caddyfile"],
         "haproxy": ["-c", "-q", "-dW", "-f", folder / "haproxy.cfg"],
         "envoy": ["--mode", "validate", "-l", "warning", "-c", folder / "envoy.yaml"],

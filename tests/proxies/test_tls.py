@@ -22,9 +22,10 @@ class Certificate:
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="certificate-")
         Path(self.folder.name).chmod(0o755)
-        self.certificate, self.key, self.both = (Path(self.folder.name) / name for name in ["cert.pem", "key.pem", "both.pem"])
+        files = [Path(self.folder.name) / name for name in ["certificate.pem", "key.pem", "both.pem"]]
+        self.certificate, self.key, self.both = files
         names = "subjectAltName=DNS:insights.acme.example,DNS:other.acme.example"
-        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=tests"]
+        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=tests"]
         files = ["-keyout", self.key, "-out", self.certificate]
         subprocess.run(["openssl", "req", "-x509", *made, "-addext", names, *files], check=True, capture_output=True)
         self.both.write_text(self.certificate.read_text() + self.key.read_text())
@@ -141,8 +142,9 @@ class WithTls:
             ]:
                 fields = [(b"host", host) for host in hosts]
                 body = self.ask(cookie, *fields, authority=authority, server_name=server_name)
-                self.assertNotIn(INSIDE.encode(), body, (authority, hosts))
-                self.assertEqual([request.head for request in self.dashboard.take()], [], (server_name, authority, hosts))
+                what = (server_name, authority, hosts)
+                self.assertNotIn(INSIDE.encode(), body, what)
+                self.assertEqual([request.head for request in self.dashboard.take()], [], what)
 
 
 def load_tests(loader, _standard, _pattern):
