@@ -14,14 +14,14 @@ INSIDE = "Figures for users only"
 class Recorder:
     """`/api/me` names whoever the cookie `session` does; everything else shows what is inside."""
 
-    def __init__(self, inside=INSIDE):
+    def __init__(self, inside=INSIDE, tls=None):
         self.received = []
         recorder = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                # Some servers end a connection that they don't need by a reset.
-                with contextlib.suppress(ConnectionError):
+                # Some servers end a connection by a reset, and one with a certificate that they don't believe before it begins.
+                with contextlib.suppress(OSError):
                     self.attend()
 
             def attend(self):
@@ -50,6 +50,8 @@ class Recorder:
             daemon_threads = True
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

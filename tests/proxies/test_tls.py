@@ -17,23 +17,47 @@ from visitor import Visitor
 
 
 class Certificate:
-    """For both sites, signed by itself."""
+    """For both sites, signed by an authority of its own."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="certificate-")
-        Path(self.folder.name).chmod(0o755)
-        files = [Path(self.folder.name) / name for name in ["certificate.pem", "key.pem", "both.pem"]]
-        self.certificate, self.key, self.both = files
+        folder = Path(self.folder.name)
+        folder.chmod(0o755)
+        files = [folder / name for name in ["certificate.pem", "key.pem", "both.pem", "authority.pem"]]
+        self.certificate, self.key, self.both, self.authority = files
         names = "subjectAltName=DNS:insights.acme.example,DNS:other.acme.example"
-        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=tests"]
-        files = ["-keyout", self.key, "-out", self.certificate]
-        subprocess.run(["openssl", "req", "-x509", *made, "-addext", names, *files], check=True, capture_output=True)
+        (folder / "extensions").write_text(f"basicConstraints=CA:FALSE\n{names}\n")
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        signed = ["-CA", self.authority, "-CAkey", folder / "authority.key", "-CAcreateserial"]
+        for command in [
+            ["req", "-x509", *key, "-subj", "/CN=authority", "-keyout", folder / "authority.key", "-out", self.authority],
+            ["req", "-new", *key, "-subj", "/CN=dashboards", "-keyout", self.key, "-out", folder / "request"],
+            ["x509", "-req", "-in", folder / "request", *signed, "-extfile", folder / "extensions", "-out", self.certificate],
+        ]:
+            subprocess.run(["openssl", *command], check=True, capture_output=True)
         self.both.write_text(self.certificate.read_text() + self.key.read_text())
 
     def context(self, protocol):
-        context = ssl.create_default_context(cafile=self.certificate)
+        context = ssl.create_default_context(cafile=self.authority)
         context.set_alpn_protocols([protocol])
         return context
+
+
+    def of_a_server(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class SecureDashboard(TwoSites):
+    """With a dashboard that has that certificate."""
+
+    def configured(self, dashboard, requirement):
+        text = super().configured(dashboard, requirement)
+        plain = f'upstream = "http://127.0.0.1:{dashboard.port}"'
+        assert text.count(plain) == 1
+        keys = f'upstream_name = "{HOST.decode()}"\nupstream_authorities = "{dashboard.certificate.authority}"'
+        return text.replace(plain, f"{plain.replace('http:', 'https:')}\n{keys}")
 
 
 class SecureVisitor(Visitor):
@@ -89,6 +113,29 @@ class WithTls:
         self.assertEqual((request.target, request.values("host")), (b"/reports?x=%2F", [host]))
         self.assertEqual(request.values("cookie"), [b"session=alice"])
         self.assertEqual(request.values("x-forwarded-proto"), [b"https"])
+
+    def test_a_dashboard_with_a_certificate_is_who_it_should_be(self):
+        dashboard = Recorder(tls=self.certificate.of_a_server())
+        self.addCleanup(dashboard.stop)
+        dashboard.other, dashboard.certificate = self.other, self.certificate
+        stranger = Certificate()
+        self.addCleanup(stranger.folder.cleanup)
+
+        class Mistaken(self.Server):
+            def write(self, name, text):
+                super().write(name, text.replace(str(dashboard.certificate.authority), str(stranger.authority)))
+
+        for server, status in [(self.Server, [200]), (Mistaken, [500, 502, 503])]:
+            front = server(SecureDashboard(dashboard, "required"))
+            self.addCleanup(front.stop)
+            alice = Visitor(front)
+            alice.cookies = {"session": "alice"}
+            self.assertEqual(alice.ask("/reports").status, 401)
+            alice.enroll()
+            dashboard.take()
+            answer = alice.ask("/reports")
+            self.assertIn(answer.status, status, answer)
+            self.assertEqual(len(dashboard.take()), int(answer.status == 200))
 
     def ask(self, *fields, path=b"/reports", authority=HOST, server_name=HOST.decode()):
         head = [(b":method", b"GET"), (b":scheme", b"https"), (b":path", path), (b":authority", authority)]
