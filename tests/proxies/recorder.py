@@ -20,7 +20,7 @@ class Recorder:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                # Some servers end a connection by a reset, and one with a certificate that they don't believe before it begins.
+                # Some servers end a connection by a reset, or before it begins if they don't believe the certificate.
                 with contextlib.suppress(OSError):
                     self.attend()
 
