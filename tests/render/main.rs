@@ -151,6 +151,14 @@ fn one_word_for_two_things_is_refused() {
 }
 
 #[test]
+fn what_only_vestibule_can_do_in_front_of_a_dashboard_is_refused() {
+    let login = "\n[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\nupstream = \"http://127.0.0.1:3001\"\n\
+        [site.identity]\nsource = \"header\"\nuser = \"X-Forwarded-User\"\norganization = { fixed = \"acme\" }\n";
+    refused(&read(&(example() + login)), &ALL, &["other", "source = \"header\"", "by hand"]);
+    refused(&with_line("upstream_http = \"2\""), &ALL, &["insights", "HTTP/2"]);
+}
+
+#[test]
 fn certificates_of_dashboards_are_looked_at() {
     let folder = tempfile::tempdir().expect("a folder");
     let authorities = folder.path().join("authorities.pem");
