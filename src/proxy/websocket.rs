@@ -107,8 +107,7 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
     if let Ok(upstream) = upstream.await
         && let Ok(client) = client.await
     {
-        // It is not needed to close the connection anymore, and holds what only requests need.
-        drop(lease);
+        let _held = lease.switched();
         let ended = relay::between(TokioIo::new(client), TokioIo::new(upstream)).await;
         tracing::trace!(?ended, "a tunnel closed");
     }

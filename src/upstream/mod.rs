@@ -242,6 +242,15 @@ impl Lease {
         }
     }
 
+    /// What has to be held for as long as what it was switched to lasts: in HTTP/1.1 nothing, since the connection is no
+    /// longer one for requests, and this holds what only requests need.
+    pub(crate) fn switched(self) -> Option<Self> {
+        match &self.0 {
+            Leased::Link { .. } => None,
+            Leased::Stream(_) => Some(self),
+        }
+    }
+
     /// Whether the body of an answer was cut off where the library says that it has ended.
     pub(crate) fn is_cut(&self, answer: &Incoming) -> bool {
         match &self.0 {
