@@ -15,7 +15,8 @@ use crate::config::{Bind, Credential, Site};
 use crate::second_factor::sealing::Keyring;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
-use crate::site::query::{self, could_name};
+use crate::site::cookie::pieces;
+use crate::site::query::{self, could_begin, could_name};
 
 /// A request's credentials, without the secrets in them: small, and good after the request is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,9 +156,11 @@ fn add_key(hash: &mut Hash<'_>, site: &Site, head: &Parts, (client, host): (&Cli
 fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> Bound {
     let digest = match &site.bind {
         None => return Bound::Unbound,
-        Some(Bind::Cookie(bound)) => digest(cookies(head).filter(|(name, _)| *name == bound.as_bytes()), last),
+        Some(Bind::Cookie(bound)) => {
+            login_cookies(head, (|name| name == bound.as_bytes(), |piece| could_name(piece, bound)), last)
+        }
         Some(Bind::CookiesBeginning(start)) => {
-            digest(cookies(head).filter(|(name, _)| name.starts_with(start.as_bytes())), last)
+            login_cookies(head, (|name| name.starts_with(start.as_bytes()), |piece| could_begin(piece, start)), last)
         }
         // With another credential in its place it is a request that could have carried this one.
         Some(Bind::Header(_) | Bind::Claim(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
@@ -171,6 +174,22 @@ fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> 
         }
     };
     Bound::Carried(digest)
+}
+
+/// Digest of those cookies; `None` if there are none. Whatever else the dashboard could take for one of them is part of it:
+/// a login that is carried beside the one that a session is bound to is another one.
+fn login_cookies(
+    head: &Parts,
+    (is_one, could_be): (impl Fn(&[u8]) -> bool, impl Fn(&str) -> bool),
+    last: &mut LastDigest,
+) -> Option<[u8; 32]> {
+    let exact = || cookies(head).filter(|(name, _)| is_one(name));
+    let spelled = || pieces(&head.headers).filter(|piece| could_be(piece));
+    match exact().count() {
+        0 => None,
+        count if count == spelled().count() => digest(exact(), last),
+        _ => digest(exact().chain(spelled().map(|piece| (&b""[..], piece.as_bytes()))), last),
+    }
 }
 
 fn cookies(head: &Parts) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -504,12 +523,17 @@ mod tests {
     fn a_session_is_bound_to_the_named_cookie_alone() {
         assert_eq!(check(&site(&["cookie"], None), &[("cookie", "sid=1")]), BindingCheck::Unbound);
         let site = site(&["cookie", "header:authorization"], Some(Bind::Cookie(COOKIE_BOUND.into())));
-        let of = |cookie| carried_binding(check(&site, &[("cookie", cookie)]));
+        let of = |cookie: &str| carried_binding(check(&site, &[("cookie", cookie)]));
         assert_eq!(of("sid=1"), of("theme=dark; sid=1; lang=en"));
         for other in ["sid=2", "sid=1 ", "sid=\"1\"", "sid=1; sid=1", "sid=1; sid=2", "sid=2; sid=1", "sid=%31"] {
             assert_ne!(of("sid=1"), of(other), "{other}");
         }
         assert_ne!(of("sid=1; sid=2"), of("sid=2; sid=1"));
+        for beside in ["x=1 sid=2", "x=1, sid=2", "x=\"a\"sid=2", "\u{a0}sid=2", "sid =2", "=sid=2", "SID=2"] {
+            for line in [format!("sid=1; {beside}"), format!("{beside}; sid=1")] {
+                assert_ne!(of("sid=1"), of(&line), "{line}");
+            }
+        }
         for without in
             [&[][..], &[("cookie", "SID=1")], &[("cookie", "sid")], &[("authorization", "x")], &[("cookie", "xsid=1")]]
         {
@@ -520,11 +544,14 @@ mod tests {
     #[test]
     fn a_session_can_be_bound_to_all_cookies_of_a_family() {
         let site = site(&["cookie"], Some(Bind::CookiesBeginning("access-token-".into())));
-        let of = |cookie| carried_binding(check(&site, &[("cookie", cookie)]));
+        let of = |cookie: &str| carried_binding(check(&site, &[("cookie", cookie)]));
         assert_eq!(of("access-token-a=1; access-token-b=2"), of("x=1; access-token-a=1; y=2; access-token-b=2"));
         assert_ne!(of("access-token-a=1"), of("access-token-b=1"));
         assert_ne!(of("access-token-a=1"), of("access-token-a=1; access-token-b=2"));
         assert_ne!(of("access-token-a=1; access-token-b=2"), of("access-token-b=2; access-token-a=1"));
+        for beside in ["x=1 access-token-a=2", "x, access-token-b=2", "Access-Token-c=1", "access%2dtoken-c=1"] {
+            assert_ne!(of("access-token-a=1"), of(&format!("access-token-a=1; {beside}")), "{beside}");
+        }
         assert_eq!(check(&site, &[("cookie", "access-token=1")]), BindingCheck::Carried(None));
         assert_eq!(check(&site, &[]), BindingCheck::Carried(None));
     }

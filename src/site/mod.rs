@@ -1,5 +1,6 @@
 //! Which site a request is for, and its rules for paths.
 
+pub(crate) mod cookie;
 mod next;
 mod path;
 pub(crate) mod query;

@@ -1,5 +1,7 @@
 //! Parameters in a query: recognized however the dashboard may read them, and taken out where it may not see them.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use percent_encoding::percent_decode;
 
@@ -8,14 +10,33 @@ use percent_encoding::percent_decode;
 /// Frameworks read names differently (escapes, `%u0074` too; `token[]` and `[token]`; `auth[token` for `auth_token`; a NUL
 /// for the end; `;` between parameters; `.` for `_`; letter case): what one of them takes for the parameter is one.
 pub(crate) fn could_name(part: &str, parameter: &str) -> bool {
-    let parameter = without_marks(parameter.bytes().map(folded));
     part.split(';').any(|pair| {
-        let name = pair.split('=').next().unwrap_or_default().replace("%u00", "%");
-        let read = without_marks(percent_decode(name.as_bytes()).take_while(|&byte| byte != 0).map(folded));
-        let before_brackets = read.split(|byte| is_bracket(*byte)).next();
-        before_brackets == Some(&parameter)
-            || read.iter().map(|byte| if *byte == b'[' { b'_' } else { *byte }).eq(parameter.iter().copied())
+        let name = name_of(pair);
+        read(&name).take_while(|byte| !is_bracket(*byte)).eq(meant(parameter))
+            || read(&name).map(without_bracket).eq(meant(parameter))
     })
+}
+
+/// Whether its name could be read as one that begins like this.
+pub(crate) fn could_begin(part: &str, beginning: &str) -> bool {
+    part.split(';').any(|pair| {
+        let name = name_of(pair);
+        let mut read = read(&name).map(without_bracket);
+        meant(beginning).all(|byte| read.next() == Some(byte))
+    })
+}
+
+fn name_of(pair: &str) -> Cow<'_, str> {
+    let name = pair.split('=').next().unwrap_or_default();
+    if name.contains("%u00") { name.replace("%u00", "%").into() } else { name.into() }
+}
+
+fn read(name: &str) -> impl Iterator<Item = u8> {
+    without_marks(percent_decode(name.as_bytes()).take_while(|&byte| byte != 0).map(folded))
+}
+
+fn meant(parameter: &str) -> impl Iterator<Item = u8> {
+    without_marks(parameter.bytes().map(folded))
 }
 
 const fn folded(byte: u8) -> u8 {
@@ -29,9 +50,13 @@ const fn is_bracket(byte: u8) -> bool {
     matches!(byte, b'[' | b']')
 }
 
+const fn without_bracket(byte: u8) -> u8 {
+    if byte == b'[' { b'_' } else { byte }
+}
+
 /// Without what stands before a name and does not count.
-fn without_marks(name: impl Iterator<Item = u8>) -> Vec<u8> {
-    name.skip_while(|&byte| byte == b'_' || is_bracket(byte)).collect()
+fn without_marks(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    name.skip_while(|&byte| byte == b'_' || is_bracket(byte))
 }
 
 /// Takes the parameters out of a request's query. The rest stays as it was, byte for byte.

@@ -196,6 +196,14 @@ async fn two_tokens_are_none() {
         let request = bob.navigation("/reports").with("Cookie", format!("{another}={alices}"));
         bob.sends(request).await.shows(Sight::NobodySaysWho);
     }
+    for between in ["; x=1 ", "; x=1\t", "; x=1, ", "; x=\"a\" ", "; x=\"a\"", "; =", "; \u{a0}", "; \u{2003}"] {
+        let line = format!("app_token={bobs}{between}app_token={alices}");
+        let request = bob.navigation("/reports").without("Cookie").with("Cookie", line);
+        bob.sends(request).await.shows(Sight::NobodySaysWho);
+        let line = format!("x={between}app_token={alices}; app_token={bobs}");
+        let request = bob.navigation("/reports").without("Cookie").with("Cookie", line);
+        bob.sends(request).await.shows(Sight::NobodySaysWho);
+    }
     // Nobody looks at it: the dashboard does not get it.
     let request = bob.request("GET", "/reports").with("Authorization", format!("Bearer {alices}"));
     bob.sends(request).await.shows(Sight::Dashboard);
@@ -341,7 +349,12 @@ async fn a_script_sends_it_after_bearer_and_a_navigation_comes_without() {
     bob.opens("/_2fa/profile").await.shows(Sight::Profile);
     let twice = bob.request("GET", "/api/x").with("Authorization", format!("Bearer {token}"));
     bob.calls(twice.clone().with("Authorization", format!("Bearer {token}"))).await.problem(502);
-    bob.calls(twice.without("Authorization").with("Authorization", "Basic eDp5")).await.problem(502);
+    let alices = signer.token(&claims(&world, "alice"));
+    let lists = [", ", ", Bearer ", " ", "\t", " Bearer ", ";", "\u{a0}"];
+    for list in lists.map(|between| format!("Bearer {token}{between}{alices}")).into_iter().chain(["Basic eDp5".into()])
+    {
+        bob.calls(bob.request("GET", "/api/x").without("Authorization").with("Authorization", list)).await.problem(502);
+    }
     bob.has_token(&signer.token(&but(&world, "exp", json!(world.time().seconds() - 60))));
     bob.fetches("/api/x").await.asks_for("login_required", None);
 }

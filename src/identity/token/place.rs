@@ -6,6 +6,7 @@ use http::request::Parts;
 
 use crate::config::TokenPlace;
 use crate::session_cookie::pairs;
+use crate::site::cookie::pieces;
 use crate::site::query::could_name;
 
 /// What a request carries in the token's place.
@@ -28,11 +29,16 @@ pub(super) fn find<'a>(place: &TokenPlace, head: &'a Parts) -> Carried<'a> {
     }
 }
 
-/// Every cookie counts whose name some framework reads as this one: which of two it takes is not known here.
+/// Every cookie counts that some framework reads as this one, wherever it sees one begin: which of two it takes is not
+/// known here.
 fn in_cookie<'a>(name: &str, headers: &'a HeaderMap) -> Carried<'a> {
-    let all = headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes()));
-    let spelled = |found: &[u8]| std::str::from_utf8(found).is_ok_and(|found| could_name(found.trim(), name));
-    one(all.filter(|(found, _)| spelled(found)).map(|(found, token)| (found == name.as_bytes()).then_some(token)))
+    let spelled = pieces(headers).filter(|piece| could_name(piece, name)).count();
+    let mut all = headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes()));
+    match (spelled, all.find(|(found, _)| *found == name.as_bytes())) {
+        (0, None) => Carried::Nothing,
+        (1, Some((_, token))) => Carried::One(token),
+        (_, None | Some(_)) => Carried::NotOne,
+    }
 }
 
 /// The only one of these; `None` in place of one that is no token.
@@ -89,10 +95,52 @@ mod tests {
             (&["app_token=t; app_token[x]=u"], "NotOne"),
             (&["app_token=t; \u{2003}app_token=u"], "NotOne"),
             (&["App_Token=t"], "NotOne"),
+            (&["$Version=1; app_token=t; $Path=/"], "t"),
         ];
         for (lines, expected) in rows {
             let fields: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
             assert_eq!(carried(&place, &fields), *expected, "{lines:?}");
+        }
+    }
+
+    /// What Starlette, Django, aiohttp, Tomcat, Rack, PHP, ASP.NET and others make of a line.
+    #[test]
+    fn a_cookie_that_another_server_would_see_begin_elsewhere_counts() {
+        let rows: &[&[u8]] = &[
+            b"\xa0app_token=u",
+            b"\x85app_token=u",
+            b"app_token\xa0=u",
+            b"app_token =u",
+            b"app_token\t= u",
+            b"\xffapp_token=u",
+            b"\xc2\xa0app_token=u",
+            b"x=1 app_token=u",
+            b"x=1\tapp_token=u",
+            b"x=1, app_token=u",
+            b"x=1,app_token=u",
+            b"x=\"a\" app_token=u",
+            b"x=\"a\"app_token=u",
+            b"x=\"; app_token=u",
+            b"x=\"a\\\"; app_token=u; y=\"",
+            b"\"app_token\"=u",
+            b"=app_token=u",
+            b"==app_token=u",
+            b"$Version=1, app_token=u",
+            b"x=1\\app_token=u",
+            b"x=1 app%5ftoken=u",
+            b"x=1,App.Token[]=u",
+            b"app_token",
+        ];
+        let place = TokenPlace::Cookie("app_token".into());
+        for other in rows {
+            for line in [[b"app_token=t; ", *other].concat(), [*other, b"; app_token=t"].concat()] {
+                let mut head = Request::new(()).into_parts().0;
+                head.headers.insert(COOKIE, HeaderValue::from_bytes(&line).expect("a field value"));
+                assert_eq!(find(&place, &head), Carried::NotOne, "{}", line.escape_ascii());
+                head.headers.insert(COOKIE, HeaderValue::from_bytes(other).expect("a field value"));
+                let alone = find(&place, &head);
+                assert!(alone == Carried::NotOne || alone == Carried::One(b"u"), "{}", other.escape_ascii());
+            }
         }
     }
 
