@@ -1,5 +1,6 @@
 //! What all requests share, and [`Worker::answer`]: the whole journey of one request.
 
+mod detached;
 mod outer;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use self::detached::detached;
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::clock::Clock;
@@ -440,25 +442,39 @@ impl Visit<'_> {
     /// Sends a request on that may be a login, and forgets what that makes worthless: of everybody, since who has logged
     /// in can be named in other ways than this request names them (with one more cookie, from another browser).
     ///
-    /// A client that goes away changes nothing of that: the dashboard logs it in all the same, if only later.
+    /// A client that goes away changes nothing of that: the dashboard logs it in all the same, if only later. Where no
+    /// credential stands for anybody yet, there is nothing to forget.
     async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
         let credentials = self.credentials();
         let changes_something = !self.head.method.is_safe();
         let request = self.take_request(body);
+        if credentials.carries() != Carries::Carried {
+            let (site, tunnels) = (&*self.dashboard.site, &self.gateway.tunnels);
+            let way = Way { site, pool: self.pool, tunnels, memory: self.memory };
+            return Ok(proxy::forward(passage, request, self.client, way).await?);
+        }
         let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
-        let exchange = tokio::spawn(async move {
+        let unfinished = source.clone();
+        let exchange = async move {
             let way = Way { site: &site, pool: &pool, tunnels: &tunnels, memory: &Memory::default() };
             let answer = proxy::forward(passage, request, &client, way).await;
             let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
-            if is_login && credentials.carries() == Carries::Carried {
+            if is_login {
                 source.forget_all();
             } else if answer.as_ref().is_ok_and(may_end_a_login) {
                 source.forget(&credentials);
             }
-            answer
-        });
-        Ok(exchange.await.map_err(|_| Failure::Internal("a request to a public path ended in a panic"))??)
+            answer.map_err(Failure::from)
+        };
+        let given_up = move || {
+            unfinished.expect_a_change(&credentials);
+            unfinished.forget_all();
+            Err(Failure::Internal("a request that nobody waits for anymore was given up"))
+        };
+        detached(exchange, given_up)
+            .await
+            .unwrap_or(Err(Failure::Internal("a request to a public path ended in a panic")))
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::crowd::Seat;
 use super::early_hints::while_open;
+use super::occupied::{Occupied, occupying};
 use super::patience::{HEAD, Patience};
 use super::preface::Begun;
 use super::terms::Term;
@@ -99,10 +100,11 @@ async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, pee
 /// Answers the requests of one connection until either side ends it, or it becomes a tunnel.
 async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, mut wire: Wire<S>, arrival: Arrival) {
     let conversation = Conversation { worker, arrival, term: worker.terms.current() };
+    let occupied = Occupied::new(Arc::clone(wire.seat()));
     let mut deadline = Instant::now() + HEAD;
     loop {
         // Boxed, for it is gone while the connection rests.
-        match Box::pin(answer(&conversation, wire, deadline)).await {
+        match Box::pin(occupying(Some(occupied.clone()), answer(&conversation, wire, deadline))).await {
             Turn::Rest(resting, head) => (wire, deadline) = (resting, head),
             Turn::Leave(wire) => return Box::pin(take_leave(wire)).await,
             Turn::Over => return,

@@ -20,6 +20,7 @@ use self::streams::{Outgoing, Room, Streams};
 use self::traffic::{Traffic, Waiting};
 use super::Door;
 use super::connection::{Accepted, BUFFER};
+use super::occupied::Occupied;
 use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
@@ -50,15 +51,15 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let term = worker.terms.current();
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
-    let memory = Arc::<D::Memory>::default();
+    let (seat, memory) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default());
     let service = service_fn(move |request| {
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
-        let room = Room::take(&rooms);
+        let room = Room::take(&rooms, &seat);
         async move {
             let answered = match room {
                 Some(room) => {
-                    streams::take_room(room);
+                    Occupied::new(Arc::new(room)).take();
                     Ok(Outgoing::of(answer(&*door, request, arrival, &memory).await))
                 }
                 // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).

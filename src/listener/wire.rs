@@ -45,7 +45,7 @@ pub(super) struct Wire<S> {
     awaited: usize,
     /// Notices a client that does not read, or too slowly.
     pace: Pace,
-    seat: Seat,
+    seat: Arc<Seat>,
 }
 
 impl<S> Wire<S> {
@@ -85,11 +85,11 @@ impl<S> Wire<S> {
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             pace: Pace::over(ANSWER_STRETCH),
-            seat,
+            seat: Arc::new(seat),
         }
     }
 
-    pub(super) const fn seat(&self) -> &Seat {
+    pub(super) const fn seat(&self) -> &Arc<Seat> {
         &self.seat
     }
 

@@ -115,3 +115,72 @@ async fn the_requests_of_a_client_in_http_2_are_as_many_as_its_connections_may_b
     };
     soon(again).await;
 }
+
+/// Asks for `/slow`, with that line beside the host, until the dashboard is asked.
+async fn begins(house: &House, dashboard: &Dashboard, line: &str) -> TcpStream {
+    let mut stream = house.connect().await;
+    let request = format!("GET /slow HTTP/1.1\r\nHost: a.example\r\n{line}\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    soon(dashboard.asked_slow.acquire()).await.expect("never closed").forget();
+    stream
+}
+
+#[tokio::test]
+async fn whoever_goes_away_during_a_login_takes_up_room_until_that_is_over() {
+    let dashboard = Dashboard::new("first").await;
+    let house = House::new(folder(), &with(&plain(&dashboard), "connections_per_client = 3")).await;
+    let mut gone = Vec::new();
+    for line in ["Cookie: session=1\r\n", "Cookie: session=2\r\n", ""] {
+        gone.push(begins(&house, &dashboard, line).await);
+    }
+    drop(gone);
+    // Of whoever carries nothing, nothing has to be forgotten: that request ends with its client.
+    let mut inside = house.connect().await;
+    let lets_in = async {
+        while ask(&mut inside, "/open/x").await.is_err() {
+            inside = house.connect().await;
+        }
+    };
+    soon(lets_in).await;
+    let before = turned_away(&house);
+    let mut one_more = house.connect().await;
+    assert!(!matches!(soon(one_more.read(&mut [0])).await, Ok(1..)), "there is room for three");
+    assert_ne!(turned_away(&house), before);
+
+    dashboard.slow.add_permits(3);
+    let lets_in = async { while ask(&mut house.connect().await, "/open/x").await.is_err() {} };
+    soon(lets_in).await;
+}
+
+#[tokio::test]
+async fn whoever_gives_up_a_login_in_http_2_takes_up_room_until_that_is_over() {
+    let dashboard = Dashboard::new("first").await;
+    let house = House::new(folder(), &with(&plain(&dashboard), "h2c = true\nconnections_per_client = 2")).await;
+    let request = |target: &str, cookie: &str| {
+        let request = Request::get(format!("http://a.example{target}"));
+        request.header("cookie", cookie).body(()).expect("a request")
+    };
+    // With the last of its connections a client takes no room along either.
+    let (mut sender, connection) = soon(h2::client::handshake(house.connect().await)).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    for cookie in ["session=1", "session=2"] {
+        let answer = sender.send_request(request("/slow", cookie), true).expect("sent").0;
+        soon(dashboard.asked_slow.acquire()).await.expect("never closed").forget();
+        drop(answer);
+    }
+    drop(sender);
+    connection.abort();
+    assert!(connection.await.is_err_and(|error| error.is_cancelled()));
+
+    let (mut sender, connection) = soon(h2::client::handshake(house.connect().await)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    for _ in 0..3 {
+        let answer = soon(sender.send_request(request("/open/x", "session=1"), true).expect("sent").0).await;
+        assert_eq!(answer.expect_err("no room").reason(), Some(Reason::REFUSED_STREAM));
+    }
+    dashboard.slow.add_permits(2);
+    let again = async {
+        while soon(sender.send_request(request("/open/x", "session=1"), true).expect("sent").0).await.is_err() {}
+    };
+    soon(again).await;
+}

@@ -1,6 +1,6 @@
 //! The streams of one connection in HTTP/2: each a task, for as long as its client takes what it is sent.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::traffic::{Stream, Traffic};
 use crate::body::{ANSWER_STRETCH, Body, BodyError};
 use crate::listener::connection::PanicNote;
+use crate::listener::crowd::Seat;
+use crate::listener::occupied::{Occupied, occupying};
 use crate::pace::Pace;
 
 /// Runs the streams of one connection, each as a task. One that is dropped is reset.
@@ -25,32 +27,28 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, work: F) {
         let stream = Stream::begin(&self.0);
         // A stream that becomes a tunnel goes on as another task, which it starts itself.
-        let room = ROOM.try_with(|room| room.borrow().clone()).ok().flatten();
+        let room = Occupied::now();
         let work = PIECE.scope(Cell::new(Piece::Awaited), async move {
             let _note = PanicNote;
             while_taken(work).await;
             drop(stream);
         });
-        tokio::spawn(ROOM.scope(RefCell::new(room), work));
+        tokio::spawn(occupying(room, work));
     }
 }
 
-/// Leave for one request to be in progress: of the worker, and of its client.
+/// Leave for one request to be in progress: of the worker, and of its client, who is there for as long.
 pub(super) struct Room {
     _of: [Option<OwnedSemaphorePermit>; 2],
+    _seat: Arc<Seat>,
 }
 
 impl Room {
-    /// One of each of these, as far as there are any.
-    pub(super) fn take(from: &[Option<Arc<Semaphore>>; 2]) -> Option<Self> {
+    /// One of each of these, as far as there are any, on the connection with that seat.
+    pub(super) fn take(from: &[Option<Arc<Semaphore>>; 2], seat: &Arc<Seat>) -> Option<Self> {
         let take = |of: &Option<Arc<Semaphore>>| of.as_ref().map(|of| Arc::clone(of).try_acquire_owned()).transpose();
-        Some(Self { _of: [take(&from[0]).ok()?, take(&from[1]).ok()?] })
+        Some(Self { _of: [take(&from[0]).ok()?, take(&from[1]).ok()?], _seat: Arc::clone(seat) })
     }
-}
-
-/// Has the stream that this is called in keep that room until it ends, as a tunnel too.
-pub(super) fn take_room(room: Room) {
-    ROOM.with(|own| own.replace(Some(Arc::new(room))));
 }
 
 /// Where the answer of a stream is.
@@ -64,7 +62,6 @@ enum Piece {
 
 tokio::task_local! {
     static PIECE: Cell<Piece>;
-    static ROOM: RefCell<Option<Arc<Room>>>;
 }
 
 /// Works on a stream until it is done, or its client has taken nothing, or too little, for too long.
