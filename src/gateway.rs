@@ -189,7 +189,7 @@ impl Worker {
         let trusted = &gateway.config.server.trusted_proxies;
         let mut client = Client::of(arrived.arrival, &head.headers, trusted).before(site, &head.headers);
         if let Sender::Outer(original) = &sender {
-            original.is_sent_as_judged(head, site)?;
+            original.is_sent_as_judged(head, site, &client)?;
             client = client.without_hop();
         }
         arrived.scheme = client.scheme;

@@ -8,5 +8,6 @@ pub(super) static ADAPTER: Adapter = Adapter {
     method: Source::Question,
     target: Source::Question,
     host: Source::Question,
+    adds: &["x-envoy-"],
     refusal: Refusal::PassedOn,
 };

@@ -9,5 +9,6 @@ pub(super) static ADAPTER: Adapter = Adapter {
     method: Source::Field(HeaderName::from_static("x-forwarded-method")),
     target: Source::Field(HeaderName::from_static("x-forwarded-uri")),
     host: Source::Field(HeaderName::from_static("x-forwarded-host")),
+    adds: &[],
     refusal: Refusal::PassedOn,
 };

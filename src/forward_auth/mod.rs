@@ -27,6 +27,8 @@ struct Adapter {
     /// Path and query, as the client sent them.
     target: Source,
     host: Source,
+    /// What it adds beside to a question, or replaces in it, that nobody else may: names, or beginnings that end in a dash.
+    adds: &'static [&'static str],
     refusal: Refusal,
 }
 

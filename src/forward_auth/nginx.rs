@@ -12,5 +12,6 @@ pub(super) static ADAPTER: Adapter = Adapter {
     method: Source::Field(HeaderName::from_static("x-original-method")),
     target: Source::Field(HeaderName::from_static("x-original-uri")),
     host: Source::Question,
+    adds: &[],
     refusal: Refusal::AskedFor,
 };

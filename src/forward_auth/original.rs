@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use super::{Asked, Question, Source};
 use crate::config::{Credential, Site};
-use crate::identity::client::{self, FORWARDED_FOR, FORWARDED_PROTO, Scheme};
+use crate::identity::client::{self, Client, FORWARDED_FOR, FORWARDED_PROTO, Scheme};
 use crate::listener::framing::Host;
 use crate::proxy::headers;
 use crate::site::query;
@@ -134,12 +134,14 @@ impl Original<'_> {
     /// Whether the outer server sends the request on as it is judged here: without any field and parameter that the
     /// gateway would drop, but for those that every outer server sets itself.
     ///
-    /// `head` is that of the original request, and nothing was dropped from it.
-    pub fn is_sent_as_judged(&self, head: &Parts, site: &Site) -> Result<(), Denied> {
+    /// `head` is that of the original request, `client` its client, and nothing was dropped from it.
+    pub fn is_sent_as_judged(&self, head: &Parts, site: &Site, client: &Client) -> Result<(), Denied> {
         if self.asked.prefix != site.prefix {
             return Err(Denied::AnotherPrefix);
         }
-        if let Some(name) = head.headers.keys().find(|name| !headers::is_settled_in_front(name, site)) {
+        let adds = self.asked.adapter.adds;
+        let is_settled = |name: &&HeaderName| headers::is_settled_in_front(name, site, client, adds);
+        if let Some(name) = head.headers.keys().find(|name| !is_settled(name)) {
             return Err(Denied::Unstripped(name.clone()));
         }
         if query::is_stripped(&head.uri, &site.strip_query) {

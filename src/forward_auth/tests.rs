@@ -1,11 +1,14 @@
 //! What each outer server asks, and what is no question about a request.
 
-use http::header::{CONNECTION, COOKIE, HOST, UPGRADE};
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, UPGRADE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Version};
 
 use super::{Asked, Denied, Question};
-use crate::config::{Credential, Site};
+use crate::config::{self, Credential, Secret, SharedSecret, Site};
+use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing::{self, BadRequest};
 use crate::site::sample;
 
@@ -17,6 +20,12 @@ struct Sample {
     target: &'static str,
     method: &'static str,
     fields: Fields,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OuterLogin {
+    Proved,
+    Unproved,
 }
 
 const ALL: [&str; 5] = ["nginx", "traefik", "caddy", "haproxy", "envoy"];
@@ -75,12 +84,22 @@ impl Sample {
 
     /// The head of the original request, if it is one that the outer server sends on as it is judged.
     fn restored(&self, site: &Site) -> Result<Parts, Denied> {
+        self.restored_of(site, OuterLogin::Unproved)
+    }
+
+    /// The same, where a login in front of the site proved itself or not.
+    fn restored_of(&self, site: &Site, login: OuterLogin) -> Result<Parts, Denied> {
+        let peer = Peer::Tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let outer_login = login == OuterLogin::Proved;
+        let client = Client { address: None, scheme: Scheme::Https, peer, trusted: true, outer_login };
         let prefixes = ["/_2fa".to_owned()];
         let mut head = self.head();
         let asked = Asked::by(head.uri.path(), &prefixes).expect("the address of a question");
         let before = head.clone();
         let judged = match asked.restore(&mut head) {
-            Ok(original) => original.is_sent_as_judged(&head, site).and_then(|()| original.is_unambiguous(&head, site)),
+            Ok(original) => {
+                original.is_sent_as_judged(&head, site, &client).and_then(|()| original.is_unambiguous(&head, site))
+            }
             Err(denied) => {
                 assert_eq!((&head.uri, &head.headers), (&before.uri, &before.headers), "nothing changed");
                 Err(denied)
@@ -282,14 +301,34 @@ fn what_the_gateway_would_drop_and_the_outer_server_passes_on_is_a_denial() {
         "x!",
         "_",
         "x_forwarded_host",
+        "remote-user",
+        "x-forwarded-user",
+        "x-forwarded-email",
+        "x-forwarded-access-token",
+        "x-forwarded-preferred-username",
+        "x-forwarded-client-cert",
+        "x-original-user",
+        "x-original-remote-user",
     ];
     for server in ALL {
         for name in rows {
             let denied = sample(server).with(name, "x").restored(&site).expect_err(name);
             assert_eq!(denied, Denied::Unstripped(HeaderName::from_static(name)), "{server}");
         }
-        for name in ["x-vestibule-user", "x-vestibule-verified-at", "remote-user", "x-real-ip", "te", "keep-alive"] {
+        for name in ["x-vestibule-user", "x-vestibule-verified-at", "x-real-ip", "te", "keep-alive", "authorization"] {
             assert!(sample(server).with(name, "x").restored(&site).is_ok(), "{server}, {name}");
+        }
+        for name in ["port", "server", "prefix", "ssl"] {
+            let name = ["x-forwarded-", name].concat().leak();
+            assert!(sample(server).with(name, "x").restored(&site).is_ok(), "{server}, {name}");
+        }
+        for (name, adds_it) in [
+            ("x-envoy-internal", "envoy"),
+            ("x-envoy-external-address", "envoy"),
+            ("x-forwarded-tls-client-cert", "traefik"),
+            ("x-forwarded-tls-client-cert-info", "traefik"),
+        ] {
+            assert_eq!(sample(server).with(name, "x").restored(&site).is_ok(), server == adds_it, "{server}, {name}");
         }
         for connection in ["x-api-key", "close, cookie", "keep-alive, Authorization", "upgrade;x", "\"close\""] {
             let denied = sample(server).with("connection", connection).denied();
@@ -303,6 +342,30 @@ fn what_the_gateway_would_drop_and_the_outer_server_passes_on_is_a_denial() {
         let asked = sample("nginx").without("x-original-uri").with("x-original-uri", target);
         assert_eq!(asked.restored(&site).expect_err(target), Denied::UnstrippedQuery);
         assert!(asked.restored(&sample::site()).is_ok(), "nothing is stripped from {target} there");
+    }
+}
+
+#[test]
+fn what_a_login_in_front_says_is_a_denial_from_anybody_else() {
+    let fields = vec![HeaderName::from_static("x-forwarded-user"), HeaderName::from_static("x-name")];
+    let secret = HeaderName::from_static("x-login-secret");
+    let shared = SharedSecret { field: secret.clone(), value: Secret::new("s".into()) };
+    let source = config::Source::Header(config::OuterLogin { fields, secret: Some(shared) });
+    let identity = config::Identity { source, ..sample::identity() };
+    let site = Site { identity, strip: vec![secret, AUTHORIZATION], ..sample::site() };
+    for server in ALL {
+        for name in ["x-forwarded-user", "x-name", "x-login-secret"] {
+            let asked = sample(server).with(name, "x");
+            let denied = asked.restored(&site).expect_err(name);
+            assert_eq!(denied, Denied::Unstripped(HeaderName::from_static(name)), "{server}");
+            assert!(asked.restored_of(&site, OuterLogin::Proved).is_ok(), "{server}, {name}");
+        }
+        for login in [OuterLogin::Proved, OuterLogin::Unproved] {
+            assert!(sample(server).restored_of(&site, login).is_ok());
+            for name in ["authorization", "x-forwarded-email"] {
+                assert!(sample(server).with(name, "x").restored_of(&site, login).is_err(), "{server}, {name}");
+            }
+        }
     }
 }
 

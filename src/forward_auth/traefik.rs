@@ -9,5 +9,7 @@ pub(super) static ADAPTER: Adapter = Adapter {
     method: Source::Field(HeaderName::from_static("x-forwarded-method")),
     target: Source::Field(HeaderName::from_static("x-forwarded-uri")),
     host: Source::Field(HeaderName::from_static("x-forwarded-host")),
+    // Of its middleware `PassTLSClientCert`; a client's own it drops.
+    adds: &["x-forwarded-tls-client-cert", "x-forwarded-tls-client-cert-info"],
     refusal: Refusal::PassedOn,
 };

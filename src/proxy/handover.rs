@@ -4,23 +4,27 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::introduction::Said;
-use super::{ProxyError, introduction, websocket};
+use super::{ProxyError, headers, introduction, websocket};
 use crate::config::{Credential, Site};
 use crate::identity::client::Client;
 use crate::second_factor::policy::Passage;
 
-/// Hands a passage over to a server in front: the fields that it has to put in place of the request's own. `headers` are
+/// Hands a passage over to a server in front: the fields that it has to put in place of the request's own. `sent` are
 /// those of the request, as far as the dashboard may see them.
 ///
-/// All of them are there each time, empty rather than absent: `X-Vestibule-*`, `Cookie` without the gateway's own, and,
-/// at sites that show some pages to nobody alone, every other credential, since it may have been taken out.
-pub fn hand_over(passage: Passage, headers: &HeaderMap, client: &Client, site: &Site) -> Result<HeaderMap, ProxyError> {
-    websocket::refuse_foreign(headers, client)?;
+/// All of them are there each time, empty rather than absent: `X-Vestibule-*`, `Cookie` without the gateway's own, what
+/// the dashboard may not see, and, at sites that show some pages to nobody alone, every other credential, since it may
+/// have been taken out.
+pub fn hand_over(passage: Passage, sent: &HeaderMap, client: &Client, site: &Site) -> Result<HeaderMap, ProxyError> {
+    websocket::refuse_foreign(sent, client)?;
     let mut fields = HeaderMap::with_capacity(8);
+    for name in headers::kept_back(site, client) {
+        fields.insert(name, HeaderValue::from_static(""));
+    }
     introduction::set_traveler(&mut fields, passage.traveler(), &mut Said::default())?;
     drop(passage);
     let mut copy = |name: &HeaderName| {
-        fields.insert(name, headers.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static("")));
+        fields.insert(name, sent.get(name).cloned().unwrap_or_else(|| HeaderValue::from_static("")));
     };
     copy(&COOKIE);
     if !site.public_until_login.is_empty() {

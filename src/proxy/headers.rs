@@ -86,15 +86,51 @@ fn is_of_outer_login(name: &HeaderName, site: &Site) -> bool {
 }
 
 /// Whether a server in front that sends a client's request on itself may be left alone with this field: because nothing
-/// is wrong with it, or because such servers set it, or end it, whatever the client sent.
-pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site) -> bool {
+/// is wrong with it, or because such servers set it, or end it, whatever the client sent. `adds` are names that this very
+/// server sets, or beginnings of such with a dash at the end.
+///
+/// What the dashboard may not see has to have been taken out before the question: that it is named in the answer is of no
+/// use where a server does not know it.
+pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Client, adds: &[&str]) -> bool {
     if is_for_this_hop(name) {
         return *name != PROXY_AUTHORIZATION;
     }
+    if let Source::Header(login) = &site.identity.source
+        && (login.fields.contains(name) || login.secret.as_ref().is_some_and(|secret| secret.field == *name))
+    {
+        return client.outer_login;
+    }
     let spelled = name.as_str();
-    let is_set_there = || introduction::is_ours(name) || site.strip.contains(name);
-    spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) && (!spelled.starts_with("x-vestibule") || is_set_there())
+    if !spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) || kept_back(site, client).any(|kept| kept == name) {
+        return false;
+    }
+    let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
+    match (spelled.strip_prefix("x-forwarded-"), spelled.strip_prefix("x-original-")) {
+        (Some(rest), _) => SET_IN_FRONT.contains(&rest) || adds.iter().any(is_added),
+        (_, Some(rest)) => SAYING_WHAT_CAME.contains(&rest),
+        _ if spelled.starts_with("x-envoy-") => adds.iter().any(is_added),
+        _ => !spelled.starts_with("x-vestibule") || introduction::is_ours(name),
+    }
 }
+
+/// The names of what the dashboard may not see of this client's request though they are spelled well: what the operator or
+/// the site's source has stripped, and what the login in front alone may say. Where a client comes from is replaced.
+pub(super) fn kept_back<'a>(site: &'a Site, client: &Client) -> impl Iterator<Item = &'a HeaderName> {
+    let said_in_front = match &site.identity.source {
+        Source::Header(login) if !client.outer_login => login.fields.as_slice(),
+        Source::Header(_) | Source::Probe(_) | Source::Token(_) => &[],
+    };
+    let is_replaced = |name: &&HeaderName| [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(*name);
+    site.strip.iter().chain(said_in_front).filter(move |name| !is_replaced(name))
+}
+
+/// What follows `X-Forwarded-` where servers in front, or others before them, say how a request came: no dashboard takes
+/// it for a name.
+const SET_IN_FRONT: [&str; 11] =
+    ["for", "proto", "host", "port", "method", "uri", "url", "scheme", "server", "prefix", "ssl"];
+
+/// What follows `X-Original-` where they say the same; it has to agree with the rest.
+const SAYING_WHAT_CAME: [&str; 6] = ["method", "uri", "url", "host", "proto", "scheme"];
 
 /// The letters, digits and dash that names may be made of. They are in lower case by now.
 static PLAIN: [bool; 256] = {

@@ -7,6 +7,7 @@ mod http2;
 mod leave;
 mod mutations;
 mod refusals;
+mod sources;
 #[expect(dead_code, reason = "these tests need only a part of the journeys' words")]
 #[path = "../journeys/support/mod.rs"]
 mod support;
