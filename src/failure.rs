@@ -157,12 +157,21 @@ impl Failure {
     }
 
     fn log(&self, status: StatusCode, id: RequestId) {
-        // What the dashboard did not say is logged by whoever asked it.
-        if status.is_server_error() && !matches!(self, Self::IdentityUnknown(_) | Self::PassesNow) {
+        if status.is_server_error() && self.needs_looking_into() {
             tracing::error!(request = %id, status = status.as_u16(), error = causes(self), "request failed");
         } else {
             tracing::debug!(request = %id, status = status.as_u16(), error = causes(self), "request refused");
         }
+    }
+
+    /// Whether somebody has to look into it who can do something about it. Whoever likes can send requests that go round in
+    /// circles, or that HTTP/2 has no words for; what the dashboard did not say is logged by whoever asked it.
+    const fn needs_looking_into(&self) -> bool {
+        let is_of_the_client = matches!(
+            self,
+            Self::Proxy(ProxyError::Loop | ProxyError::Upstream(UpstreamError::Http2(_))) | Self::PassesNow
+        );
+        !is_of_the_client && !matches!(self, Self::IdentityUnknown(_))
     }
 
     /// After these nobody can be sure where the next request begins, or a body is left that nobody will read.

@@ -25,11 +25,16 @@ impl Complaint {
 
     /// Warns, or says so in detail only if it warned a moment ago.
     pub(super) fn make(&self, reason: &(dyn std::error::Error + 'static)) {
+        self.make_of_answer(None, reason);
+    }
+
+    /// The same of what the dashboard answered, with that status if it has one.
+    pub(super) fn make_of_answer(&self, status: Option<u16>, reason: &(dyn std::error::Error + 'static)) {
         let words = "it is not known who has logged in";
         if self.is_due() {
-            tracing::warn!(site = self.site, reason, "{words}");
+            tracing::warn!(site = self.site, status, reason, "{words}");
         } else {
-            tracing::debug!(site = self.site, reason, "{words}");
+            tracing::debug!(site = self.site, status, reason, "{words}");
         }
     }
 

@@ -7,11 +7,11 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tracing::warn;
 
 use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
 use super::cache::Answers;
 use super::client::{Client, FORWARDED_HOST};
+use super::complaint::Complaint;
 use super::credentials::{Carries, Credentials, carried_fields, carried_query};
 use super::{Identity, Unknown, Verdict};
 use crate::body::Body;
@@ -40,6 +40,7 @@ struct Asker {
     site: Arc<Site>,
     probe: config::Probe,
     reader: Reader,
+    complaint: Complaint,
 }
 
 impl Prober {
@@ -48,16 +49,17 @@ impl Prober {
     /// # Panics
     /// If a CSS selector of the site does not parse; a checked configuration has none of these.
     pub(super) fn new(site: Arc<Site>, probe: config::Probe, clock: Clock) -> Self {
+        let complaint = Complaint::new(&site.name, clock.clone());
         let answers = Arc::new(Answers::new(probe.cache, clock));
         let reader = Reader::new(&site.identity);
-        Self { asker: Arc::new(Asker { site, probe, reader }), answers }
+        Self { asker: Arc::new(Asker { site, probe, reader, complaint }), answers }
     }
 
     /// What the dashboard says of whoever sent this request.
     ///
     /// It is asked with the request's own credentials, byte for byte, at most as long as the site's `timeout`. Answers
     /// are used for requests with exactly these, and only positive ones after they came. A request without credentials
-    /// is settled without asking. An answer that can't be used is logged once, here.
+    /// is settled without asking. The log is told, now and then, of answers that can't be used.
     ///
     /// `credentials` and `client` are those of `head`.
     pub async fn identify(
@@ -203,8 +205,7 @@ impl Asker {
             Ok(Said::Identified(identity)) => Verdict::Identified(Arc::new(identity)),
             Ok(Said::Anonymous) => Verdict::Anonymous,
             Err(failure) => {
-                let reason: &dyn std::error::Error = &failure;
-                warn!(site = self.site.name, status = failure.status(), reason, "it is not known who has logged in");
+                self.complaint.make_of_answer(failure.status(), &failure);
                 Verdict::Unknown(failure.unknown())
             }
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::{Value, json};
 
 use crate::installation::Installation;
-use crate::support::dashboard::password_of;
+use crate::support::dashboard::{Mood, password_of};
 use crate::support::signer::Signer;
 use crate::support::{Sight, optional, required};
 
@@ -146,6 +146,31 @@ async fn nobody_forges_a_line() {
         assert!(!line.contains(['\u{1b}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}']), "{line}");
     }
     assert!(log.contains("id-bob"), "it is logged, if in other letters: {log}");
+}
+
+#[tokio::test]
+async fn whoever_likes_can_not_fill_the_log() {
+    let installation = Installation::new(&required()).await;
+    let gateway = installation.serve().await;
+    let mut stranger = installation.visitor(&gateway, "bob");
+    for _ in 0..10 {
+        let round = ["1.1 vestibule"; 5].join(", ");
+        let request = stranger.navigation("/login").with("Via", round).with("Accept", "application/json");
+        assert_eq!(request.send(gateway.gateway()).await.status, 508);
+    }
+    installation.dashboard.is(Mood::Says(431, "text/plain", "too much".into()));
+    stranger.has_cookie("sid", "x");
+    for _ in 0..10 {
+        stranger.opens("/reports").await.shows(Sight::NobodySaysWho);
+    }
+    gateway.is_told_to_stop();
+    let (_, log) = gateway.ends().await;
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let loud = |level: &str| events.iter().filter(|event| event["level"] == level).collect::<Vec<_>>();
+    assert!(loud("ERROR").is_empty(), "{log}");
+    let warnings: Vec<_> = loud("WARN").into_iter().filter(|event| event["site"] == "insights").collect();
+    assert!((1..5).contains(&warnings.len()), "now and then: {log}");
+    assert_eq!(warnings[0]["status"], 431, "and why: {log}");
 }
 
 #[tokio::test]
