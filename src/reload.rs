@@ -116,6 +116,8 @@ impl Running {
 fn fixed(before: &Config, now: &Config) -> Vec<&'static str> {
     let same = [
         ("server.listen", before.server.listen == now.server.listen),
+        // Whom a connection is from is settled when it begins, and who named nobody then may be trusted to by now.
+        ("server.proxy_protocol", before.server.proxy_protocol == now.server.proxy_protocol),
         ("server.h2c", before.server.h2c == now.server.h2c),
         ("server.connections", before.server.connections == now.server.connections),
         ("server.workers", before.server.workers == now.server.workers),

@@ -93,7 +93,9 @@ async fn who_sends_no_header_or_may_not_send_one_is_refused_and_a_reload_says_wh
     house.running.take_in(house.parse(&behind(&plain(&dashboard), "192.0.2.1"))).expect("taken in");
     assert!(is_refused(house.connect().await, with_header.as_bytes()).await);
 
-    house.running.take_in(house.parse(&plain(&dashboard))).expect("taken in");
+    let without = house.running.take_in(house.parse(&plain(&dashboard))).expect_err("connections have begun with one");
+    assert!(without.to_string().starts_with("server.proxy_protocol can't change"), "{without}");
+    let house = House::new(folder(), &plain(&dashboard)).await;
     let mut stream = house.connect().await;
     assert_eq!(ask(&mut stream, "/open/x").await.expect("an answer").0, 200);
     let mut stream = house.connect().await;

@@ -171,6 +171,11 @@ async fn what_can_not_change_is_named_and_nothing_of_that_configuration_holds() 
     let rows = [
         ("listen = [\"127.0.0.1:0\"]\nworkers", "listen = [\"127.0.0.2:0\"]\nworkers", vec!["server.listen"]),
         ("workers = 2", "workers = 3", vec!["server.workers"]),
+        (
+            "workers = 2",
+            "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]\nproxy_protocol = true",
+            vec!["server.proxy_protocol"],
+        ),
         ("workers = 2", "workers = 2\nconnections = 20", vec!["server.connections"]),
         ("[operations]\nlisten = \"127.0.0.1:0\"", "[operations]\nlisten = \"127.0.0.2:0\"", vec!["operations.listen"]),
         (
