@@ -36,7 +36,7 @@ use crate::store::Store;
 use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
-use crate::{pages, respond};
+use crate::{pages, respond, session_cookie};
 
 /// What all requests of this process share.
 pub struct Gateway {
@@ -331,17 +331,30 @@ impl Visit<'_> {
     }
 
     /// A path that ends the dashboard's login: the session ends with it. Should the store fail, the dashboard's login ends
-    /// all the same, and with it all that the session was good for.
+    /// all the same, and the browser is left without the session, which another login of the same person would be let
+    /// through with where it is not bound to one. Where an outer server sends the request on, nothing can be taken from
+    /// the browser: there the logout has to wait.
     async fn log_out(&mut self, sender: Sender<'_>) -> Result<Answer, Failure> {
-        if let Err(error) = self.end_presented().await {
-            tracing::error!(request = %self.id, error = causes(&error), "can't end the session of a login that ends");
-        }
+        let is_left = match self.end_presented().await {
+            Ok(()) => false,
+            Err(error) if matches!(sender, Sender::Outer(_)) && self.dashboard.site.bind.is_none() => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::error!(request = %self.id, error = causes(&error), "can't end the session of a login that ends");
+                self.presented = None;
+                true
+            }
+        };
         let credentials = self.credentials();
         if let Sender::Outer(_) = sender {
             self.dashboard.source.expect_a_change(&credentials);
         }
-        let answer = self.open(sender).await;
+        let mut answer = self.open(sender).await;
         self.dashboard.source.forget(&credentials);
+        if let (true, Ok(Answer::Dashboard(response))) = (is_left, &mut answer) {
+            response.headers_mut().append(SET_COOKIE, session_cookie::clear(self.client.scheme));
+        }
         answer
     }
 

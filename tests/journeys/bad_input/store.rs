@@ -38,6 +38,29 @@ async fn nobody_passes_while_the_store_is_gone() {
 }
 
 #[tokio::test]
+async fn a_logout_that_can_not_be_written_down_leaves_no_session_in_the_browser() {
+    for way in ["link", "form"] {
+        let world = World::open(optional().with("bind = \"cookie:sid\"\n", "")).await;
+        let mut bob = world.enrolled("bob").await;
+        let lost = world.store_loses(&["audit"]);
+        match (way, crate::OUTER_SERVER) {
+            ("link", None) => _ = bob.opens("/logout").await.shows(Sight::DashboardLogin),
+            (_, None) => bob.logs_out().await,
+            // What that server sends on is answered to it.
+            (_, Some(_)) => _ = bob.opens("/logout").await.shows(Sight::StoreGone),
+        }
+        drop(lost);
+        if crate::OUTER_SERVER.is_some() {
+            bob.opens("/reports").await.shows(Sight::Dashboard);
+            bob.logs_out().await;
+        }
+        assert!(bob.session().is_none() || crate::OUTER_SERVER.is_some(), "by {way}");
+        bob.logs_in().await;
+        bob.opens("/reports").await.shows(Sight::Challenge);
+    }
+}
+
+#[tokio::test]
 async fn a_code_is_not_looked_at_if_the_try_can_not_be_charged() {
     let world = World::open(required()).await;
     let mut bob = world.enrolled("bob").await;
