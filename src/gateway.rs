@@ -272,7 +272,8 @@ impl Door for Worker {
         let id = self.gateway.ids.next();
         let audience = Audience::of(&head.method, &head.headers);
         let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, host: None, site: None };
-        let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes()) {
+        let servers = &self.gateway.config.server.forward_auth;
+        let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes(), servers) {
             None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {
                 Ok(answer) => answer,
                 Err(failure) => Answer::Own(self.fail(&failure, &head, &arrived)),

@@ -346,7 +346,8 @@ def vestibule_asked(binary):
 
     def write(setting, port, tls_port):
         file = setting.folder / "asked.toml"
-        file.write_text(vestibule_configuration(setting, port, 'trusted_proxies = ["127.0.0.1"]'))
+        asked = 'trusted_proxies = ["127.0.0.1"]\nforward_auth = ["nginx"]'
+        file.write_text(vestibule_configuration(setting, port, asked))
         return [([binary, "serve", "--config", file], port)]
 
     return write

@@ -35,6 +35,7 @@ pub(super) struct File {
 pub(super) struct Server {
     pub(super) listen: Option<Spanned<Vec<Text>>>,
     pub(super) trusted_proxies: Option<Vec<Text>>,
+    pub(super) forward_auth: Option<Spanned<Vec<Text>>>,
     pub(super) h2c: Option<Spanned<bool>>,
     pub(super) proxy_protocol: Option<Spanned<bool>>,
     pub(super) tls: Option<Section<Tls>>,

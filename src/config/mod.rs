@@ -8,6 +8,7 @@ mod default;
 pub mod file;
 mod find;
 mod identity;
+mod outer_server;
 pub mod problem;
 mod read;
 
@@ -26,6 +27,7 @@ pub use self::identity::{
     AdminRule, Algorithm, AnonymousEvidence, Identity, Keys, KeysAddress, OuterLogin, Probe, Scalar, Secret,
     SharedSecret, Source, Token, TokenPlace, Value,
 };
+pub use self::outer_server::OuterServer;
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
 use crate::store::postgres::Database;
@@ -56,6 +58,9 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Peers whose `X-Forwarded-*` are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Those of them that may ask for leave to send a request on themselves, by their kind; `trusted_proxies` is not empty
+    /// if there is one.
+    pub forward_auth: Vec<OuterServer>,
     /// Whether visitors may begin in HTTP/2 where there is no TLS to say so.
     pub h2c: bool,
     /// Whether every connection begins with a PROXY header, and comes from one of `trusted_proxies`.

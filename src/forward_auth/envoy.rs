@@ -2,9 +2,10 @@
 //! (`path_prefix`) before the target.
 
 use super::{Adapter, Refusal, Source};
+use crate::config::OuterServer;
 
 pub(super) static ADAPTER: Adapter = Adapter {
-    name: "envoy",
+    server: OuterServer::Envoy,
     method: Source::Question,
     target: Source::Question,
     host: Source::Question,

@@ -3,9 +3,10 @@
 use http::HeaderName;
 
 use super::{Adapter, Refusal, Source};
+use crate::config::OuterServer;
 
 pub(super) static ADAPTER: Adapter = Adapter {
-    name: "haproxy",
+    server: OuterServer::Haproxy,
     method: Source::Field(HeaderName::from_static("x-forwarded-method")),
     target: Source::Field(HeaderName::from_static("x-forwarded-uri")),
     host: Source::Field(HeaderName::from_static("x-forwarded-host")),

@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
+use crate::config::OuterServer;
 pub use original::{Denied, Original};
 
 /// The part of an address below a site's prefix where outer servers ask.
@@ -21,8 +22,8 @@ const ENDPOINT: &str = "/auth/";
 
 /// How one outer server passes the original request, and what it makes of an answer.
 struct Adapter {
-    /// The part of the address by which it asks.
-    name: &'static str,
+    /// Its name is the part of the address by which it asks.
+    server: OuterServer,
     method: Source,
     /// Path and query, as the client sent them.
     target: Source,
@@ -71,13 +72,16 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// The question that a request with this path is, if it is one. `prefixes` are those of all sites: which site the
-    /// original request is for is not known yet.
-    pub fn by(path: &str, prefixes: &'a [String]) -> Option<Self> {
+    /// The question that a request with this path is, if it is one that the operator wants to have answered: `servers` are
+    /// those who may ask. `prefixes` are those of all sites: which site the original request is for is not known yet.
+    pub fn by(path: &str, prefixes: &'a [String], servers: &[OuterServer]) -> Option<Self> {
         prefixes.iter().find_map(|prefix| {
             let name = path.strip_prefix(prefix.as_str())?.strip_prefix(ENDPOINT)?;
-            let adapter = ADAPTERS.into_iter().find(|adapter| name.starts_with(adapter.name))?;
-            let question = adapter.question(&name[adapter.name.len()..])?;
+            let adapter = ADAPTERS.into_iter().find(|adapter| name.starts_with(adapter.server.name()))?;
+            let question = adapter.question(&name[adapter.server.name().len()..])?;
+            if !servers.contains(&adapter.server) {
+                return None;
+            }
             Some(Self { adapter, question, prefix })
         })
     }
@@ -102,7 +106,7 @@ impl<'a> Asked<'a> {
 
     /// What the target of the question begins with.
     fn address(&self) -> [&str; 3] {
-        [self.prefix, ENDPOINT, self.adapter.name]
+        [self.prefix, ENDPOINT, self.adapter.server.name()]
     }
 }
 

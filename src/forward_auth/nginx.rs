@@ -6,9 +6,10 @@
 use http::HeaderName;
 
 use super::{Adapter, Refusal, Source};
+use crate::config::OuterServer;
 
 pub(super) static ADAPTER: Adapter = Adapter {
-    name: "nginx",
+    server: OuterServer::Nginx,
     method: Source::Field(HeaderName::from_static("x-original-method")),
     target: Source::Field(HeaderName::from_static("x-original-uri")),
     host: Source::Question,

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Version};
 
 use super::{Asked, Denied, Question};
-use crate::config::{self, Credential, Secret, SharedSecret, Site};
+use crate::config::{self, Credential, OuterServer, Secret, SharedSecret, Site};
 use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing::{self, BadRequest};
 use crate::site::sample;
@@ -94,7 +94,7 @@ impl Sample {
         let client = Client { address: None, scheme: Scheme::Https, peer, trusted: true, outer_login };
         let prefixes = ["/_2fa".to_owned()];
         let mut head = self.head();
-        let asked = Asked::by(head.uri.path(), &prefixes).expect("the address of a question");
+        let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("the address of a question");
         let before = head.clone();
         let judged = match asked.restore(&mut head) {
             Ok(original) => {
@@ -401,7 +401,7 @@ fn an_envoy_that_asks_in_http2_asks_about_a_request_in_http1() {
     let prefixes = ["/_2fa".to_owned()];
     let mut head = sample("envoy").head();
     head.version = Version::HTTP_2;
-    let asked = Asked::by(head.uri.path(), &prefixes).expect("a question");
+    let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("a question");
     asked.restore(&mut head).map(|_| ()).expect("restored");
     assert_eq!(head.version, Version::HTTP_11);
 }
@@ -409,7 +409,9 @@ fn an_envoy_that_asks_in_http2_asks_about_a_request_in_http1() {
 #[test]
 fn addresses_are_questions_only_as_they_are_written() {
     let prefixes = ["/_2fa".to_owned(), "/account/2fa".to_owned()];
-    let asked = |path: &str| Asked::by(path, &prefixes).map(|asked| (asked.adapter.name, asked.question));
+    let asked = |path: &str| {
+        Asked::by(path, &prefixes, &OuterServer::ALL).map(|asked| (asked.adapter.server.name(), asked.question))
+    };
     for server in ALL {
         for prefix in &prefixes {
             assert_eq!(asked(&format!("{prefix}/auth/{server}")), Some((server, Question::Leave)));
@@ -446,6 +448,19 @@ fn addresses_are_questions_only_as_they_are_written() {
     ] {
         assert_eq!(asked(path), None, "{path}");
     }
+}
+
+#[test]
+fn nobody_asks_but_the_servers_that_the_operator_names() {
+    let prefixes = ["/_2fa".to_owned()];
+    for server in OuterServer::ALL {
+        let target = sample(server.name()).target;
+        assert!(Asked::by(target, &prefixes, &[server]).is_some(), "{target}");
+        assert!(Asked::by(target, &prefixes, &[]).is_none(), "{target}");
+        let others: Vec<_> = OuterServer::ALL.into_iter().filter(|other| *other != server).collect();
+        assert!(Asked::by(target, &prefixes, &others).is_none(), "{target}");
+    }
+    assert!(Asked::by("/_2fa/auth/nginx/answer", &prefixes, &[OuterServer::Envoy]).is_none());
 }
 
 #[test]

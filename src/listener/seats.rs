@@ -49,6 +49,7 @@ mod tests {
         Server {
             listen: vec![Listen::Tcp(([127, 0, 0, 1], 0).into()); 2],
             trusted_proxies: TrustedProxies::default(),
+            forward_auth: Vec::new(),
             h2c,
             proxy_protocol: false,
             tls: None,

@@ -206,6 +206,7 @@ mod tests {
         config::Server {
             listen,
             trusted_proxies: TrustedProxies::default(),
+            forward_auth: Vec::new(),
             h2c: false,
             proxy_protocol: false,
             tls: None,

@@ -13,7 +13,7 @@ mod plan;
 mod strip;
 mod traefik;
 
-use crate::config::Config;
+use crate::config::{Config, OuterServer};
 
 /// A text that a server in front reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,19 @@ pub enum Document {
     Envoy,
 }
 
+impl Document {
+    /// Who reads it.
+    const fn server(self) -> OuterServer {
+        match self {
+            Self::Nginx => OuterServer::Nginx,
+            Self::Caddy => OuterServer::Caddy,
+            Self::Traefik | Self::TraefikStatic => OuterServer::Traefik,
+            Self::Haproxy | Self::HaproxyLua => OuterServer::Haproxy,
+            Self::Envoy => OuterServer::Envoy,
+        }
+    }
+}
+
 /// Why a configuration can't be printed for a server.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {right}")]
@@ -52,7 +65,7 @@ impl Refused {
 ///
 /// Every path in the configuration must be absolute.
 pub fn render(document: Document, config: &Config) -> Result<String, Refused> {
-    let plan = plan::Plan::of(config)?;
+    let plan = plan::Plan::of(config, document.server())?;
     match document {
         Document::Nginx => Ok(nginx::render(&plan)),
         Document::Caddy => Ok(caddy::render(&plan)),

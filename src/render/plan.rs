@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Refused;
-use crate::config::{Config, Credential, Hosts, Keys, Listen, Site, Source, Upstream, UpstreamAddress, UpstreamHttp};
+use crate::config::{
+    Config, Credential, Hosts, Keys, Listen, OuterServer, Site, Source, Upstream, UpstreamAddress, UpstreamHttp,
+};
 
 /// How long Vestibule may take beyond asking the dashboard who it is.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -72,8 +74,10 @@ impl fmt::Display for Place {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn of(config: &'a Config) -> Result<Self, Refused> {
+    /// For a server of that kind.
+    pub(super) fn of(config: &'a Config, server: OuterServer) -> Result<Self, Refused> {
         let vestibule = vestibule(config)?;
+        may_ask(config, server)?;
         let mut sites = config.sites.iter().map(|site| Planned::of(site)).collect::<Result<Vec<_>, _>>()?;
         sites.sort_by_key(|site| site.hosts.is_none());
         for (at, site) in sites.iter().enumerate() {
@@ -212,6 +216,16 @@ fn vestibule(config: &Config) -> Result<Place, Refused> {
         return Err(Refused::new("Vestibule would not believe the server in front, and let nobody through", right));
     }
     Ok(place)
+}
+
+fn may_ask(config: &Config, server: OuterServer) -> Result<(), Refused> {
+    let answered = &config.server.forward_auth;
+    if answered.contains(&server) {
+        return Ok(());
+    }
+    let names: Vec<_> = answered.iter().chain([&server]).map(|server| server.name()).collect();
+    let right = format!("name it in [server], as forward_auth = {names:?}");
+    Err(Refused::new(format!("Vestibule would not answer what {} asks, and let nobody through", server.name()), right))
 }
 
 /// Where to connect to what listens there.

@@ -73,6 +73,7 @@ pub(crate) fn config() -> Config {
         server: Server {
             listen: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
+            forward_auth: Vec::new(),
             h2c: false,
             proxy_protocol: false,
             tls: None,

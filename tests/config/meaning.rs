@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use vestibule::config::{
-    AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, PathPattern, Postgres,
-    PostgresTls, Scalar, Site, Source, StoreUrl, UpstreamAddress, Value, parse,
+    AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, OuterServer,
+    PathPattern, Postgres, PostgresTls, Scalar, Site, Source, StoreUrl, UpstreamAddress, Value, parse,
 };
 use vestibule::second_factor::account::Requirement;
 use vestibule::store::postgres::{Database, Host, Password, Server};
@@ -32,6 +32,7 @@ fn the_page_that_introduces_the_configuration_means_what_it_says() {
 [server]
 listen = ["0.0.0.0:8443", "unix:vestibule.sock"]
 trusted_proxies = ["127.0.0.1/32", "10.0.0.7", "unix"]
+forward_auth = ["caddy", "haproxy"]
 
 [store]
 url = "sqlite:data/vestibule.db"
@@ -74,6 +75,7 @@ locked = true
     let proxies = &config.server.trusted_proxies;
     assert!(proxies.unix && proxies.contains("10.0.0.7".parse().expect("an address")));
     assert!(!proxies.contains("10.0.0.8".parse().expect("an address")));
+    assert_eq!(config.server.forward_auth, [OuterServer::Caddy, OuterServer::Haproxy]);
     assert_eq!(config.store.url, StoreUrl::Sqlite("/etc/vestibule/data/vestibule.db".into()));
     assert_eq!(config.store.key_file, PathBuf::from("/etc/vestibule/vestibule.key"));
     assert_eq!(config.session.idle, Duration::from_mins(15));

@@ -12,6 +12,10 @@ pub(crate) const ALL: [&str; 5] = ["nginx", "traefik", "caddy", "haproxy", "envo
 pub(crate) const IDENTITY: [&str; 4] =
     ["x-vestibule-user", "x-vestibule-organization", "x-vestibule-factor", "x-vestibule-verified-at"];
 
+/// What lets whoever connects from this machine ask.
+const MAY_ASK: &str = "trusted_proxies = [\"127.0.0.1\"]
+forward_auth = [\"nginx\", \"traefik\", \"caddy\", \"haproxy\", \"envoy\"]";
+
 /// Everybody needs a second factor, and whoever connects from this machine may ask.
 pub(crate) fn asked() -> Configuration {
     trusting(required())
@@ -23,7 +27,7 @@ pub(crate) fn asked_of_some() -> Configuration {
 }
 
 fn trusting(configuration: Configuration) -> Configuration {
-    configuration.with("[server]\n", "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n")
+    configuration.with("[server]\n", &format!("[server]\n{MAY_ASK}\n"))
 }
 
 /// What a server asks about a request of somebody's browser.

@@ -74,6 +74,30 @@ async fn the_gateways_own_pages_are_not_the_outer_servers_to_send_on() {
     }
 }
 
+/// A proxy that sends everything to the gateway is trusted as well: what a page's script has it ask is no question, or the
+/// script would read the cookies that the browser keeps from it.
+#[tokio::test]
+async fn a_trusted_proxy_that_the_operator_does_not_name_has_no_questions() {
+    for named in [None, Some("nginx"), Some("envoy")] {
+        let servers = named.map(|name| format!("forward_auth = [{name:?}]\n")).unwrap_or_default();
+        let server = format!("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{servers}");
+        let world = World::open(required().with("[server]\n", &server)).await;
+        let bob = world.enrolled("bob").await;
+        for server in ALL.into_iter().filter(|server| Some(*server) != named) {
+            let host = world.gateway().to_string();
+            let asks = question(server, &world, bob.navigation("/reports")).without("Host").with("Host", host);
+            let answer = asks.send(world.gateway()).await;
+            assert_eq!(answer.status, 404, "{server}, where {named:?} may ask");
+            for name in ["cookie", "x-vestibule-user"] {
+                assert!(answer.field(name).is_none(), "{server}: {name}");
+            }
+        }
+        if named != Some("nginx") {
+            assert_eq!(told_by_nginx(&world, bob.navigation("/reports")).await.status, 404);
+        }
+    }
+}
+
 #[tokio::test]
 async fn hosts_and_targets_that_no_request_may_have_are_refused() {
     let world = World::open(asked()).await;
@@ -121,7 +145,8 @@ async fn without_tls_on_the_way_from_another_machine_nobody_passes() {
 
 #[tokio::test]
 async fn who_is_not_trusted_learns_nothing() {
-    let world = World::open(required()).await;
+    let others = "trusted_proxies = [\"192.0.2.1\"]";
+    let world = World::open(asked().with("trusted_proxies = [\"127.0.0.1\"]", others)).await;
     let bob = world.enrolled("bob").await;
     let public = world.visitor("zoe");
     for (visitor, target) in [(&bob, "/reports"), (&public, "/login"), (&public, "/static/x")] {

@@ -225,6 +225,10 @@ class Envoy(OuterServer):
 ALL = [NginxOfDebian, NginxNew, CaddyOfDebian, CaddyNew, HaproxyOfDebian, HaproxyNew, Traefik, Envoy]
 
 
+# Every question is answered, so that what a server is not to let through would be seen.
+MAY_ASK = 'forward_auth = ["nginx", "traefik", "caddy", "haproxy", "envoy"]'
+
+
 class Asked(Gateway):
     """A gateway that a server in front asks, with the host that it is to be asked for by."""
 
@@ -233,6 +237,6 @@ class Asked(Gateway):
     def configured(self, dashboard, requirement):
         example = super().configured(dashboard, requirement)
         # Who prints the other server's configuration has to know where the gateway will listen.
-        line = f'listen = ["127.0.0.1:{free_port()}"]\ntrusted_proxies = ["127.0.0.1"]'
+        line = f'listen = ["127.0.0.1:{free_port()}"]\ntrusted_proxies = ["127.0.0.1"]\n{MAY_ASK}'
         assert example.count('listen = ["127.0.0.1:0"]') == 1
         return example.replace('listen = ["127.0.0.1:0"]', line)

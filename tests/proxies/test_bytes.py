@@ -96,6 +96,7 @@ class TwoSites(servers.Asked):
         text = (ROOT / "config/forward-auth.toml").read_text()
         for written, present in [
             ('listen = ["127.0.0.1:8080"]', f'listen = ["127.0.0.1:{free_port()}"]'),
+            ('forward_auth = ["nginx"]', servers.MAY_ASK),
             ('hosts = ["insights.acme.example"]', 'hosts = ["insights.acme.example", "127.0.0.1"]'),
             ('upstream = "http://127.0.0.1:3000"', f'upstream = "http://127.0.0.1:{dashboard.port}"'),
         ]:

@@ -49,11 +49,12 @@ SOCKETS = SITE.format(name="socket", hosts='["insights.acme.example"]', upstream
 
 
 def configuration(sites, listen=("127.0.0.1:8080", "127.0.0.1")):
-    return f'[server]\nlisten = ["{listen[0]}"]\ntrusted_proxies = ["{listen[1]}"]\n{sites}'
+    return f'[server]\nlisten = ["{listen[0]}"]\ntrusted_proxies = ["{listen[1]}"]\n{servers.MAY_ASK}\n{sites}'
 
 
+EXAMPLE = (ROOT / "config/forward-auth.toml").read_text()
 CONFIGURATIONS = {
-    "the example": (ROOT / "config/forward-auth.toml").read_text(),
+    "the example": EXAMPLE.replace('forward_auth = ["nginx"]', servers.MAY_ASK),
     "several sites": configuration(SEVERAL),
     "sockets": configuration(SOCKETS, ("unix:/run/vestibule.sock", "unix")),
     "any address": configuration(SEVERAL, ("0.0.0.0:8080", "127.0.0.1")),

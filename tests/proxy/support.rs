@@ -222,6 +222,7 @@ fn bind(options: &Options) -> Sockets {
     let server = Server {
         listen: vec![options.listen.clone()],
         trusted_proxies: TrustedProxies::default(),
+        forward_auth: Vec::new(),
         h2c: options.h2c,
         proxy_protocol: false,
         tls: None,

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use vestibule::config::{Config, load, parse};
+use vestibule::config::{Config, parse};
 use vestibule::render::{Document, render};
 
 const ALL: [Document; 5] = [Document::Nginx, Document::Caddy, Document::Traefik, Document::Haproxy, Document::Envoy];
@@ -24,8 +24,14 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+const NGINX_MAY_ASK: &str = "forward_auth = [\"nginx\"]";
+const MAY_ASK: &str = "forward_auth = [\"nginx\", \"traefik\", \"caddy\", \"haproxy\", \"envoy\"]";
+
+/// The example, for whichever server asks.
 fn example() -> String {
-    fs::read_to_string(root().join("config/forward-auth.toml")).expect("the example")
+    let example = fs::read_to_string(root().join("config/forward-auth.toml")).expect("the example");
+    assert_eq!(example.matches(NGINX_MAY_ASK).count(), 1);
+    example.replace(NGINX_MAY_ASK, MAY_ASK)
 }
 
 fn read(text: &str) -> Config {
@@ -73,7 +79,7 @@ fn refused(config: &Config, documents: &[Document], words: &[&str]) {
 
 #[test]
 fn the_examples_are_what_is_printed_today() {
-    let config = load(&root().join("config/forward-auth.toml")).expect("the example loads");
+    let config = read(&example());
     let folder = root().join("examples/forward-auth");
     for (name, document) in EXAMPLES {
         let printed = render(document, &config).expect("the example can be printed");
@@ -98,7 +104,7 @@ fn what_is_to_be_adapted_is_marked_and_three_lines_at_most() {
 
 #[test]
 fn where_vestibule_would_let_nobody_through_nothing_is_printed() {
-    let no_proxies = example_with("trusted_proxies = [\"127.0.0.1\"]", "");
+    let no_proxies = read(&example().replace(MAY_ASK, "").replace("trusted_proxies = [\"127.0.0.1\"]", ""));
     refused(&no_proxies, &ALL, &["trusted_proxies = [\"127.0.0.1\"]"]);
     let others = example_with("trusted_proxies = [\"127.0.0.1\"]", "trusted_proxies = [\"10.0.0.0/8\", \"unix\"]");
     refused(&others, &ALL, &["trusted_proxies = [\"127.0.0.1\"]"]);
@@ -106,6 +112,20 @@ fn where_vestibule_would_let_nobody_through_nothing_is_printed() {
     refused(&socket, &ALL, &["trusted_proxies = [\"unix\"]"]);
     let any_port = example_with("listen = [\"127.0.0.1:8080\"]", "listen = [\"127.0.0.1:0\"]");
     refused(&any_port, &ALL, &["listen"]);
+}
+
+#[test]
+fn a_server_that_may_not_ask_is_told_what_would_let_it() {
+    for document in ALL.into_iter().chain([Document::TraefikStatic, Document::HaproxyLua]) {
+        let name = format!("{document:?}").to_lowercase();
+        let is_its = |server: &&str| name.starts_with(*server);
+        let own = ["nginx", "traefik", "caddy", "haproxy", "envoy"].into_iter().find(is_its).expect("of a server");
+        refused(&example_with(MAY_ASK, ""), &[document], &[own, &format!("forward_auth = [{own:?}]")]);
+        let other = if own == "nginx" { "envoy" } else { "nginx" };
+        let named = example_with(MAY_ASK, &format!("forward_auth = [{other:?}]"));
+        refused(&named, &[document], &[own, &format!("forward_auth = [{other:?}, {own:?}]")]);
+        render(document, &example_with(MAY_ASK, &format!("forward_auth = [{own:?}]"))).expect("printed");
+    }
 }
 
 #[test]

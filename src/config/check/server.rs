@@ -11,7 +11,7 @@ use super::finding::{Check, Checked, Form};
 use super::named_file::{certificates, private_key};
 use crate::config::file::{self, Section};
 use crate::config::problem::Wrong;
-use crate::config::{CertificateFiles, Listen, Operations, Server, Tls, TrustedProxies, default};
+use crate::config::{CertificateFiles, Listen, Operations, OuterServer, Server, Tls, TrustedProxies, default};
 
 const MOST_WORKERS: i64 = 1024;
 /// Each takes some memory and two open files: more than this is a slip of the pen.
@@ -27,6 +27,7 @@ impl Check<'_> {
         if let (Ok(proxies), None) = (&trusted_proxies, &server.tls) {
             self.codes_in_the_clear(server, proxies);
         }
+        let forward_auth = self.forward_auth(server, trusted_proxies.as_ref().ok());
         let h2c = self.h2c(server);
         let proxy_protocol = self.proxy_protocol(server, trusted_proxies.as_ref().ok());
         let workers = match &server.workers {
@@ -38,6 +39,7 @@ impl Check<'_> {
         Ok(Server {
             listen: listen?,
             trusted_proxies: trusted_proxies?,
+            forward_auth: forward_auth?,
             h2c: h2c?,
             proxy_protocol: proxy_protocol?,
             tls: tls?,
@@ -103,6 +105,19 @@ impl Check<'_> {
         Ok(proxies)
     }
 
+    /// Whoever is not trusted is told nothing, so there has to be somebody.
+    fn forward_auth(&mut self, server: &file::Server, proxies: Option<&TrustedProxies>) -> Checked<Vec<OuterServer>> {
+        let key = "server.forward_auth";
+        let Some(written) = &server.forward_auth else { return Ok(Vec::new()) };
+        let servers = self.list(key, written.get_ref(), outer_server)?;
+        if !servers.is_empty() && proxies.is_some_and(is_nobody) {
+            let what = "only trusted proxies are answered, and there are none";
+            let wrong = Wrong::new(what, "the server in front in trusted_proxies");
+            return Err(self.report(written.span(), key, wrong));
+        }
+        Ok(servers)
+    }
+
     fn h2c(&mut self, server: &file::Server) -> Checked<bool> {
         let Some(written) = server.h2c.as_ref().filter(|written| *written.get_ref()) else { return Ok(false) };
         if server.tls.is_some() {
@@ -117,7 +132,7 @@ impl Check<'_> {
         let Some(written) = server.proxy_protocol.as_ref().filter(|written| *written.get_ref()) else {
             return Ok(false);
         };
-        if proxies.is_some_and(|proxies| proxies.networks.is_empty() && !proxies.unix) {
+        if proxies.is_some_and(is_nobody) {
             let what = "only trusted proxies may connect then, and there are none";
             let wrong = Wrong::new(what, "the server in front in trusted_proxies");
             return Err(self.report(written.span(), "server.proxy_protocol", wrong));
@@ -161,6 +176,17 @@ impl Check<'_> {
         let listen = self.optional("operations.listen", written.listen.as_ref(), address::socket_address);
         Ok(Operations { listen: listen?.unwrap_or(default::OPERATIONS) })
     }
+}
+
+fn is_nobody(proxies: &TrustedProxies) -> bool {
+    proxies.networks.is_empty() && !proxies.unix
+}
+
+fn outer_server(text: &str) -> Form<OuterServer> {
+    OuterServer::ALL.into_iter().find(|server| server.name() == text).ok_or_else(|| {
+        let right = "\"nginx\", \"traefik\", \"caddy\", \"haproxy\" or \"envoy\"";
+        Wrong::new(format!("{text:?} is no server that can ask"), right)
+    })
 }
 
 /// Whether the system chooses the port, a new one each time.

@@ -18,6 +18,16 @@ pub(crate) enum Manner {
     Traefik,
 }
 
+impl Manner {
+    /// Of the one that asks so.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Traefik => "traefik",
+        }
+    }
+}
+
 /// The fields of an answer that take the place of the client's.
 const TAKEN_OVER: [&str; 6] = [
     "x-vestibule-user",

@@ -99,12 +99,9 @@ impl Configuration {
     /// The text for a dashboard at that address.
     pub(crate) fn before(&self, dashboard: SocketAddr) -> String {
         let text = self.0.replace("DASHBOARD", &dashboard.to_string());
-        match OUTER_SERVER {
-            Some(_) if !text.contains("trusted_proxies") => {
-                text.replacen("[server]\n", "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n", 1)
-            }
-            Some(_) | None => text,
-        }
+        let Some(manner) = OUTER_SERVER else { return text };
+        let trusted = if text.contains("trusted_proxies") { "" } else { "trusted_proxies = [\"127.0.0.1\"]\n" };
+        text.replacen("[server]\n", &format!("[server]\n{trusted}forward_auth = [{:?}]\n", manner.name()), 1)
     }
 }
 
