@@ -49,8 +49,8 @@ fn addresses(planned: &Planned<'_>) -> String {
 
 fn stripped(planned: &Planned<'_>) -> String {
     // The three that Caddy sets anew are no trouble: it believes nobody's.
-    let beginnings = ["X-Vestibule-*", "X_Vestibule_*", "X-Original-*", "X_Original_*", "X-Envoy-*"].into_iter();
-    let names = strip::names(planned.site).filter(|name| !name.starts_with("X-Original-"));
+    let beginnings = strip::BEGINNINGS.into_iter().flat_map(|name| [format!("{name}*"), name.replace('-', "_") + "*"]);
+    let names = strip::OTHERS.into_iter().chain(strip::of_site(planned.site)).map(str::to_owned);
     let lines: Vec<_> = beginnings.chain(names).map(|name| format!("request_header -{name}")).collect();
     lines.join("\n")
 }

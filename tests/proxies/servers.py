@@ -19,6 +19,8 @@ class OuterServer:
 
     # What has to be rendered: the file's name, and the arguments that print it.
     files = {}
+    # Whether it can drop fields by the beginnings of their names.
+    matches_beginnings = True
 
     def __init__(self, gateway, certificate=None):
         self.gateway, self.certificate = gateway, certificate
@@ -92,6 +94,7 @@ def adapted(text, adaptations):
 class Nginx(OuterServer):
     server = "nginx"
     files = {"nginx.conf": ["nginx"]}
+    matches_beginnings = False
 
     def adaptations_for_tls(self):
         return {
@@ -174,6 +177,7 @@ class HaproxyNew(Haproxy):
 class Traefik(OuterServer):
     name, server, binary = "traefik", "traefik", VENV / "bin/traefik"
     files = {"vestibule.yml": ["traefik"], "traefik.yml": ["traefik", "--static"]}
+    matches_beginnings = False
 
     def adaptations(self):
         return {**super().adaptations(), "/etc/traefik/vestibule.yml": str(self.path("vestibule.yml"))}

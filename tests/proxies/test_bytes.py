@@ -369,16 +369,41 @@ class Bytes:
                 self.assertNotIn(b"evil", request.head, name)
 
     def test_no_field_of_the_connection_takes_the_others_away(self):
-        for named in [b"X-Vestibule-User", b"Cookie", b"X-Forwarded-For", b"X-Vestibule-Factor, Cookie, Authorization"]:
-            for start in [b"close, ", b"keep-alive, ", b""]:
+        """Neither in front nor at the dashboard, where whoever reads `Connection` drops what it names."""
+        others = [b"X-Vestibule-User", b"Cookie", b"X-Forwarded-For", b"X-Vestibule-Factor, Cookie, Authorization"]
+        handshake = [b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"]
+        handshake += [b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+        for named in others:
+            for start in [b"close, ", b"keep-alive, ", b"upgrade\r\nConnection: ", b""]:
                 reply = self.ask(b"/reports", self.verified, b"Connection: " + start + named, b"Authorization: x")
-                received = self.dashboard.take()
-                self.assertEqual(len(received), int(reply.status == 200), reply)
-                for request in received:
-                    self.assert_introduced(request, b"alice", b"acme", b"totp")
+                for request in self.assert_on_its_own(reply, 200, b"alice", b"acme", b"totp"):
                     self.assertEqual(request.values("cookie"), [b"session=alice"])
                     self.assertEqual(request.values("authorization"), [b"x"])
-                    self.assertEqual(request.values("x-forwarded-for"), [b"127.0.0.1"])
+                reply = self.ask(b"/login", b"Connection: " + start + named)
+                self.assert_on_its_own(reply, 200, b"", b"", b"none")
+            in_two = named + b"\r\nConnection: keep-alive, Upgrade"
+            for connection in [b"Upgrade, " + named, named + b", upgrade", in_two]:
+                reply = self.ask(b"/live", self.verified, b"Connection: " + connection, *handshake)
+                self.assert_on_its_own(reply, 101, b"alice", b"acme", b"totp")
+
+    def assert_on_its_own(self, reply, status, *expected):
+        """What has arrived, if anything has: nothing in it is said to be of the connection alone."""
+        received = self.dashboard.take()
+        self.assertEqual(len(received), int(reply.status == status), reply)
+        for request in received:
+            self.assert_introduced(request, *expected)
+            self.assertEqual(request.values("x-forwarded-for"), [b"127.0.0.1"])
+            named = {token.strip().lower() for token in request.value("connection").split(b",")}
+            self.assertLessEqual(named, {b"", b"close", b"keep-alive", b"upgrade"}, request.head)
+        return received
+
+    def test_nothing_arrives_that_begins_like_what_servers_in_front_say(self):
+        for name in ["X-Forwarded-Anything", "X-Original-Anything", "X-Envoy-Anything", "X-Vestibule-Anything"]:
+            for spelled in [name, name.lower(), name.replace("-", "_")]:
+                reply = self.ask(b"/reports", self.verified, f"{spelled}: evil".encode())
+                if self.Server.matches_beginnings or "vestibule" in spelled.lower():
+                    self.assert_without(b"evil", reply, spelled)
+                self.dashboard.take()
 
     def test_no_form_of_a_path_gets_past(self):
         for target in TRICKS:
