@@ -120,7 +120,8 @@ impl<'a> Planned<'a> {
         if let Source::Header(_) = site.identity.source {
             let what =
                 format!("site {:?}: what sets the fields of its `source = \"header\"` is not in this file", site.name);
-            let instead = "write the configuration by hand (docs/forward-auth.md), or let Vestibule ask the dashboard";
+            let instead =
+                "write the configuration by hand (docs/forward-auth.md, section 3), or let Vestibule ask the dashboard";
             return Err(Refused::new(what, instead));
         }
         let is_clear = |address: &UpstreamAddress| !matches!(address, UpstreamAddress::Https { .. });
