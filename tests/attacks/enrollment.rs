@@ -18,13 +18,16 @@ fn enrolled(house: &House) -> String {
 #[tokio::test]
 async fn nothing_is_changed_without_an_unused_code() {
     let house = House::open(optional()).await;
-    let mut bob = house.enrolled("bob").await;
+    let mut bob = house.visitor("bob", 1);
+    bob.opens("/_2fa/enroll").await.shows(Sight::Enrollment);
+    bob.scans();
+    let [earlier, used] = [-1, 0].map(|steps| bob.authenticator().code(steps));
+    let page = bob.gives(&used).await;
+    page.shows(Sight::RecoveryCodes);
     let mut pending = house.challenged(&bob, 2).await;
     let before = enrolled(&house);
-    let used: Vec<String> = [-1, 0].map(|steps| bob.authenticator().code(steps)).into();
-    let wrong = bob.authenticator().wrong_code();
-    let recovery = bob.recovery_codes[0].clone();
-    let codes = [None, Some(""), Some(&*used[0]), Some(&used[1]), Some(&wrong), Some(&recovery)];
+    let (wrong, recovery) = (bob.authenticator().wrong_code(), page.recovery_codes()[0].clone());
+    let codes = [None, Some(""), Some(&*earlier), Some(&used), Some(&wrong), Some(&recovery)];
     for form in FORMS {
         for code in codes {
             house.forgets_failures();
