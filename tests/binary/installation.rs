@@ -75,7 +75,8 @@ impl Installation {
         self.started(shell.current_dir(self.folder.path()).env_clear()).await
     }
 
-    async fn started(&self, command: &mut Command) -> Running {
+    /// Starts a gateway by that command, and waits until it listens.
+    pub(crate) async fn started(&self, command: &mut Command) -> Running {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::new(Mutex::new(String::new()));
         let reader = keep(child.stderr.take().expect("standard error is piped"), Arc::clone(&log));
