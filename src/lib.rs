@@ -41,6 +41,7 @@
 // From the command line to a running gateway.
 pub mod commands;
 pub mod config;
+pub mod copying;
 pub mod key_file;
 pub mod open_files;
 pub mod opening;

@@ -7,8 +7,9 @@ use rustls::ClientConfig;
 
 use crate::authorities;
 use crate::config::{Config, Postgres, PostgresTls, StoreUrl};
-use crate::store::postgres::PostgresStore;
-use crate::store::sqlite::SqliteStore;
+use crate::store::postgres::{PostgresClaim, PostgresStore};
+use crate::store::sqlite::{SqliteClaim, SqliteStore};
+use crate::store::transfer::Claimed;
 use crate::store::{Store, postgres, sqlite};
 
 /// Why a store can't be opened.
@@ -31,6 +32,16 @@ pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
         StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         StoreUrl::Postgres(Postgres { database, tls }) => {
             Ok(Arc::new(PostgresStore::open(database, client(tls)?).await?))
+        }
+    }
+}
+
+/// Opens a store that nobody else uses, and keeps it so. It has to be called, and used, in a [`tokio::task::LocalSet`].
+pub async fn claim_store(url: &StoreUrl) -> Result<Box<dyn Claimed>, OpenError> {
+    match url {
+        StoreUrl::Sqlite(path) => Ok(Box::new(SqliteClaim::new(path)?)),
+        StoreUrl::Postgres(Postgres { database, tls }) => {
+            Ok(Box::new(PostgresClaim::new(database, client(tls)?).await?))
         }
     }
 }

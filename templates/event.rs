@@ -33,6 +33,8 @@ pub enum EventKind {
     SessionEnded,
     /// A session ended by logging out.
     LoggedOut,
+    /// The operator copied everything to this store.
+    StoreCopied,
 }
 
 impl EventKind {
@@ -54,6 +56,7 @@ impl EventKind {
             Self::RequirementTurnedOff => "2-factor authentication made optional",
             Self::SessionEnded => "Session ended from the profile",
             Self::LoggedOut => "Logged out",
+            Self::StoreCopied => "Everything copied to a new store, and every session ended",
         }
     }
 
@@ -75,6 +78,7 @@ impl EventKind {
             Self::RequirementTurnedOff => "Your organization made 2-factor authentication optional",
             Self::SessionEnded => "You ended a session",
             Self::LoggedOut => "You logged out",
+            Self::StoreCopied => "Everything was copied to a new store, and every session ended",
         }
     }
 
@@ -89,7 +93,8 @@ impl EventKind {
             | Self::RecoveryCodesRegenerated
             | Self::RequirementTurnedOn
             | Self::SessionEnded
-            | Self::LoggedOut => Weight::Usual,
+            | Self::LoggedOut
+            | Self::StoreCopied => Weight::Usual,
         }
     }
 }

@@ -7,6 +7,7 @@ mod organizations;
 mod output;
 mod render;
 mod serve;
+mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +60,9 @@ enum Command {
     Organizations(organizations::Organizations),
     /// What happened, the newest first
     Audit(audit::Audit),
+    /// Where everything is kept: copying it to another place
+    #[command(subcommand)]
+    Store(store::Store),
 }
 
 /// Why a command failed: one line for people.
@@ -85,6 +89,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failed> {
         Command::Accounts(accounts) => wait(accounts.run(&common)),
         Command::Organizations(organizations) => wait(organizations.run(&common)),
         Command::Audit(audit) => wait(audit.run(&common)),
+        Command::Store(store) => wait(store.run(&common)),
     }
 }
 

@@ -22,7 +22,7 @@ use self::finding::{Check, Checked, Form};
 use super::file::{self, Section};
 use super::problem::{Problems, Wrong};
 use super::read::{Reading, read};
-use super::{Config, Listen, Log, LogFormat, LogLevel, Totp, default};
+use super::{Config, Listen, Log, LogFormat, LogLevel, StoreUrl, Totp, default};
 use crate::second_factor::session::Limits;
 
 const LONGEST_IDLE: Duration = Duration::from_hours(24);
@@ -51,6 +51,12 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Problems> {
         Ok(config) if problems.is_empty() => Ok(config),
         _ => Err(Problems::new(path, text, problems)),
     }
+}
+
+/// The store at an address that stands on the command line, or what is wrong with it. A path counts from where the command
+/// was given, and a password may be in the environment.
+pub fn store_at(url: &str) -> Result<StoreUrl, String> {
+    self::store::store_at(url).map_err(|Wrong { what, right }| format!("{what}; it has to be {right}"))
 }
 
 impl Check<'_> {

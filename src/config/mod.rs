@@ -21,7 +21,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-pub use self::check::{load, parse};
+pub use self::check::{load, parse, store_at};
 pub use self::find::{NotFound, find};
 pub use self::identity::{
     AdminRule, Algorithm, AnonymousEvidence, Identity, Keys, KeysAddress, OuterLogin, Probe, Scalar, Secret,

@@ -85,5 +85,6 @@ pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
         EventKind::RequirementTurnedOff => T::RequirementTurnedOff,
         EventKind::SessionEnded => T::SessionEnded,
         EventKind::LoggedOut => T::LoggedOut,
+        EventKind::StoreCopied => T::StoreCopied,
     }
 }

@@ -83,6 +83,8 @@ event_kinds! {
     SessionEnded = "session_ended",
     /// A session ended by logging out.
     LoggedOut = "logged_out",
+    /// The operator copied everything to this store, where nobody was signed in.
+    StoreCopied = "store_copied",
 }
 
 /// One entry to write: what happened, to whom.

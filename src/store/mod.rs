@@ -7,6 +7,7 @@
 pub mod postgres;
 mod sighting;
 pub mod sqlite;
+pub mod transfer;
 
 use std::net::IpAddr;
 use std::time::Duration;

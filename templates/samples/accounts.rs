@@ -247,6 +247,7 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         (EventKind::RequirementTurnedOff, Actor::Operator, None),
         (EventKind::SessionEnded, ada, Some("Ada Lovelace")),
         (EventKind::LoggedOut, ada, Some("Ada Lovelace")),
+        (EventKind::StoreCopied, Actor::Operator, None),
     ];
     let entries = entries.map(|(kind, actor, subject)| AuditEntry {
         at: ago(11),

@@ -1,12 +1,14 @@
 //! The engines that the contract is mounted on.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tempfile::TempDir;
 use vestibule::store::Store;
-use vestibule::store::postgres::{Database, Host, PostgresStore, Server};
-use vestibule::store::sqlite::SqliteStore;
+use vestibule::store::postgres::{Database, Host, PostgresClaim, PostgresStore, Server};
+use vestibule::store::sqlite::{SqliteClaim, SqliteStore};
+use vestibule::store::transfer::Claimed;
 
 use crate::cluster::Cluster;
 use crate::world::World;
@@ -26,6 +28,14 @@ impl Place {
                 Arc::new(PostgresStore::open(database, None).await.expect("a store that opens"))
             }
         }
+    }
+
+    /// All to oneself.
+    pub(crate) async fn claim(&self) -> Result<Box<dyn Claimed>, Box<dyn Error>> {
+        Ok(match self {
+            Self::Sqlite(file) => Box::new(SqliteClaim::new(file)?),
+            Self::Postgres(database) => Box::new(PostgresClaim::new(database, None).await?),
+        })
     }
 
     /// In one line, for another process.

@@ -29,6 +29,7 @@ mod changes;
 mod child;
 mod cluster;
 mod codes;
+mod copies;
 mod engines;
 mod enrollment;
 mod postgres_changes;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use vestibule::store::transfer::{COPIED, Kind, LEFT_BEHIND};
+
 use crate::cluster::connect;
 use crate::engines::{Place, on_postgres, on_sqlite, sqlite};
 use crate::world::World;
@@ -21,6 +23,28 @@ fn both_engines_keep_the_same_in_the_same_shape() {
         assert!(on_server.remove("tallies").is_some(), "what SQLite counts fast enough");
         assert!(on_server.len() >= 12, "{on_server:#?}");
         assert_eq!(on_server, on_file);
+    });
+}
+
+#[test]
+fn every_column_is_copied_or_left_behind_on_purpose() {
+    on_sqlite(async |world: World| {
+        let kept = shape_of_file(&world);
+        let (left, copied): (Vec<_>, Vec<_>) =
+            kept.iter().partition(|(table, _)| LEFT_BEHIND.contains(&table.as_str()));
+        assert_eq!(left.len(), LEFT_BEHIND.len());
+        assert_eq!(copied.len(), COPIED.len());
+        for (name, columns) in copied {
+            let table = COPIED.iter().find(|table| table.name == name).unwrap_or_else(|| panic!("{name}"));
+            let kind = |kind: &Kind| match kind {
+                Kind::Integer => "bigint",
+                Kind::Text => "text",
+                Kind::Bytes => "bytea",
+            };
+            let described = table.columns.iter().map(|(name, of)| (*name, kind(of)));
+            let there = columns.iter().map(|(name, of, _)| (name.as_str(), of.as_str()));
+            assert!(described.eq(there), "{name}: {columns:?}");
+        }
     });
 }
 

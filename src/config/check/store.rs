@@ -44,9 +44,7 @@ impl Check<'_> {
                     let wrong = Wrong::new("there is a password in the URL too", "one of them");
                     return Err(self.report(written.span(), "store.password_file", wrong));
                 }
-                let given = |password: String| Some(password).filter(|password| !password.is_empty());
-                let from_environment = || std::env::var(PASSWORD).ok().and_then(given).map(Password::new);
-                database.password = password?.or(database.password.take()).or_else(from_environment);
+                database.password = password?.or(database.password.take()).or_else(password_of_environment);
             }
         }
         let key_file = key_file?.unwrap_or_else(|| folder.join(default::KEY_FILE));
@@ -64,6 +62,19 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The store at an address that stands on the command line; a path counts from where the command was given.
+pub(super) fn store_at(text: &str) -> Form<StoreUrl> {
+    let mut url = store_url(text, Path::new(""))?;
+    if let StoreUrl::Postgres(Postgres { database, .. }) = &mut url {
+        database.password = database.password.take().or_else(password_of_environment);
+    }
+    Ok(url)
+}
+
+fn password_of_environment() -> Option<Password> {
+    std::env::var(PASSWORD).ok().filter(|password| !password.is_empty()).map(Password::new)
 }
 
 fn store_url(text: &str, folder: &Path) -> Form<StoreUrl> {

@@ -23,6 +23,7 @@ mod sessions;
 mod settings;
 mod tallies;
 mod tls;
+mod transfer;
 mod values;
 mod worker;
 
@@ -34,6 +35,7 @@ use rustls::ClientConfig;
 
 pub use self::open::OpenError;
 pub use self::settings::{Database, Host, Password, Server};
+pub use self::transfer::PostgresClaim;
 
 use self::changes::{News, Standstill};
 use self::connection::Connection;

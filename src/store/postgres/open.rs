@@ -118,6 +118,17 @@ pub enum OpenError {
         /// The last one known here.
         known: usize,
     },
+    /// It has to be nobody else's for a while, and is not.
+    #[error(
+        "the store {database} is in use: {others} connections of Vestibule are open; stop every gateway and command that \
+         works on it first"
+    )]
+    InUse {
+        /// Which database, and where.
+        database: String,
+        /// How many others are there.
+        others: i64,
+    },
     /// Something else.
     #[error("the store {database} can't be used")]
     Unusable {
@@ -183,7 +194,7 @@ async fn survey(db: &Connection) -> Outcome<(String, String, Option<Version>)> {
     Ok((row.try_get(0)?, row.try_get(1)?, migrations::version(db).await?))
 }
 
-fn explain(at: &Database, source: Failure) -> OpenError {
+pub(super) fn explain(at: &Database, source: Failure) -> OpenError {
     let (database, user) = (at.to_string(), at.user.clone());
     match state(&source) {
         Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {

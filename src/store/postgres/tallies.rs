@@ -37,6 +37,19 @@ pub(super) const COUNT_ENTRY: &str = "
     SELECT organization, coalesce(subject % 32, 0), 0, 0, 1 FROM entry
     ON CONFLICT (organization, slice) DO UPDATE SET entries = tallies.entries + 1";
 
+/// Counts everything that there is, where nothing was counted yet.
+pub(super) async fn count_anew(tx: &Connection) -> Outcome<()> {
+    let sql = "INSERT INTO tallies (organization, slice, accounts, enrolled, entries)
+               SELECT organization, slice, sum(accounts), sum(enrolled), sum(entries)
+               FROM (SELECT organization, id % 32 AS slice, 1 AS accounts, (secret IS NOT NULL)::INT AS enrolled,
+                            0 AS entries FROM accounts
+                     UNION ALL
+                     SELECT organization, coalesce(subject % 32, 0), 0, 0, 1 FROM audit) counted
+               GROUP BY organization, slice";
+    tx.execute(sql, &[]).await?;
+    Ok(())
+}
+
 /// How many accounts an organization has, or all of them together.
 pub(super) async fn counts(db: &Connection, organization: Option<OrganizationId>) -> Outcome<Counts> {
     let [accounts, enrolled, _] = sums(db, organization).await?;

@@ -17,6 +17,7 @@ mod open;
 mod pruning;
 mod readers;
 mod sessions;
+mod transfer;
 mod values;
 mod writer;
 
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 pub use self::open::OpenError;
+pub use self::transfer::SqliteClaim;
 
 use self::job::Outcome;
 use self::readers::Readers;

@@ -91,6 +91,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It has to be nobody else's for a while, and is not.
+    #[error("the store {path:?} is in use; stop the gateway and every command that works on it first")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
     /// The threads that work on the store can't be started.
     #[error("the threads of the store can't be started")]
     Threads {
@@ -141,6 +147,24 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     connection.execute_batch(PRAGMAS).map_err(told)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// A connection to a file that [`writer`] has opened before, in a transaction. For as long as it is open nobody else can
+/// read or write the file.
+pub(super) fn alone(path: &Path) -> Result<Connection, OpenError> {
+    let told = |source| explain(path, source);
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(told)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(told)?;
+    // Before anything is read: only then does SQLite keep out those, too, who have the file open and do nothing.
+    connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE").map_err(told)?;
+    let claimed = connection.execute_batch(PRAGMAS).and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE"));
+    match claimed {
+        Ok(()) => Ok(connection),
+        Err(busy) if busy.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            Err(OpenError::InUse { path: path.to_owned() })
+        }
+        Err(error) => Err(told(error)),
+    }
 }
 
 /// Each connection stays on its own thread, so SQLite need not lock it.
