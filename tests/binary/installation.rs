@@ -140,6 +140,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its number among the processes of the machine.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The soft and the hard limit on open files, as the system counts them.
     pub(crate) fn open_files(&self) -> (String, String) {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("it runs");
@@ -170,6 +175,12 @@ impl Running {
     pub(crate) fn is_told_to_stop(&self) {
         let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
         assert!(told.expect("there is a shell").success());
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn is_killed(&mut self) {
+        self.child.kill().expect("ours");
+        self.child.wait().expect("it ends");
     }
 
     /// Waits until it has ended, and returns how, and everything it said.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "the figures are what an experiment is for")]
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,4 +23,9 @@ pub(crate) async fn soon(limit: Duration, what: &str, is_so: impl AsyncFnMut() -
 pub(crate) fn took(limit: Duration, what: &str, time: Duration) {
     eprintln!("figure: {what}: {time:.2?} (limit {limit:?})");
     assert!(std::env::var_os(STRICT).is_none() || time <= limit, "{what}: {time:?}");
+}
+
+/// Tells how many there were of something.
+pub(crate) fn counted(what: &str, number: impl Display) {
+    eprintln!("figure: {what}: {number}");
 }

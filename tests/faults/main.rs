@@ -2,7 +2,7 @@
 //! fails, nobody is let through who would not be, and nothing that was confirmed is lost.
 //!
 //! Each experiment has a figure. `cargo test --test faults -- --nocapture` prints them; with `VESTIBULE_FAULTS_STRICT` set
-//! they have to be within their limits, which a busy machine may not allow.
+//! they have to be within their limits, which a busy machine may not allow. `VESTIBULE_FAULTS_ROUNDS=500` kills a gateway as often.
 
 mod absence;
 mod agreement;
@@ -13,8 +13,11 @@ mod figures;
 #[expect(dead_code, reason = "these stories need only a part of what the binary's own do")]
 #[path = "../binary/installation.rs"]
 mod installation;
+mod kills;
 mod link;
+mod machine;
 mod nodes;
+mod server;
 #[expect(dead_code, reason = "these stories need only a part of the journeys' words")]
 #[path = "../journeys/support/mod.rs"]
 mod support;

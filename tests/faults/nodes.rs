@@ -39,6 +39,16 @@ impl Nodes {
         installation.started(&mut installation.command(&["serve", "--config", file])).await
     }
 
+    /// Kills the first gateway, as `kill -9` does.
+    pub(crate) fn kill_first(&mut self) {
+        self.first.is_killed();
+    }
+
+    /// Starts another in its place.
+    pub(crate) async fn start_first(&mut self) {
+        self.first = Self::start(&self.installation, "first.toml").await;
+    }
+
     /// Somebody who has set up an authenticator at the first gateway.
     pub(crate) async fn enrolled(&self, login: &str) -> Visitor {
         let mut visitor = self.logged_in(login).await;

@@ -143,11 +143,24 @@ impl Cluster {
         self.control("stop");
     }
 
+    /// Stops the server as if it had crashed.
+    pub(crate) fn crash(&self) {
+        self.control("stop -m immediate");
+    }
+
+    /// Sends a signal, by name, to every process of the server.
+    pub(crate) fn signal(&self, signal: &str) {
+        let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        let main = main.lines().next().expect("a number");
+        let script = format!("kill -{signal} {main} $(pgrep -P {main})");
+        assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
+    }
+
     fn control(&self, what: &str) {
         let data = self.folder.join("data");
         let mut command = Command::new(programs().join("pg_ctl"));
-        command.args([what, "-s", "-w", "-t", "120", "-D"]).arg(&data).current_dir("/");
-        if what != "stop" {
+        command.args(what.split(' ')).args(["-s", "-w", "-t", "120", "-D"]).arg(&data).current_dir("/");
+        if !what.starts_with("stop") {
             command.arg("-l").arg(self.folder.join("log"));
         }
         if fs::metadata(&data).expect("there").uid() == NOBODY {
