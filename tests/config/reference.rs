@@ -28,8 +28,10 @@ fn debug(config: &Config) -> String {
 
 #[test]
 fn every_file_we_ship_loads() {
-    let configurations: Vec<_> =
-        ["config", "examples/cluster", "examples/django", "examples/dashboards"].into_iter().flat_map(toml_files).collect();
+    let configurations: Vec<_> = ["config", "examples/cluster", "examples/django", "examples/dashboards"]
+        .into_iter()
+        .flat_map(toml_files)
+        .collect();
     assert!(configurations.len() >= 6, "minimal, reference, and one for each dashboard");
     for file in configurations {
         if let Err(problems) = load(&file) {
