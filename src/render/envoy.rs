@@ -66,11 +66,11 @@ fn host(planned: &Planned<'_>) -> String {
     } else {
         String::new()
     };
-    let stripped: Vec<_> = strip::of_site(site).collect();
+    let stripped: Vec<_> = strip::of_site(site).map(|name| format!("{{ remove: {name} }}")).collect();
     let stripped = if stripped.is_empty() {
         String::new()
     } else {
-        format!("request_headers_to_remove: [{}]", stripped.join(", "))
+        fill(include_str!("envoy/strip.yml"), &[("names", &stripped.join(", "))])
     };
     fill(
         include_str!("envoy/host.yml"),
