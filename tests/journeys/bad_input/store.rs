@@ -44,10 +44,10 @@ async fn a_logout_that_can_not_be_written_down_leaves_no_session_in_the_browser(
         let mut bob = world.enrolled("bob").await;
         let lost = world.store_loses(&["audit"]);
         match (way, crate::OUTER_SERVER) {
-            ("link", None) => _ = bob.opens("/logout").await.shows(Sight::DashboardLogin),
+            ("link", None) => bob.opens("/logout").await.shows(Sight::DashboardLogin),
             (_, None) => bob.logs_out().await,
             // What that server sends on is answered to it.
-            (_, Some(_)) => _ = bob.opens("/logout").await.shows(Sight::StoreGone),
+            (_, Some(_)) => bob.opens("/logout").await.shows(Sight::StoreGone),
         }
         drop(lost);
         if crate::OUTER_SERVER.is_some() {
