@@ -31,6 +31,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// How many expired rows of each kind go at a time.
 const PRUNED_AT_ONCE: u64 = 500;
+/// How often in a row entries of the audit log go, of which each sign-in leaves one.
+const PRUNED_IN_A_ROW: u32 = 20;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +186,14 @@ async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
     let now = gateway.clock.now();
     let limits = gateway.config.session;
     let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
-    gateway.store.prune(expired, PRUNED_AT_ONCE).await.map(drop)
+    gateway.store.prune(expired, PRUNED_AT_ONCE).await?;
+    let Some(retention) = gateway.config.store.audit_retention else { return Ok(()) };
+    for _ in 0..PRUNED_IN_A_ROW {
+        if gateway.store.prune_audit(now.minus(retention), PRUNED_AT_ONCE).await? < PRUNED_AT_ONCE {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Ends the tunnels of those who would not get through any more.

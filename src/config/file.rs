@@ -72,6 +72,7 @@ pub(super) struct Store {
     pub(super) password_file: Option<Text>,
     pub(super) connections: Option<Spanned<i64>>,
     pub(super) key_file: Option<Text>,
+    pub(super) audit_retention: Option<Spanned<Period>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -136,6 +136,8 @@ pub struct Store {
     pub url: StoreUrl,
     /// The file of the keys that seal secrets at rest.
     pub key_file: PathBuf,
+    /// How long entries of the audit log are kept; `None` for good.
+    pub audit_retention: Option<Duration>,
 }
 
 /// Which engine, and where.

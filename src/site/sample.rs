@@ -82,7 +82,7 @@ pub(crate) fn config() -> Config {
             connections_per_client: None,
         },
         operations: Operations { listen: loopback },
-        store: Store { url: StoreUrl::Sqlite(PathBuf::new()), key_file: PathBuf::new() },
+        store: Store { url: StoreUrl::Sqlite(PathBuf::new()), key_file: PathBuf::new(), audit_retention: None },
         session: Limits { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12) },
         totp: Totp { issuer: "Acme Insights".into() },
         log: Log { format: LogFormat::Text, level: LogLevel::Info },

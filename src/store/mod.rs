@@ -387,6 +387,10 @@ pub trait Store: Send + Sync + 'static {
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
 
+    /// Deletes entries of the audit log from before that time, the oldest first and never the newest of all, which numbers
+    /// those to come. Looks at `limit` of them at most; returns how many are gone.
+    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64>;
+
     /// Whether the store can be written to now. What it writes to find out means nothing.
     async fn ready(&self) -> Result<()>;
 }

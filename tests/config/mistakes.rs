@@ -184,6 +184,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[store]", "url = \"sqlite::memory:\"", "store.url", "lost", "sqlite:vestibule.db"),
     ("[store]", "url = \"sqlite:\"", "store.url", "names no file", "a path"),
     ("[store]", "key_file = \"\"", "store.key_file", "names no file", "a path"),
+    ("[store]", "audit_retention = \"29d\"", "store.audit_retention", "too short", "at least \"30d\""),
     ("[session]", "idle = \"0\"", "session.idle", "no time at all", "at most \"1d\""),
     ("[session]", "idle = \"25h\"", "session.idle", "too long", "at most \"1d\""),
     ("[session]", "idle = \"1h30m\"", "session.idle", "no duration", "\"30s\", \"15m\", \"12h\" or \"30d\""),

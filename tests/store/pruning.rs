@@ -5,9 +5,9 @@ use std::time::Duration;
 use vestibule::second_factor::enrollment::ENROLLMENT_LIFETIME;
 use vestibule::second_factor::session::PENDING_LIFETIME;
 use vestibule::second_factor::throttle::{Bucket, Charge, WINDOW};
-use vestibule::store::Expired;
+use vestibule::store::{AuditQuery, Expired};
 
-use crate::world::{NOON, World, at, pending_enrollment, pending_session};
+use crate::world::{NOON, World, at, days, pending_enrollment, pending_session};
 
 on_every_engine! {
     a_session_past_a_limit_goes_and_no_other,
@@ -16,6 +16,7 @@ on_every_engine! {
     failed_tries_go_when_they_count_no_more,
     a_batch_is_as_small_as_it_was_asked_to_be,
     the_audit_log_and_the_accounts_stay,
+    old_entries_of_the_audit_log_go_from_the_beginning_where_that_is_asked_for,
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -104,4 +105,31 @@ async fn the_audit_log_and_the_accounts_stay(world: World) {
     assert_eq!(world.audit_log().await, log);
     assert_eq!(world.store.recovery_codes_left(ann.id).await.expect("counted"), 10);
     assert!(world.store.enrolled_key(ann.id).await.expect("read").is_some());
+}
+
+async fn old_entries_of_the_audit_log_go_from_the_beginning_where_that_is_asked_for(world: World) {
+    let ann = world.person("acme", "ann").await;
+    for step in 101..=109 {
+        world.sign_in(ann.id, step, at(step)).await;
+    }
+    world.person("globex", "bob").await;
+    let numbers = async || world.audit_log().await.iter().map(|entry| entry.number).collect::<Vec<_>>();
+    let all = numbers().await;
+    assert_eq!(all.len(), 11);
+    let prune = async |before, limit| world.store.prune_audit(before, limit).await.expect("pruned");
+    assert_eq!(prune(NOON, 100).await, 0, "nothing is that old");
+    assert_eq!(prune(at(105), 2).await, 2, "no more than were asked for");
+    assert_eq!(prune(at(105), 100).await, 3, "those up to 104, but for the newest of all");
+    let left = numbers().await;
+    assert!(left.iter().all(|number| all.contains(number)) && left.contains(&all[10]));
+    let page = |organization| AuditQuery { organization: Some(organization), subject: None, offset: 0, limit: 100 };
+    for (name, entries) in [("acme", left.len() as u64 - 1), ("globex", 1)] {
+        let listed = world.store.audit(page(world.organization(name).await.id)).await.expect("read");
+        assert_eq!((listed.total, listed.rows.len() as u64), (entries, entries), "{name}");
+    }
+    // The newest stays, whatever its age: those to come get larger numbers.
+    prune(days(1), 100).await;
+    assert_eq!(numbers().await, all[10..]);
+    world.sign_in(ann.id, 110, days(2)).await;
+    assert!(numbers().await[1] > all[10]);
 }

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use super::duration;
 use super::finding::{Check, Checked, Form};
 use super::named_file::{certificates, contents, file_path};
 use crate::config::problem::Wrong;
@@ -16,6 +18,9 @@ const PASSWORD: &str = "VESTIBULE_STORE_PASSWORD";
 
 const MOST_CONNECTIONS: i64 = 1000;
 
+const SHORTEST_RETENTION: Duration = Duration::from_hours(30 * 24);
+const LONGEST_RETENTION: Duration = Duration::from_hours(100 * 365 * 24);
+
 const SQLITE: &str = "\"sqlite:\" and the path of a file, as \"sqlite:vestibule.db\"";
 const POSTGRES: &str = "\"postgres://user@host:port/database\", with \"?sslmode=…&sslrootcert=…\" behind it if need be";
 
@@ -26,6 +31,7 @@ impl Check<'_> {
         let key_file = self.optional("store.key_file", written.key_file.as_ref(), |text| file_path(text, folder));
         let password =
             self.optional("store.password_file", written.password_file.as_ref(), |text| password(text, folder));
+        let retention = self.optional("store.audit_retention", written.audit_retention.as_ref(), retention);
         let connections = match &written.connections {
             Some(number) => self.at(number.span(), "store.connections", connections(*number.get_ref())),
             None => Ok(default::STORE_CONNECTIONS),
@@ -48,7 +54,7 @@ impl Check<'_> {
             }
         }
         let key_file = key_file?.unwrap_or_else(|| folder.join(default::KEY_FILE));
-        Ok(Store { url, key_file })
+        Ok(Store { url, key_file, audit_retention: retention? })
     }
 
     fn only_for_postgres(&mut self, written: &file::Store) -> Checked<()> {
@@ -248,6 +254,18 @@ fn password(text: &str, folder: &Path) -> Form<Password> {
         password if password.contains(['\n', '\0']) => Err(no_password("has several lines")),
         password => Ok(Password::new(password.to_owned())),
     }
+}
+
+/// What the log is for is looked into weeks later.
+fn retention(text: &str) -> Form<Duration> {
+    let asked = duration::positive(LONGEST_RETENTION)(text)?;
+    if asked < SHORTEST_RETENTION {
+        return Err(Wrong::new(
+            format!("{text:?} is too short"),
+            format!("at least {:?}", duration::written(SHORTEST_RETENTION)),
+        ));
+    }
+    Ok(asked)
 }
 
 fn connections(number: i64) -> Form<usize> {

@@ -288,6 +288,11 @@ impl Store for PostgresStore {
         self.transact("delete what has run out", async move |tx| pruning::prune(tx, expired, limit).await).await
     }
 
+    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64> {
+        self.transact("delete old entries of the audit log", async move |tx| audit::prune(tx, before, limit).await)
+            .await
+    }
+
     async fn ready(&self) -> Result<()> {
         self.state("be written to", async |db| {
             db.execute("UPDATE readiness SET checks = checks + 1", &[]).await?;

@@ -37,6 +37,12 @@ pub(super) const COUNT_ENTRY: &str = "
     SELECT organization, coalesce(subject % 32, 0), 0, 0, 1 FROM entry
     ON CONFLICT (organization, slice) DO UPDATE SET entries = tallies.entries + 1";
 
+/// A part of a statement that deletes entries of the audit log as `gone`: counts them no more.
+pub(super) const COUNT_GONE: &str = "
+    UPDATE tallies SET entries = tallies.entries - less.entries
+    FROM (SELECT organization, coalesce(subject % 32, 0) AS slice, count(*) AS entries FROM gone GROUP BY 1, 2) less
+    WHERE tallies.organization = less.organization AND tallies.slice = less.slice";
+
 /// Counts everything that there is, where nothing was counted yet.
 pub(super) async fn count_anew(tx: &Connection) -> Outcome<()> {
     let sql = "INSERT INTO tallies (organization, slice, accounts, enrolled, entries)

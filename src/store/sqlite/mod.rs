@@ -231,6 +231,10 @@ impl Store for SqliteStore {
         self.write("delete what has run out", move |tx| pruning::prune(tx, expired, limit)).await
     }
 
+    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64> {
+        self.write("delete old entries of the audit log", move |tx| audit::prune(tx, before, limit)).await
+    }
+
     async fn ready(&self) -> Result<()> {
         self.write("be written to", |tx| {
             tx.prepare_cached("UPDATE readiness SET checks = checks + 1")?.execute([])?;
