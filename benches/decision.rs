@@ -24,6 +24,7 @@ use vestibule::gateway::Gateway;
 use vestibule::identity::client::{Arrival, Client, Peer, Scheme};
 use vestibule::identity::credentials::Credentials;
 use vestibule::identity::probe::Freshness;
+use vestibule::key_file::Keys;
 use vestibule::listener::framing;
 use vestibule::memory::Memory;
 use vestibule::opening::open_store;
@@ -35,12 +36,12 @@ use vestibule::second_factor::policy::Decision;
 use vestibule::second_factor::sealing::Sealed;
 use vestibule::second_factor::session::{Kind, PendingSession, Presented, SessionToken};
 use vestibule::second_factor::totp::Step;
+use vestibule::session_cookie;
 use vestibule::site::{Rule, Sites, rule};
 use vestibule::store::{Acceptance, Confirmation, NewSession, Sighting};
 use vestibule::telemetry::RequestIds;
 use vestibule::upstream::Pool;
 use vestibule::visit::{Place, Seen, Visit, Visitor};
-use vestibule::{key_file, session_cookie};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -183,8 +184,8 @@ impl World {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (gateway, token) = runtime.block_on(async {
             let store = open_store(&config).await?;
-            let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
-            let gateway = Arc::new(Gateway::new(config, Clock::system(), store, keyring));
+            let keys = Keys::open(&config.store.key_file, Arc::clone(&store)).await?;
+            let gateway = Arc::new(Gateway::new(config, Clock::system(), store, keys));
             let token = enroll(&gateway).await?;
             Ok::<_, Box<dyn std::error::Error>>((gateway, token))
         })?;

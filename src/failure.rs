@@ -10,6 +10,7 @@ use crate::audience::Audience;
 use crate::body::Body;
 use crate::forward_auth::Denied;
 use crate::identity::Unknown;
+use crate::key_file::KeyError;
 use crate::listener::framing::BadRequest;
 use crate::pages::appearance::Appearance;
 use crate::proxy::ProxyError;
@@ -70,6 +71,9 @@ pub enum Failure {
     /// The store did not answer.
     #[error("no answer of the store")]
     Store(#[from] StoreError),
+    /// The keys can't be used.
+    #[error("the keys can't be used")]
+    Keys(#[from] KeyError),
     /// A sealed secret does not open.
     #[error("a sealed secret can't be used")]
     Sealed(#[from] Unsealable),
@@ -151,8 +155,12 @@ impl Failure {
                 (S::BAD_GATEWAY, FailureKind::IdentityUnknown, "identity_unknown")
             }
             Self::Proxy(error) => of_proxy(error),
-            Self::Store(_) => (S::SERVICE_UNAVAILABLE, FailureKind::StoreUnavailable, "store_unavailable"),
-            Self::Sealed(_) | Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, FailureKind::Internal, "internal"),
+            Self::Store(_) | Self::Keys(KeyError::Store(_)) => {
+                (S::SERVICE_UNAVAILABLE, FailureKind::StoreUnavailable, "store_unavailable")
+            }
+            Self::Keys(_) | Self::Sealed(_) | Self::Internal(_) => {
+                (S::INTERNAL_SERVER_ERROR, FailureKind::Internal, "internal")
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
 use crate::identity::probe::Freshness;
 use crate::identity::source::Source;
+use crate::key_file::Keys;
 use crate::listener::framing::{self, Host};
 use crate::listener::{Door, Opening, Share};
 use crate::memory::Memory;
@@ -29,7 +30,6 @@ use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
 use crate::proxy::{self, Way, headers};
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
-use crate::second_factor::sealing::Keyring;
 use crate::site::{Rule, Sites, query, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
@@ -49,7 +49,7 @@ pub struct Gateway {
     /// What is remembered of it.
     pub standings: Arc<Standings>,
     /// What seals secrets at rest.
-    pub keyring: Arc<Keyring>,
+    pub keys: Arc<Keys>,
     /// The protected dashboards, in the order of the configuration.
     pub dashboards: Vec<Arc<Dashboard>>,
     /// What lives on after the head of an answer.
@@ -72,7 +72,7 @@ pub struct Dashboard {
 
 impl Gateway {
     /// The gateway of a configuration, its store and its keys.
-    pub fn new(config: Config, clock: Clock, store: Arc<dyn Store>, keyring: Keyring) -> Self {
+    pub fn new(config: Config, clock: Clock, store: Arc<dyn Store>, keys: Keys) -> Self {
         Self {
             dashboards: config.sites.iter().map(|site| Arc::new(Dashboard::new(site, &clock))).collect(),
             standings: Arc::new(Standings::new(Arc::clone(&store), clock.clone(), config.session)),
@@ -83,7 +83,7 @@ impl Gateway {
             config,
             clock,
             store,
-            keyring: Arc::new(keyring),
+            keys: Arc::new(keys),
         }
     }
 
@@ -103,7 +103,7 @@ impl Gateway {
             config,
             clock: self.clock.clone(),
             store: Arc::clone(&self.store),
-            keyring: Arc::clone(&self.keyring),
+            keys: Arc::clone(&self.keys),
         }
     }
 }

@@ -2,15 +2,20 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::entropy;
 use crate::second_factor::account::AccountKey;
-use crate::second_factor::sealing::{BadKeyFile, Keyring, Purpose, Sealed, Unsealable};
+use crate::second_factor::digests::DigestKeys;
+use crate::second_factor::key_check::KeyCheck;
+use crate::second_factor::sealing::{BadKeyFile, KeyMark, Keyring, Purpose, Sealed, Unsealable};
 use crate::store::{Store, StoreError};
+use crate::telemetry::causes;
 
 /// Why the keys can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +25,7 @@ pub enum KeyError {
     Io {
         /// Which file.
         path: PathBuf,
-        /// `read`, `made`.
+        /// `read`, `made`, `changed`.
         what: &'static str,
         /// Why.
         #[source]
@@ -66,35 +71,126 @@ pub enum KeyError {
     Store(#[from] StoreError),
 }
 
-/// The keys of a store: read from the file, or made if neither the file nor anything sealed exists yet.
-pub async fn keyring(path: &Path, store: &dyn Store) -> Result<Keyring, KeyError> {
-    let check = store.key_check().await?;
-    let text = match (read(path)?, &check) {
+/// The keys of a store, as a gateway has them. They can change while it runs.
+pub struct Keys {
+    path: PathBuf,
+    store: Arc<dyn Store>,
+    digests: DigestKeys,
+    ring: RwLock<Arc<Keyring>>,
+}
+
+impl Keys {
+    /// Reads the keys from the file; it is made if neither it nor anything sealed exists yet. An error if a key is missing
+    /// that something in the store may be sealed with.
+    pub async fn open(path: &Path, store: Arc<dyn Store>) -> Result<Self, KeyError> {
+        let Loaded { ring, check, .. } = load(path, store.as_ref()).await?;
+        let (path, digests) = (path.to_owned(), check.digests);
+        Ok(Self { path, store, digests, ring: RwLock::new(Arc::new(ring)) })
+    }
+
+    /// What recovery codes and bindings are digested with.
+    pub const fn digests(&self) -> &DigestKeys {
+        &self.digests
+    }
+
+    /// Opens what was sealed for this purpose of this account. For a key that came into the file only lately, the file is
+    /// read again.
+    pub async fn open_sealed(
+        &self,
+        purpose: Purpose,
+        account: &AccountKey,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+        match self.ring().open(purpose, account, sealed) {
+            Err(Unsealable::AnotherKey) => {
+                if let Err(error) = self.read_again().await {
+                    tracing::error!(
+                        error = causes(&error),
+                        "a secret needs another key, and the keys can't be read again"
+                    );
+                }
+                self.ring().open(purpose, account, sealed)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Seals `plain` for one purpose of one account, with the key that the store is at now.
+    pub async fn seal(&self, purpose: Purpose, account: &AccountKey, plain: &[u8]) -> Result<Sealed, KeyError> {
+        let current = self.store.key_check().await?.and_then(|check| check.mark());
+        if current != Some(self.ring().seals_with()) {
+            self.read_again().await?;
+        }
+        Ok(self.ring().seal(purpose, account, plain, entropy::random()))
+    }
+
+    /// Reads the file again, and returns the keys that are in it, the newest first. If it is no good, or lacks a key that
+    /// may be needed, everything stays as it was.
+    ///
+    /// Keys that went are not forgotten before this process ends: some request may have read a secret just before it was
+    /// sealed anew.
+    pub async fn read_again(&self) -> Result<Vec<KeyMark>, KeyError> {
+        let Loaded { ring, .. } = load(&self.path, self.store.as_ref()).await?;
+        let marks = ring.marks();
+        let mut known = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(ring.above(&known));
+        Ok(marks)
+    }
+
+    fn ring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What [`load`] finds.
+pub(crate) struct Loaded {
+    /// The keys in the file; the one seals that the store is at.
+    pub(crate) ring: Keyring,
+    /// What the store says of them.
+    pub(crate) check: KeyCheck,
+    /// The same, as the store has it.
+    pub(crate) sealed: Sealed,
+}
+
+/// Reads the file and the store's key check; both are made if there is neither yet.
+pub(crate) async fn load(path: &Path, store: &dyn Store) -> Result<Loaded, KeyError> {
+    let foreign = |source| KeyError::Foreign { path: path.to_owned(), source };
+    let sealed = store.key_check().await?;
+    let text = match (read_elsewhere(path).await?, &sealed) {
         (Some(text), _) => text,
         (None, Some(_)) => return Err(KeyError::Missing { path: path.to_owned() }),
         (None, None) => make(path)?,
     };
-    let keyring = Keyring::parse(&text).map_err(|source| KeyError::Bad { path: path.to_owned(), source })?;
-    let check = match check {
-        Some(check) => check,
-        None => store.set_key_check(seal_check(&keyring)).await?,
+    let ring = parse(path, &text)?;
+    let sealed = match sealed {
+        Some(sealed) => sealed,
+        None => store.set_key_check(seal_check(&ring, &KeyCheck::new(&ring))).await?,
     };
-    match keyring.open(Purpose::KeyCheck, &nobody(), &check) {
-        Ok(_) => Ok(keyring),
-        Err(source) => Err(KeyError::Foreign { path: path.to_owned(), source }),
-    }
+    let check = KeyCheck::open(&ring, &sealed).map_err(foreign)?;
+    let ring = ring.seal_with(check.current).ok_or_else(|| foreign(Unsealable::AnotherKey))?;
+    Ok(Loaded { ring, check, sealed })
 }
 
-fn seal_check(keyring: &Keyring) -> Sealed {
-    keyring.seal(Purpose::KeyCheck, &nobody(), b"vestibule", entropy::random())
+/// # Panics
+/// If the keyring seals with another key than the check says.
+pub(crate) fn seal_check(ring: &Keyring, check: &KeyCheck) -> Sealed {
+    check.seal(ring, entropy::random()).expect("it names the key that seals")
 }
 
-/// The check belongs to no account.
-fn nobody() -> AccountKey {
-    AccountKey { realm: String::new(), organization: String::new(), user: String::new() }
+/// On a thread that may wait for the disk.
+async fn read_elsewhere(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
+    let file = path.to_owned();
+    let read = spawn_blocking(move || read(&file)).await;
+    read.unwrap_or_else(|error| Err(KeyError::Io { path: path.to_owned(), what: "read", source: error.into() }))
 }
 
-fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
+/// The keys in a text of that file.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Keyring, KeyError> {
+    Keyring::parse(text).map_err(|source| KeyError::Bad { path: path.to_owned(), source })
+}
+
+/// The text of the file; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), what: "read", source };
     let mut file = match OpenOptions::new().read(true).open(path) {
         Ok(file) => file,
@@ -131,6 +227,26 @@ fn make(path: &Path) -> Result<Zeroizing<String>, KeyError> {
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Puts another text in the place of the file's, all of it or nothing, for the same owner.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), KeyError> {
+    let failed = |source| KeyError::Io { path: path.to_owned(), what: "changed", source };
+    // The file itself, if what is named is a link to it.
+    let path = std::fs::canonicalize(path).map_err(failed)?;
+    let owner = std::fs::metadata(&path).map_err(failed)?;
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh).map_err(failed)?;
+    let replaced = fchown(&file, Some(owner.uid()), Some(owner.gid()))
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::rename(&fresh, &path))
+        .and_then(|()| sync_folder(&path));
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(&fresh);
+    }
+    replaced.map_err(failed)
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

@@ -43,6 +43,7 @@ pub mod commands;
 pub mod config;
 pub mod copying;
 pub mod key_file;
+pub mod key_rotation;
 pub mod open_files;
 pub mod opening;
 pub mod reload;

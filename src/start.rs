@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Site;
 use crate::gateway::{Gateway, Worker};
-use crate::key_file::{self, KeyError};
+use crate::key_file::{KeyError, Keys};
 use crate::listener::tls::{Certificates, Tls, TlsError};
 use crate::listener::{self, Address, BindError, Given, Sockets};
 use crate::opening::{OpenError, open_store};
@@ -92,9 +92,9 @@ pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Pr
     let operations =
         tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
     let store = open_store(&config).await?;
-    let keyring = key_file::keyring(&config.store.key_file, store.as_ref()).await?;
+    let keys = Keys::open(&config.store.key_file, Arc::clone(&store)).await?;
     let workers = config.server.workers.get();
-    let gateway = Arc::new(Gateway::new(config, clock, store, keyring));
+    let gateway = Arc::new(Gateway::new(config, clock, store, keys));
     gateway.standings.catch_up().await?;
     let pools = gateway.dashboards.iter().map(|d| pool(&d.site)).collect::<Result<Vec<_>, _>>()?;
     let workers = (0..workers).map(|_| Worker::new(Arc::clone(&gateway), &pools));

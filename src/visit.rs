@@ -186,7 +186,7 @@ impl Visit<'_> {
     ) -> Result<Seen, StoreError> {
         match self.dashboard.source.identify(credentials, self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
-                let binding = credentials.binding_check(&self.gateway.keyring);
+                let binding = credentials.binding_check(self.gateway.keys.digests());
                 self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
             }
             Verdict::Anonymous => {
@@ -340,6 +340,8 @@ pub fn carried(check: BindingCheck) -> Option<Binding> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use http::Request;
     use http::header::AUTHORIZATION;
 
@@ -347,24 +349,25 @@ mod tests {
     use crate::clock::Clock;
     use crate::config::{Config, Credential};
     use crate::identity::client::{Peer, Scheme};
+    use crate::key_file::Keys;
     use crate::second_factor::account::AccountKey;
-    use crate::second_factor::sealing::Keyring;
     use crate::site::sample;
     use crate::store::sqlite::SqliteStore;
-    use crate::store::{Sighting, Store as _};
+    use crate::store::{Sighting, Store};
     use crate::telemetry::RequestIds;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
     /// A gateway before sites of these realms, whose logins all live in a header field.
-    fn gateway(realms: &[&str], store: SqliteStore) -> Gateway {
+    async fn gateway(realms: &[&str], folder: &Path) -> Gateway {
         let site = |realm: &&str| {
             let credentials = vec![Credential::Header(AUTHORIZATION)];
             Arc::new(Site { realm: (*realm).into(), credentials, ..sample::site() })
         };
         let config = Config { sites: realms.iter().map(site).collect(), ..sample::config() };
-        let keyring = Keyring::parse(&Keyring::new_file(&[7; 32])).expect("a new key file");
-        Gateway::new(config, Clock::from_fn(|| NOW), Arc::new(store), keyring)
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("store.db")).expect("a new store"));
+        let keys = Keys::open(&folder.join("store.key"), Arc::clone(&store)).await.expect("a new key file");
+        Gateway::new(config, Clock::from_fn(|| NOW), store, keys)
     }
 
     /// Whether the gateway's own pages of a site know who stands behind a session when nothing else says so.
@@ -396,7 +399,8 @@ mod tests {
     #[tokio::test]
     async fn a_session_of_another_dashboards_user_stands_for_nobody() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SqliteStore::open(&folder.path().join("store.db")).expect("a new store");
+        let gateway = gateway(&["ours", "theirs"], folder.path()).await;
+        let store = &gateway.store;
         let key = AccountKey { realm: "ours".into(), organization: "acme".into(), user: "7".into() };
         let sighting = Sighting { key, email: None, name: None, initial: Requirement::Optional, at: NOW };
         let (account, _) = store.sight(sighting).await.expect("an account");
@@ -405,7 +409,6 @@ mod tests {
         let session = PendingSession { digest, account: account.id, binding: None, opened: NOW };
         store.open_pending(session).await.expect("opened");
 
-        let gateway = gateway(&["ours", "theirs"], store);
         let presented = Presented { kind: Kind::Pending, digest };
         assert!(is_known(&gateway, &gateway.dashboards[0], presented).await);
         assert!(!is_known(&gateway, &gateway.dashboards[1], presented).await);

@@ -35,6 +35,8 @@ pub enum EventKind {
     LoggedOut,
     /// The operator copied everything to this store.
     StoreCopied,
+    /// The operator looked after the store itself: no organization's log shows it.
+    Maintenance,
 }
 
 impl EventKind {
@@ -57,6 +59,7 @@ impl EventKind {
             Self::SessionEnded => "Session ended from the profile",
             Self::LoggedOut => "Logged out",
             Self::StoreCopied => "Everything copied to a new store, and every session ended",
+            Self::Maintenance => "Maintenance of the store",
         }
     }
 
@@ -79,6 +82,7 @@ impl EventKind {
             Self::SessionEnded => "You ended a session",
             Self::LoggedOut => "You logged out",
             Self::StoreCopied => "Everything was copied to a new store, and every session ended",
+            Self::Maintenance => "The store was maintained",
         }
     }
 
@@ -94,7 +98,8 @@ impl EventKind {
             | Self::RequirementTurnedOn
             | Self::SessionEnded
             | Self::LoggedOut
-            | Self::StoreCopied => Weight::Usual,
+            | Self::StoreCopied
+            | Self::Maintenance => Weight::Usual,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod check;
+mod key;
 mod organizations;
 mod output;
 mod render;
@@ -58,6 +59,9 @@ enum Command {
     /// Organizations: whether they require a second factor
     #[command(subcommand)]
     Organizations(organizations::Organizations),
+    /// The keys that seal secrets at rest
+    #[command(subcommand)]
+    Key(key::Key),
     /// What happened, the newest first
     Audit(audit::Audit),
     /// Where everything is kept: copying it to another place
@@ -88,6 +92,7 @@ fn dispatch(arguments: Arguments) -> Result<ExitCode, Failed> {
         Command::Render(render) => render.run(&common),
         Command::Accounts(accounts) => wait(accounts.run(&common)),
         Command::Organizations(organizations) => wait(organizations.run(&common)),
+        Command::Key(key) => wait(key.run(&common)),
         Command::Audit(audit) => wait(audit.run(&common)),
         Command::Store(store) => wait(store.run(&common)),
     }

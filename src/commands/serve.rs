@@ -15,7 +15,7 @@ use crate::open_files::{allow_many, allowed};
 use crate::reload::Running;
 use crate::service_manager::{State, tell};
 use crate::start::prepare_on;
-use crate::telemetry::start_logging;
+use crate::telemetry::{causes, start_logging};
 
 /// Starts the gateway; SIGHUP has it read its configuration again, SIGTERM and SIGINT end it once what is in flight is
 /// done.
@@ -48,15 +48,27 @@ pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
     })
 }
 
-/// Takes in what the configuration says by then, at each SIGHUP.
+/// Takes in what the key file and the configuration say by then, at each SIGHUP.
 async fn reload_on_signal(mut hang_up: Signal, running: Arc<Running>, file: PathBuf) {
     while hang_up.recv().await.is_some() {
         tell(State::Reloading);
+        read_keys(&running).await;
         let (running, file) = (Arc::clone(&running), file.clone());
         if tokio::task::spawn_blocking(move || running.reload(&file)).await.is_err() {
             tracing::error!("a reload ended in a panic");
         }
         tell(State::Ready);
+    }
+}
+
+/// Reads the key file again. If it can't be used, the keys from before stay.
+async fn read_keys(running: &Running) {
+    match running.gateway().keys.read_again().await {
+        Ok(keys) => {
+            let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+            tracing::info!(keys = keys.join(", "), "read the key file again");
+        }
+        Err(error) => tracing::error!(error = causes(&error), "the keys from before stay"),
     }
 }
 

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST};
 use super::token;
 use crate::config::{Bind, Credential, Site};
-use crate::second_factor::sealing::Keyring;
+use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
 use crate::site::cookie::pieces;
@@ -62,11 +62,11 @@ impl Credentials {
     }
 
     /// What the request shows of the credential that sessions are bound to.
-    pub fn binding_check(&self, keyring: &Keyring) -> BindingCheck {
+    pub fn binding_check(&self, keys: &DigestKeys) -> BindingCheck {
         match self.bound {
             Bound::Unbound => BindingCheck::Unbound,
             Bound::NotCarried => BindingCheck::NotCarried,
-            Bound::Carried(digest) => BindingCheck::Carried(digest.map(|digest| keyring.binding(&digest))),
+            Bound::Carried(digest) => BindingCheck::Carried(digest.map(|digest| keys.binding(&digest))),
         }
     }
 
@@ -311,6 +311,8 @@ mod tests {
 
     use super::*;
     use crate::identity::client::{Peer, Scheme};
+    use crate::second_factor::key_check::KeyCheck;
+    use crate::second_factor::sealing::Keyring;
     use crate::second_factor::session::Binding;
     use crate::site::sample;
 
@@ -509,7 +511,8 @@ mod tests {
 
     fn check(site: &Site, fields: &[(&str, &str)]) -> BindingCheck {
         let keyring = Keyring::parse(&Keyring::new_file(&[1; 32])).expect("a new key file is good");
-        of(site, &head("/", fields)).binding_check(&keyring)
+        let keys = KeyCheck::new(&keyring).digests;
+        of(site, &head("/", fields)).binding_check(&keys)
     }
 
     fn carried_binding(check: BindingCheck) -> Binding {

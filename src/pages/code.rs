@@ -45,7 +45,7 @@ pub(super) async fn try_code(
         Charge::TooSoon { retry_at } => return Ok(too_soon(visit, retry_at)),
     };
     let Some(key) = store.enrolled_key(account.id).await? else { return Ok(Tried::Gone) };
-    let secret = open_secret(visit, visitor, Purpose::TotpSecret, &key.secret)?;
+    let secret = open_secret(visit, visitor, Purpose::TotpSecret, &key.secret).await?;
     let step = Code::parse(typed).and_then(|code| secret.matching_step(&code, visit.now, Some(key.last_step)));
     let occasion = visit.occasion(visitor.actor());
     let event = event(&effect);
@@ -77,7 +77,7 @@ pub(super) async fn try_recovery_code(
         Charge::TooSoon { retry_at } => return Ok(too_soon(visit, retry_at)),
     };
     if let Some(code) = RecoveryCode::parse(typed) {
-        let digest = code.digest(&visit.gateway.keyring, &account.key);
+        let digest = code.digest(visit.gateway.keys.digests(), &account.key);
         match store.spend_recovery_code(account.id, digest, effect, visit.occasion(visitor.actor())).await? {
             Acceptance::Accepted(session) => {
                 return accepted(visit, visitor, EventKind::RecoveryCodeUsed, session).await;
@@ -108,13 +108,13 @@ pub(super) async fn try_confirmation(
 }
 
 /// The secret that was sealed for this visitor's account.
-pub(super) fn open_secret(
+pub(super) async fn open_secret(
     visit: &Visit<'_>,
     visitor: &Visitor,
     purpose: Purpose,
     sealed: &Sealed,
 ) -> Result<Secret, Failure> {
-    let plain = visit.gateway.keyring.open(purpose, &visitor.known.account.key, sealed)?;
+    let plain = visit.gateway.keys.open_sealed(purpose, &visitor.known.account.key, sealed).await?;
     Secret::from_bytes(&plain).ok_or(Failure::Internal("a sealed secret has another length"))
 }
 
@@ -218,7 +218,7 @@ pub(super) fn new_recovery_codes(visit: &Visit<'_>, visitor: &Visitor) -> (Vec<S
     (0..CODES)
         .map(|_| {
             let code = RecoveryCode::new(entropy::random());
-            (code.text(), code.digest(&visit.gateway.keyring, key))
+            (code.text(), code.digest(visit.gateway.keys.digests(), key))
         })
         .unzip()
 }

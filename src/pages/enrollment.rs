@@ -39,7 +39,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     let next = visit.next();
     let visitor = visitor(visit, Freshness::Cached).await?;
     match begin(visit, &visitor).await? {
-        Some(ceremony) => page(visit, &visitor, &ceremony, &next, None),
+        Some(ceremony) => page(visit, &visitor, &ceremony, &next, None).await,
         None => Ok(elsewhere(visit, &visitor, &next)),
     }
 }
@@ -50,12 +50,12 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     let visitor = visitor(visit, Freshness::Cached).await?;
     let Some(ceremony) = underway(visit, &visitor).await? else {
         return match begin(visit, &visitor).await? {
-            Some(ceremony) => page(visit, &visitor, &ceremony, &next, Some(&Reply::EXPIRED)),
+            Some(ceremony) => page(visit, &visitor, &ceremony, &next, Some(&Reply::EXPIRED)).await,
             None => Ok(elsewhere(visit, &visitor, &next)),
         };
     };
-    let secret = open_secret(visit, &visitor, Purpose::PendingSecret, &ceremony.pending.secret)?;
-    let refused = |reply: Reply| page(visit, &visitor, &ceremony, &next, Some(&reply));
+    let secret = open_secret(visit, &visitor, Purpose::PendingSecret, &ceremony.pending.secret).await?;
+    let refused = async |reply: Reply| page(visit, &visitor, &ceremony, &next, Some(&reply)).await;
     match try_confirmation(visit, &visitor, form.typed("code"), &secret).await? {
         Ok(step) => {
             let waiting = Waiting { digest: ceremony.session, binding: ceremony.binding };
@@ -64,7 +64,7 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
             let key = &visitor.known.account.key;
             let confirmation = Confirmation {
                 pending: ceremony.pending.clone(),
-                secret: visit.gateway.keyring.seal(Purpose::TotpSecret, key, secret.bytes(), entropy::random()),
+                secret: visit.gateway.keys.seal(Purpose::TotpSecret, key, secret.bytes()).await?,
                 step,
                 recovery_codes: kept,
                 session,
@@ -82,8 +82,8 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
                 }
             }
         }
-        Err(Tried::Refused(failures)) => refused(Reply::refused(visit, failures)),
-        Err(Tried::TooSoon(at)) => refused(Reply::too_soon(visit, at)),
+        Err(Tried::Refused(failures)) => refused(Reply::refused(visit, failures)).await,
+        Err(Tried::TooSoon(at)) => refused(Reply::too_soon(visit, at)).await,
         Err(Tried::Accepted(_) | Tried::Gone) => Err(Failure::Internal("a confirmation is only compared").into()),
     }
 }
@@ -117,7 +117,7 @@ fn after(visitor: &Visitor) -> CodesAfter {
 
 /// The enrollment of this visitor's session, started if they may enroll and have none. `None` if they may not: they
 /// have a key, and did not ask on the profile page for another.
-async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>, StoreError> {
+async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>, Failure> {
     if let Some(ceremony) = underway(visit, visitor).await? {
         return Ok(Some(ceremony));
     }
@@ -126,7 +126,7 @@ async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>,
         Factor::NotEnrolled | Factor::Reset { .. } => {}
     }
     let waiting = visit.wait(visitor).await?;
-    let new = new_pending(visit, visitor, waiting.session.digest);
+    let new = new_pending(visit, visitor, waiting.session.digest).await?;
     let started = visit.gateway.store.start_enrollment(new).await?;
     Ok(started.map(|pending| Ceremony {
         session: waiting.session.digest,
@@ -137,15 +137,19 @@ async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>,
 }
 
 /// A new secret for this visitor, sealed.
-pub(super) fn new_pending(visit: &Visit<'_>, visitor: &Visitor, session: TokenDigest) -> PendingEnrollment {
+pub(super) async fn new_pending(
+    visit: &Visit<'_>,
+    visitor: &Visitor,
+    session: TokenDigest,
+) -> Result<PendingEnrollment, Failure> {
     let account = &visitor.known.account;
     let secret = Secret::new(entropy::random());
-    PendingEnrollment {
+    Ok(PendingEnrollment {
         session,
         account: account.id,
-        secret: visit.gateway.keyring.seal(Purpose::PendingSecret, &account.key, secret.bytes(), entropy::random()),
+        secret: visit.gateway.keys.seal(Purpose::PendingSecret, &account.key, secret.bytes()).await?,
         started: visit.now,
-    }
+    })
 }
 
 /// The enrollment that this visitor's own session has under way.
@@ -172,9 +176,9 @@ fn elsewhere(visit: &Visit<'_>, visitor: &Visitor, next: &str) -> Response<Body>
     }
 }
 
-fn page(visit: &Visit<'_>, visitor: &Visitor, ceremony: &Ceremony, next: &str, reply: Option<&Reply>) -> Handled {
+async fn page(visit: &Visit<'_>, visitor: &Visitor, ceremony: &Ceremony, next: &str, reply: Option<&Reply>) -> Handled {
     let account = &visitor.known.account;
-    let secret = open_secret(visit, visitor, Purpose::PendingSecret, &ceremony.pending.secret)?;
+    let secret = open_secret(visit, visitor, Purpose::PendingSecret, &ceremony.pending.secret).await?;
     let label = label(account);
     let uri = otpauth_uri(&secret, &without_colon(&visit.gateway.config.totp.issuer), &label);
     let qr = qr(&uri)?;

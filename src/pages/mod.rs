@@ -24,6 +24,7 @@ use hyper::body::Incoming;
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
+use crate::key_file::KeyError;
 use crate::second_factor::policy::{Decision, Passage};
 use crate::store::StoreError;
 use crate::visit::{Place, Seen, Visit, Visitor};
@@ -135,6 +136,12 @@ impl Halt {
 impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
+    }
+}
+
+impl From<KeyError> for Halt {
+    fn from(error: KeyError) -> Self {
+        Self::Failure(error.into())
     }
 }
 

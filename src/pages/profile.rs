@@ -80,7 +80,7 @@ pub(super) async fn disable(visit: &Visit<'_>, form: &Form) -> Handled {
 pub(super) async fn replace(visit: &Visit<'_>, form: &Form) -> Handled {
     let (visitor, _) = passenger(visit, Freshness::Cached).await?;
     let session = own_session(visit, &visitor)?;
-    let pending = new_pending(visit, &visitor, session.digest);
+    let pending = new_pending(visit, &visitor, session.digest).await?;
     if replacing(session, visit) == Replacing::WithoutCode && !form.has("code") {
         let since = visit.now.minus(FRESH);
         let started = visit.gateway.store.start_replacement(pending, since).await?;

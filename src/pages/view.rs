@@ -86,5 +86,6 @@ pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
         EventKind::SessionEnded => T::SessionEnded,
         EventKind::LoggedOut => T::LoggedOut,
         EventKind::StoreCopied => T::StoreCopied,
+        EventKind::KeyAdded | EventKind::KeyRotated | EventKind::KeyRetired => T::Maintenance,
     }
 }

@@ -85,6 +85,12 @@ event_kinds! {
     LoggedOut = "logged_out",
     /// The operator copied everything to this store, where nobody was signed in.
     StoreCopied = "store_copied",
+    /// A new key came into the key file. This and what follows is about the whole store.
+    KeyAdded = "key_added",
+    /// Secrets are sealed with another key from now on.
+    KeyRotated = "key_rotated",
+    /// Nothing needs the keys from before any more.
+    KeyRetired = "key_retired",
 }
 
 /// One entry to write: what happened, to whom.

@@ -7,8 +7,10 @@
 //! [`account`] that holds a factor to the [`sealing`] of what is kept of it.
 
 pub mod account;
+pub mod digests;
 pub mod enrollment;
 pub mod event;
+pub mod key_check;
 pub mod policy;
 pub mod recovery;
 pub mod sealing;

@@ -4,7 +4,7 @@ use data_encoding::{Encoding, Specification};
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
-use super::sealing::Keyring;
+use super::digests::DigestKeys;
 
 /// How many codes a batch has.
 pub const CODES: usize = 10;
@@ -47,9 +47,9 @@ impl RecoveryCode {
         groups.join("-")
     }
 
-    /// What the store keeps: the same code gives another digest for another account, or under another key.
-    pub fn digest(&self, keyring: &Keyring, account: &AccountKey) -> CodeDigest {
-        CodeDigest(keyring.recovery_digest(account, self.0.as_slice()))
+    /// What the store keeps: the same code gives another digest for another account, or of another store.
+    pub fn digest(&self, keys: &DigestKeys, account: &AccountKey) -> CodeDigest {
+        CodeDigest(keys.recovery_digest(account, self.0.as_slice()))
     }
 }
 

@@ -1,17 +1,17 @@
-//! What keeps secrets at rest: one key file beside the database, a key derived from it for each purpose.
+//! What keeps secrets at rest: a key file beside the database, and in it one key, or several while the store goes over
+//! from one to another.
 //!
 //! Secrets are sealed with XChaCha20-Poly1305. The associated data name the purpose and the account, so that a
 //! sealed value moved to another row does not open.
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use aws_lc_rs::hmac;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
-use super::session::Binding;
+use super::digests::DigestKeys;
 
 /// Bytes in a key, and in the random nonce of each sealed value.
 pub const KEY_BYTES: usize = 32;
@@ -21,9 +21,30 @@ pub const NONCE_BYTES: usize = 24;
 const KEY_ID_BYTES: usize = 4;
 const FORMAT: u8 = 1;
 
+/// Bytes in a [`KeyMark`].
+pub const MARK_BYTES: usize = 1 + KEY_ID_BYTES;
+
 /// A sealed value: format (1 byte), key id (4), nonce (24), ciphertext with tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
+
+/// What every value that one key sealed begins with: format and key id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyMark(pub [u8; MARK_BYTES]);
+
+impl Sealed {
+    /// Which key sealed it; `None` if it is no sealed value at all.
+    pub fn mark(&self) -> Option<KeyMark> {
+        self.0.first_chunk().copied().map(KeyMark)
+    }
+}
+
+impl std::fmt::Display for KeyMark {
+    /// The public name of the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0[1..]))
+    }
+}
 
 /// What a sealed value is for. A value sealed for one purpose does not open for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,16 +89,17 @@ pub enum BadKeyFile {
     Line(usize),
 }
 
-/// The keys of a key file: the first seals, all of them open.
+/// The keys of a key file, the newest first: one seals, all of them open.
 pub struct Keyring {
     keys: Vec<Key>,
+    sealing: usize,
 }
 
+#[derive(Clone)]
 struct Key {
     id: [u8; KEY_ID_BYTES],
     seal: XChaCha20Poly1305,
-    recovery: hmac::Key,
-    binding: hmac::Key,
+    digests: DigestKeys,
 }
 
 const LINE_PREFIX: &str = "vestibule-key-1 ";
@@ -88,7 +110,27 @@ impl Keyring {
         Zeroizing::new(format!("{LINE_PREFIX}{}\n", BASE64.encode(random)))
     }
 
-    /// Reads a key file: one key a line, the one that seals first; empty lines and `#` comments are passed over.
+    /// The text of a key file with this new key on top of the others.
+    pub fn add_to_file(file: &str, random: &[u8; KEY_BYTES]) -> Zeroizing<String> {
+        Zeroizing::new(format!("{}{file}", *Self::new_file(random)))
+    }
+
+    /// The text of a key file in which only the newest key is left. Comments stay.
+    pub fn newest_of_file(file: &str) -> Zeroizing<String> {
+        let mut keys = 0;
+        let mut text = Zeroizing::new(String::with_capacity(file.len()));
+        for line in file.lines() {
+            keys += usize::from(line.trim().starts_with(LINE_PREFIX));
+            if keys <= 1 || !line.trim().starts_with(LINE_PREFIX) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// Reads a key file: one key a line, the newest first; empty lines and `#` comments are passed over. The newest seals
+    /// unless [`seal_with`](Self::seal_with) says otherwise.
     pub fn parse(file: &str) -> Result<Self, BadKeyFile> {
         let mut keys = Vec::new();
         for (number, line) in file.lines().map(str::trim).enumerate() {
@@ -97,7 +139,32 @@ impl Keyring {
             }
             keys.push(Key::parse(line).ok_or(BadKeyFile::Line(number + 1))?);
         }
-        if keys.is_empty() { Err(BadKeyFile::Empty) } else { Ok(Self { keys }) }
+        if keys.is_empty() { Err(BadKeyFile::Empty) } else { Ok(Self { keys, sealing: 0 }) }
+    }
+
+    /// Has another of the keys seal. `None` if that key is not among them.
+    #[must_use]
+    pub fn seal_with(mut self, mark: KeyMark) -> Option<Self> {
+        self.sealing = self.keys.iter().position(|key| key.mark() == mark)?;
+        Some(self)
+    }
+
+    /// These keys, and below them the others that are not among them.
+    #[must_use]
+    pub fn above(mut self, others: &Self) -> Self {
+        let (known, others) = (self.marks(), others.keys.iter());
+        self.keys.extend(others.filter(|key| !known.contains(&key.mark())).cloned());
+        self
+    }
+
+    /// Which key seals.
+    pub fn seals_with(&self) -> KeyMark {
+        self.sealing_key().mark()
+    }
+
+    /// All keys, the newest first.
+    pub fn marks(&self) -> Vec<KeyMark> {
+        self.keys.iter().map(Key::mark).collect()
     }
 
     /// Seals `plain` for one purpose of one account.
@@ -138,18 +205,18 @@ impl Keyring {
         plain.map(Zeroizing::new).map_err(|_| Unsealable::Damaged)
     }
 
-    /// Keyed digest of a dashboard credential (a session cookie's value, a bearer token).
-    pub fn binding(&self, credential: &[u8]) -> Binding {
-        Binding(mac(&self.sealing_key().binding, &[credential]))
+    /// The digest keys of a store that begins with the key that seals.
+    pub(super) fn own_digests(&self) -> DigestKeys {
+        self.sealing_key().digests.clone()
     }
 
-    pub(super) fn recovery_digest(&self, account: &AccountKey, code: &[u8]) -> [u8; 32] {
-        let parts = [account.realm.as_bytes(), account.organization.as_bytes(), account.user.as_bytes(), code];
-        mac(&self.sealing_key().recovery, &parts)
+    /// The digest keys of a store that began with this key.
+    pub(super) fn digests_of(&self, mark: KeyMark) -> Option<DigestKeys> {
+        self.keys.iter().find(|key| key.mark() == mark).map(|key| key.digests.clone())
     }
 
     fn sealing_key(&self) -> &Key {
-        self.keys.first().expect("`parse` refuses an empty key file")
+        &self.keys[self.sealing]
     }
 }
 
@@ -172,20 +239,14 @@ impl Key {
         Some(Self {
             id: *id.first_chunk()?,
             seal: XChaCha20Poly1305::new(derive(master, "seal").as_slice().try_into().ok()?),
-            recovery: hmac::Key::new(hmac::HMAC_SHA256, derive(master, "recovery").as_slice()),
-            binding: hmac::Key::new(hmac::HMAC_SHA256, derive(master, "binding").as_slice()),
+            digests: DigestKeys::derived(|purpose| derive(master, purpose)),
         })
     }
 
-    fn name(&self) -> String {
-        HEXLOWER.encode(&self.id)
-    }
-}
-
-impl Keyring {
-    /// The public names of the keys, the sealing one first: to tell in a log which key file this is.
-    pub fn names(&self) -> Vec<String> {
-        self.keys.iter().map(Key::name).collect()
+    fn mark(&self) -> KeyMark {
+        let mut mark = [FORMAT; MARK_BYTES];
+        mark[1..].copy_from_slice(&self.id);
+        KeyMark(mark)
     }
 }
 
@@ -205,18 +266,6 @@ fn derive(master: &[u8; KEY_BYTES], purpose: &str) -> Zeroizing<[u8; KEY_BYTES]>
         .expand(&[purpose.as_bytes()], DerivedKey)
         .and_then(|key| key.fill(out.as_mut_slice()))
         .expect("32 bytes are within HKDF's limit");
-    out
-}
-
-/// HMAC over the parts, each with its length before it, so that no two lists of parts give the same bytes.
-fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(key);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let mut out = [0; 32];
-    out.copy_from_slice(context.sign().as_ref());
     out
 }
 
@@ -273,7 +322,22 @@ mod tests {
         let both = format!("# rotated\n{}\n{}", *Keyring::new_file(&[2; 32]), *Keyring::new_file(&[1; 32]));
         let ring = Keyring::parse(&both).expect("two keys");
         assert!(ring.open(Purpose::TotpSecret, &account("7"), &old).is_ok());
-        assert_eq!(ring.names()[0], keyring(2).names()[0]);
+        assert_eq!(ring.seals_with(), keyring(2).seals_with());
+        assert_eq!(ring.marks(), [keyring(2).seals_with(), keyring(1).seals_with()]);
+        let back = ring.seal_with(keyring(1).seals_with()).expect("it is there");
+        let sealed = back.seal(Purpose::TotpSecret, &account("7"), b"secret", [9; NONCE_BYTES]);
+        assert_eq!(sealed.mark(), old.mark());
+        assert!(keyring(2).seal_with(keyring(1).seals_with()).is_none(), "it has no such key");
+    }
+
+    #[test]
+    fn a_key_file_grows_at_the_top_and_loses_all_but_the_newest_key() {
+        let grown = Keyring::add_to_file(&format!("# ours\n{}", *Keyring::new_file(&[1; 32])), &[2; 32]);
+        let ring = Keyring::parse(&grown).expect("two keys");
+        assert_eq!(ring.marks(), [keyring(2).seals_with(), keyring(1).seals_with()]);
+        let newest = Keyring::newest_of_file(&grown);
+        assert_eq!(Keyring::parse(&newest).expect("one key").marks(), [keyring(2).seals_with()]);
+        assert!(newest.contains("# ours"), "comments stay");
     }
 
     #[test]
@@ -283,14 +347,5 @@ mod tests {
         assert_eq!(Keyring::parse("hello").unwrap_err(), BadKeyFile::Line(1));
         let two_in_one = "vestibule-key-1 AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=CAgICAgICAue";
         assert_eq!(Keyring::parse(two_in_one).unwrap_err(), BadKeyFile::Line(1));
-    }
-
-    #[test]
-    fn a_recovery_code_has_another_digest_in_each_account() {
-        let ring = keyring(1);
-        assert_ne!(ring.recovery_digest(&account("7"), b"code"), ring.recovery_digest(&account("8"), b"code"));
-        let a = AccountKey { realm: "s".into(), organization: "ab".into(), user: "c".into() };
-        let b = AccountKey { realm: "s".into(), organization: "a".into(), user: "bc".into() };
-        assert_ne!(ring.recovery_digest(&a, b"code"), ring.recovery_digest(&b, b"code"));
     }
 }

@@ -20,7 +20,7 @@ use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
-use crate::second_factor::sealing::Sealed;
+use crate::second_factor::sealing::{KeyMark, Sealed};
 use crate::second_factor::session::{Binding, PendingSession, SessionId, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge};
 use crate::second_factor::totp::Step;
@@ -116,6 +116,28 @@ pub struct EnrolledKey {
     pub secret: Sealed,
     /// The last step that was accepted.
     pub last_step: Step,
+}
+
+/// A secret as it is kept, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// The account.
+    pub account: AccountId,
+    /// What names it: it opens for that alone.
+    pub key: AccountKey,
+    /// The secret.
+    pub secret: Sealed,
+}
+
+/// A secret that was sealed anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resealed {
+    /// Whose it is.
+    pub account: AccountId,
+    /// As it was kept.
+    pub old: Sealed,
+    /// As it is to be kept.
+    pub new: Sealed,
 }
 
 /// A step whose code was given, and the key whose code it was: a code of a key that was replaced since is good for
@@ -230,7 +252,7 @@ pub struct AuditEntry {
     pub subject: Option<AccountId>,
     /// What people call them.
     pub subject_name: Option<String>,
-    /// In which organization.
+    /// In which organization; empty where it is about the whole store.
     pub organization: String,
     /// From which address.
     pub address: Option<IpAddr>,
@@ -368,6 +390,9 @@ pub trait Store: Send + Sync + 'static {
     /// Writes an entry that belongs to no other change: a refused code. The subject is an account of that organization.
     async fn record(&self, organization: OrganizationId, event: Event, occasion: Occasion) -> Result<()>;
 
+    /// Writes an entry about the whole store: of no account, and no organization.
+    async fn record_of_store(&self, kind: EventKind, occasion: Occasion) -> Result<()>;
+
     /// Reads the audit log.
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>>;
 
@@ -381,7 +406,25 @@ pub trait Store: Send + Sync + 'static {
     async fn key_check(&self) -> Result<Option<Sealed>>;
 
     /// Sets that value on a new store; the one that stands if there is one already.
+    ///
+    /// From then on nothing is kept any more that another key sealed than the one that sealed this value: an enrollment
+    /// with such a secret is an error, and nothing done.
     async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed>;
+
+    /// Puts another value in the place of `old`, and tells the audit log so. `false`, and nothing done, if another stands
+    /// there.
+    async fn replace_key_check(&self, old: Sealed, new: Sealed, logged: EventKind, occasion: Occasion) -> Result<bool>;
+
+    /// The secrets of authenticators that another key than this one sealed, of accounts with larger numbers than `after`,
+    /// by number.
+    async fn sealed_by_others(&self, key: KeyMark, after: AccountId, limit: u64) -> Result<Vec<SealedSecret>>;
+
+    /// Puts secrets that were sealed anew in the place of the old ones. Where something else stands by now, it stays.
+    async fn reseal(&self, secrets: Vec<Resealed>) -> Result<()>;
+
+    /// How many enrollments are under way whose secrets another key than this one sealed. Those that have expired at `now`
+    /// are deleted.
+    async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64>;
 
     /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.

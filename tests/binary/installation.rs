@@ -173,7 +173,16 @@ impl Running {
 
     /// Asks it to stop.
     pub(crate) fn is_told_to_stop(&self) {
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status();
+        self.gets_signal("TERM");
+    }
+
+    /// Asks it to read its files again.
+    pub(crate) fn is_told_to_reload(&self) {
+        self.gets_signal("HUP");
+    }
+
+    fn gets_signal(&self, signal: &str) {
+        let told = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status();
         assert!(told.expect("there is a shell").success());
     }
 

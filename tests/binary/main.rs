@@ -9,6 +9,7 @@ mod commands;
 mod installation;
 mod logs;
 mod postgres;
+mod rotation;
 mod serve;
 #[expect(dead_code, reason = "these stories need only a part of the journeys' words")]
 #[path = "../journeys/support/mod.rs"]

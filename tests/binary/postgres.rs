@@ -8,12 +8,12 @@ use crate::support::world::Configuration;
 use crate::support::{Sight, optional, required, until};
 
 /// A configuration whose store is that one instead of a file.
-fn on(configuration: Configuration, url: &str) -> Configuration {
+pub(crate) fn on(configuration: Configuration, url: &str) -> Configuration {
     configuration.with("sqlite:vestibule.db", url)
 }
 
 /// The URL of a database on the tests' server, by its Unix socket.
-fn url(name: &str) -> String {
+pub(crate) fn url(name: &str) -> String {
     let (folder, port) = Cluster::shared().socket();
     format!("postgres://vestibule@:{port}/{name}?host={}", folder.display())
 }

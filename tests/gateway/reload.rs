@@ -150,7 +150,7 @@ async fn what_is_kept_remembered_and_counted_survives_and_so_does_a_dashboard_of
     let after = house.running.gateway();
     assert!(Arc::ptr_eq(&before.standings, &after.standings));
     assert!(Arc::ptr_eq(&before.store, &after.store));
-    assert!(Arc::ptr_eq(&before.keyring, &after.keyring));
+    assert!(Arc::ptr_eq(&before.keys, &after.keys));
     assert!(Arc::ptr_eq(&before.tunnels, &after.tunnels));
     assert!(Arc::ptr_eq(&before.metrics, &after.metrics));
     assert!(Arc::ptr_eq(&before.dashboards[0], &after.dashboards[0]));

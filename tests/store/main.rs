@@ -33,6 +33,7 @@ mod codes;
 mod copies;
 mod engines;
 mod enrollment;
+mod keys;
 mod postgres_changes;
 mod postgres_server;
 mod postgres_trouble;

@@ -34,11 +34,7 @@ async fn write(
     event: Event,
     occasion: &Occasion,
 ) -> Outcome<()> {
-    let (actor, actor_account) = match occasion.actor {
-        Actor::Account(account) => ("account", Some(account)),
-        Actor::Operator => ("operator", None),
-        Actor::Gateway => ("gateway", None),
-    };
+    let (actor, actor_account) = columns(occasion.actor);
     let entry = "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
                                   organization, organization_name, address, request)
                SELECT $1, $2, $3, $4::BIGINT,
@@ -78,6 +74,25 @@ pub(super) async fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Out
     let sql = format!("WITH gone AS ({gone}), counted AS ({}) SELECT count(*) FROM gone", tallies::COUNT_GONE);
     let row = tx.row(&sql, &[&before, &row_number(limit)]).await?.ok_or("a count is one row")?;
     Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
+}
+
+/// Writes an entry about the whole store.
+pub(super) async fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    let (actor, actor_account) = columns(occasion.actor);
+    let entry = "INSERT INTO audit (at, kind, actor, actor_account, organization, organization_name, address, request)
+                 VALUES ($1, $2, $3, $4, 0, '', $5, $6) RETURNING organization, subject";
+    let sql = format!("WITH entry AS ({entry}) {}", tallies::COUNT_ENTRY);
+    let address = occasion.address.map(Address);
+    tx.execute(&sql, &[&occasion.at, &kind, &actor, &actor_account, &address, &occasion.request]).await?;
+    Ok(())
+}
+
+const fn columns(actor: Actor) -> (&'static str, Option<AccountId>) {
+    match actor {
+        Actor::Account(account) => ("account", Some(account)),
+        Actor::Operator => ("operator", None),
+        Actor::Gateway => ("gateway", None),
+    }
 }
 
 pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {

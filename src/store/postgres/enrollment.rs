@@ -4,7 +4,7 @@ use super::accounts::lock;
 use super::connection::Connection;
 use super::failure::Outcome;
 use super::tallies::{self, Turn};
-use super::{attempts, audit, changes, codes, sessions};
+use super::{attempts, audit, changes, codes, key_check, sessions};
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{EventKind, Occasion};
@@ -55,6 +55,7 @@ async fn keep_or_put(tx: &Connection, new: &PendingEnrollment, replaces: Option<
 
 /// Keeps an enrollment in place of the one that the session may have.
 pub(super) async fn put(tx: &Connection, pending: &PendingEnrollment, replaces: Option<KeyId>) -> Outcome<()> {
+    key_check::admit(tx, &pending.secret).await?;
     tx.execute(
         "INSERT INTO pending_enrollments (session, account, secret, started, replaces) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (session) DO UPDATE SET account = excluded.account, secret = excluded.secret,
@@ -95,6 +96,7 @@ pub(super) async fn confirm(tx: &Connection, confirmation: &Confirmation, occasi
     if there != *pending || at >= there.expires() || locked.key.map(|(key, _)| key) != replaces {
         return Ok(Acceptance::Gone);
     }
+    key_check::admit(tx, secret).await?;
     tx.execute(
         "UPDATE accounts SET secret = $2, enrolled_at = $3, last_step = $4, last_used = $3, reset_at = NULL,
                              key_number = key_number + 1

@@ -19,6 +19,7 @@ mod migrations;
 mod open;
 mod pool;
 mod pruning;
+mod resealing;
 mod sessions;
 mod settings;
 mod tallies;
@@ -44,7 +45,8 @@ use self::tls::Tls;
 use self::worker::Worker;
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, Change, Confirmation, Counts, Cursor, Effect,
-    EnrolledKey, Expired, MatchedStep, Page, Result, SessionRecord, Sighting, Store, StoreError,
+    EnrolledKey, Expired, MatchedStep, Page, Resealed, Result, SealedSecret, SessionRecord, Sighting, Store,
+    StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -52,7 +54,7 @@ use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
-use crate::second_factor::sealing::Sealed;
+use crate::second_factor::sealing::{KeyMark, Sealed};
 use crate::second_factor::session::{PendingSession, SessionId, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge};
 
@@ -255,6 +257,10 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn record_of_store(&self, kind: EventKind, occasion: Occasion) -> Result<()> {
+        self.state("write to the audit log", async move |db| audit::of_store(db, kind, &occasion).await).await
+    }
+
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>> {
         self.ask("read the audit log", async move |db| audit::read(db, &query).await).await
     }
@@ -282,6 +288,25 @@ impl Store for PostgresStore {
 
     async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed> {
         self.state("set the key check", async move |db| key_check::set(db, &sealed).await).await
+    }
+
+    async fn replace_key_check(&self, old: Sealed, new: Sealed, logged: EventKind, occasion: Occasion) -> Result<bool> {
+        self.transact("replace the key check", async move |tx| {
+            key_check::replace(tx, (&old, &new), logged, &occasion).await
+        })
+        .await
+    }
+
+    async fn sealed_by_others(&self, key: KeyMark, after: AccountId, limit: u64) -> Result<Vec<SealedSecret>> {
+        self.ask("find what other keys sealed", async move |db| resealing::by_others(db, key, after, limit).await).await
+    }
+
+    async fn reseal(&self, secrets: Vec<Resealed>) -> Result<()> {
+        self.state("seal secrets anew", async move |db| resealing::reseal(db, &secrets).await).await
+    }
+
+    async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64> {
+        self.transact("find what other keys sealed", async move |tx| resealing::enrollments(tx, key, now).await).await
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {

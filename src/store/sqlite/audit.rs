@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, named_params, params};
 
 use super::administration::row_number;
 use super::job::Outcome;
@@ -22,11 +22,7 @@ pub(super) fn about(tx: &Connection, account: AccountId, kind: EventKind, occasi
 
 /// Writes an entry, with everybody's name as it is now. The subject must be of that organization.
 pub(super) fn enter(tx: &Connection, organization: OrganizationId, event: Event, occasion: &Occasion) -> Outcome<()> {
-    let (actor, actor_account) = match occasion.actor {
-        Actor::Account(account) => ("account", Some(account)),
-        Actor::Operator => ("operator", None),
-        Actor::Gateway => ("gateway", None),
-    };
+    let (actor, actor_account) = columns(occasion.actor);
     let written = tx
         .prepare_cached(
             "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
@@ -53,6 +49,25 @@ pub(super) fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Outcome<u
               WHERE at < :before AND number < (SELECT max(number) FROM audit))",
     )?;
     Ok(delete.execute(named_params! { ":before": before, ":limit": row_number(limit) })? as u64)
+}
+
+/// Writes an entry about the whole store.
+pub(super) fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    let (actor, actor_account) = columns(occasion.actor);
+    tx.prepare_cached(
+        "INSERT INTO audit (at, kind, actor, actor_account, organization, organization_name, address, request)
+         VALUES (?1, ?2, ?3, ?4, 0, '', ?5, ?6)",
+    )?
+    .execute(params![occasion.at, kind, actor, actor_account, Address(occasion.address), occasion.request])?;
+    Ok(())
+}
+
+const fn columns(actor: Actor) -> (&'static str, Option<AccountId>) {
+    match actor {
+        Actor::Account(account) => ("account", Some(account)),
+        Actor::Operator => ("operator", None),
+        Actor::Gateway => ("gateway", None),
+    }
 }
 
 pub(super) fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::job::Outcome;
-use super::{attempts, audit, changes, codes, sessions};
+use super::{attempts, audit, changes, codes, key_check, sessions};
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{EventKind, Occasion};
@@ -53,6 +53,7 @@ fn keep_or_put(tx: &Connection, new: PendingEnrollment, replaces: Option<KeyId>)
 
 /// Keeps an enrollment in place of the one that the session may have.
 pub(super) fn put(tx: &Connection, pending: &PendingEnrollment, replaces: Option<KeyId>) -> Outcome<()> {
+    key_check::admit(tx, &pending.secret)?;
     tx.prepare_cached(
         "INSERT OR REPLACE INTO pending_enrollments (session, account, secret, started, replaces)
          VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -86,6 +87,7 @@ pub(super) fn confirm(tx: &Connection, confirmation: Confirmation, occasion: &Oc
     if there != pending || at >= there.expires() || codes::key_id(tx, account)? != replaces {
         return Ok(Acceptance::Gone);
     }
+    key_check::admit(tx, &secret)?;
     tx.prepare_cached(
         "UPDATE accounts SET secret = ?2, enrolled_at = ?3, last_step = ?4, last_used = ?3, reset_at = NULL,
                              key_number = key_number + 1

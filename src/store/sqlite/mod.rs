@@ -16,6 +16,7 @@ mod migrations;
 mod open;
 mod pruning;
 mod readers;
+mod resealing;
 mod sessions;
 mod transfer;
 mod values;
@@ -34,7 +35,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, Change, Confirmation, Counts, Cursor, Effect,
-    EnrolledKey, Expired, MatchedStep, Page, Result, SessionRecord, Sighting, Store, StoreError,
+    EnrolledKey, Expired, MatchedStep, Page, Resealed, Result, SealedSecret, SessionRecord, Sighting, Store,
+    StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -42,7 +44,7 @@ use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
-use crate::second_factor::sealing::Sealed;
+use crate::second_factor::sealing::{KeyMark, Sealed};
 use crate::second_factor::session::{PendingSession, SessionId, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge};
 
@@ -207,6 +209,10 @@ impl Store for SqliteStore {
         self.write("write to the audit log", move |tx| audit::enter(tx, organization, event, &occasion)).await
     }
 
+    async fn record_of_store(&self, kind: EventKind, occasion: Occasion) -> Result<()> {
+        self.write("write to the audit log", move |tx| audit::of_store(tx, kind, &occasion)).await
+    }
+
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>> {
         self.read("read the audit log", move |db| audit::read(db, &query)).await
     }
@@ -225,6 +231,22 @@ impl Store for SqliteStore {
 
     async fn set_key_check(&self, sealed: Sealed) -> Result<Sealed> {
         self.write("set the key check", move |tx| key_check::set(tx, &sealed)).await
+    }
+
+    async fn replace_key_check(&self, old: Sealed, new: Sealed, logged: EventKind, occasion: Occasion) -> Result<bool> {
+        self.write("replace the key check", move |tx| key_check::replace(tx, (&old, &new), logged, &occasion)).await
+    }
+
+    async fn sealed_by_others(&self, key: KeyMark, after: AccountId, limit: u64) -> Result<Vec<SealedSecret>> {
+        self.read("find what other keys sealed", move |db| resealing::by_others(db, key, after, limit)).await
+    }
+
+    async fn reseal(&self, secrets: Vec<Resealed>) -> Result<()> {
+        self.write("seal secrets anew", move |tx| resealing::reseal(tx, &secrets)).await
+    }
+
+    async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64> {
+        self.write("find what other keys sealed", move |tx| resealing::enrollments(tx, key, now)).await
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {
