@@ -14,7 +14,7 @@ use self::detached::detached;
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::{Config, Server, Site};
+use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::forward_auth::{Asked, Original};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
@@ -242,7 +242,7 @@ struct Arrived<'a> {
 impl Door for Worker {
     fn opening(&self, peer: Peer) -> Opening {
         let server = &self.gateway.config.server;
-        match (server.proxy_protocol, server.trusted_proxies.has(peer.address())) {
+        match (server.proxy_protocol, peer.is_trusted(&server.trusted_proxies)) {
             (false, _) => Opening::Client,
             (true, true) => Opening::Header,
             (true, false) => Opening::Refused,
@@ -253,7 +253,7 @@ impl Door for Worker {
         let server = &self.gateway.config.server;
         match (peer, server.connections_per_client) {
             (Peer::Unix | Peer::Balancer(_), _) => Share::All,
-            (Peer::Tcp(address), _) if server.trusted_proxies.contains(address) => Share::All,
+            (peer, _) if peer.is_trusted(&server.trusted_proxies) => Share::All,
             (Peer::Tcp(_), Some(most)) => Share::Most(most.get()),
             // It may be a server in front that forwards everybody.
             (Peer::Tcp(address), None) if address.to_canonical().is_loopback() => Share::All,
@@ -444,9 +444,8 @@ impl Visit<'_> {
         credentials: &Credentials,
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
-        let (site, tunnels) = (&*self.dashboard.site, &self.gateway.tunnels);
-        let way = Way { site, pool: self.pool, tunnels, memory: self.memory };
-        let response = proxy::forward(passage, self.take_request(body), self.client, way).await?;
+        let request = self.take_request(body);
+        let response = proxy::forward(passage, request, self.client, self.way()).await?;
         if may_end_a_login(&response) {
             self.dashboard.source.forget(credentials);
         }
@@ -463,9 +462,7 @@ impl Visit<'_> {
         let changes_something = !self.head.method.is_safe();
         let request = self.take_request(body);
         if credentials.carries() != Carries::Carried {
-            let (site, tunnels) = (&*self.dashboard.site, &self.gateway.tunnels);
-            let way = Way { site, pool: self.pool, tunnels, memory: self.memory };
-            return Ok(proxy::forward(passage, request, self.client, way).await?);
+            return Ok(proxy::forward(passage, request, self.client, self.way()).await?);
         }
         let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
@@ -489,6 +486,11 @@ impl Visit<'_> {
         detached(exchange, given_up)
             .await
             .unwrap_or(Err(Failure::Internal("a request to a public path ended in a panic")))
+    }
+
+    /// The way to the dashboard, for as long as the client waits.
+    fn way(&self) -> Way<'_> {
+        Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels, memory: self.memory }
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.
@@ -517,14 +519,6 @@ fn may_end_a_login(response: &Response<Body>) -> bool {
 /// As the last step of a login by link or by another server does, which comes as a GET.
 fn leads_elsewhere(response: &Response<Body>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
-}
-
-/// Whether that peer's word on clients is believed.
-fn trusts(server: &Server, peer: Peer) -> bool {
-    match peer {
-        Peer::Tcp(_) | Peer::Unix => server.trusted_proxies.has(peer.address()),
-        Peer::Balancer(_) => false,
-    }
 }
 
 /// Whether the session cookie would cross a network without TLS.

@@ -94,11 +94,6 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether a peer is one of them; `None` is one that connects over a Unix socket.
-    pub fn has(&self, address: Option<IpAddr>) -> bool {
-        address.map_or(self.unix, |address| self.contains(address))
-    }
-
     /// Whether a peer at that address is one of them. IPv4 addresses mapped into IPv6 count as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 use hyper::body::{Body as _, Incoming};
 
-use super::{Answer, Arrived, Sender, Worker, trusts};
+use super::{Answer, Arrived, Sender, Worker};
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ impl Worker {
     /// Leads the request that is asked about on the way of every request.
     async fn lead(&self, asked: Asked<'_>, head: &mut Parts, arrived: &mut Arrived<'_>) -> Result<Answer, Failure> {
         framing::check(head)?;
-        if !trusts(&self.gateway.config.server, arrived.arrival.peer) {
+        if !arrived.arrival.peer.is_trusted(&self.gateway.config.server.trusted_proxies) {
             return Err(Denied::Untrusted.into());
         }
         let original = asked.restore(head)?;

@@ -35,6 +35,15 @@ impl Peer {
             Self::Balancer(address) => address,
         }
     }
+
+    /// Whether its word on clients is believed.
+    pub fn is_trusted(self, trusted: &TrustedProxies) -> bool {
+        match self {
+            Self::Tcp(address) => trusted.contains(address),
+            Self::Unix => trusted.unix,
+            Self::Balancer(_) => false,
+        }
+    }
 }
 
 /// How the client reached the first server that we trust.
@@ -100,13 +109,8 @@ impl Client {
     /// `http`, `https`, `ws` and `wss` leaves it at the connection's own scheme.
     pub fn of(arrival: Arrival, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let own = arrival.peer.address().map(|address| address.to_canonical());
-        let is_trusted = match arrival.peer {
-            Peer::Tcp(address) => trusted.contains(address),
-            Peer::Unix => trusted.unix,
-            Peer::Balancer(_) => false,
-        };
         let peer = own.map_or(Peer::Unix, Peer::Tcp);
-        if !is_trusted {
+        if !arrival.peer.is_trusted(trusted) {
             return Self { address: own, scheme: arrival.scheme, peer, trusted: false, outer_login: false };
         }
         let scheme = entries(headers, &FORWARDED_PROTO).next().flatten().and_then(Scheme::named);
