@@ -64,9 +64,7 @@ fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
     if is_of_outer_login(name, site) {
         return client.outer_login;
     }
-    // All of them at once: most names are plain.
-    let is_plain = spelled.bytes().fold(true, |plain, byte| plain & PLAIN[usize::from(byte)]);
-    if !is_plain || site.strip.contains(name) {
+    if !is_plain(spelled) || site.strip.contains(name) {
         return false;
     }
     match spelled.as_bytes()[0] {
@@ -85,6 +83,13 @@ fn is_of_outer_login(name: &HeaderName, site: &Site) -> bool {
     }
 }
 
+fn is_secret_of_outer_login(name: &HeaderName, site: &Site) -> bool {
+    match &site.identity.source {
+        Source::Header(login) => login.secret.as_ref().is_some_and(|secret| secret.field == *name),
+        Source::Probe(_) | Source::Token(_) => false,
+    }
+}
+
 /// Whether a server in front that sends a client's request on itself may be left alone with this field: because nothing
 /// is wrong with it, or because such servers set it, or end it, whatever the client sent. `adds` are names that this very
 /// server sets, or beginnings of such with a dash at the end.
@@ -95,13 +100,11 @@ pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Clien
     if is_for_this_hop(name) {
         return *name != PROXY_AUTHORIZATION;
     }
-    if let Source::Header(login) = &site.identity.source
-        && (login.fields.contains(name) || login.secret.as_ref().is_some_and(|secret| secret.field == *name))
-    {
+    if is_of_outer_login(name, site) || is_secret_of_outer_login(name, site) {
         return client.outer_login;
     }
     let spelled = name.as_str();
-    if !spelled.bytes().all(|byte| PLAIN[usize::from(byte)]) || kept_back(site, client).any(|kept| kept == name) {
+    if !is_plain(spelled) || kept_back(site, client).any(|kept| kept == name) {
         return false;
     }
     let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
@@ -131,6 +134,11 @@ const SET_IN_FRONT: [&str; 11] =
 
 /// What follows `X-Original-` where they say the same; it has to agree with the rest.
 const SAYING_WHAT_CAME: [&str; 6] = ["method", "uri", "url", "host", "proto", "scheme"];
+
+/// Looks at all of it at once: most names are plain.
+fn is_plain(name: &str) -> bool {
+    name.bytes().fold(true, |plain, byte| plain & PLAIN[usize::from(byte)])
+}
 
 /// The letters, digits and dash that names may be made of. They are in lower case by now.
 static PLAIN: [bool; 256] = {

@@ -7,7 +7,6 @@ use super::ProxyError;
 use crate::identity::client::Client;
 use crate::second_factor::Timestamp;
 use crate::second_factor::policy::Traveler;
-use crate::second_factor::session::VerifiedBy;
 
 const USER: HeaderName = HeaderName::from_static("x-vestibule-user");
 const ORGANIZATION: HeaderName = HeaderName::from_static("x-vestibule-organization");
@@ -57,7 +56,7 @@ pub(super) fn set_traveler(
         None => (nothing(), nothing()),
     };
     let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
-        Some(verified) => (factor(verified.by), rfc3339(verified.at, &mut said.verified_at)),
+        Some(verified) => (verified.by.as_str(), rfc3339(verified.at, &mut said.verified_at)),
         None => ("none", nothing()),
     };
     headers.insert(USER, user);
@@ -79,13 +78,6 @@ fn speakable(name: &str, said: &mut Option<HeaderValue>) -> Result<HeaderValue, 
     Ok(said.insert(value).clone())
 }
 
-const fn factor(by: VerifiedBy) -> &'static str {
-    match by {
-        VerifiedBy::Totp => "totp",
-        VerifiedBy::RecoveryCode => "recovery-code",
-    }
-}
-
 /// RFC 3339 in UTC, to the second.
 fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> HeaderValue {
     if let Some((_, said)) = said.as_ref().filter(|(of, _)| *of == time) {
@@ -104,7 +96,7 @@ mod tests {
     use crate::identity::client::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Peer, Scheme};
     use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
     use crate::second_factor::policy::Verified;
-    use crate::second_factor::session::SessionId;
+    use crate::second_factor::session::{SessionId, VerifiedBy};
 
     const PEER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
 
