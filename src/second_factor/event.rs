@@ -16,6 +16,23 @@ pub enum Actor {
     Gateway,
 }
 
+impl Actor {
+    /// The word for its kind in the store, and the account if it is one.
+    pub const fn as_kept(self) -> (&'static str, Option<AccountId>) {
+        match self {
+            Self::Account(account) => ("account", Some(account)),
+            Self::Operator => ("operator", None),
+            Self::Gateway => ("gateway", None),
+        }
+    }
+
+    /// Whom this word and account stand for.
+    pub fn of_kept(word: &str, account: Option<AccountId>) -> Option<Self> {
+        let mut known = account.map(Self::Account).into_iter().chain([Self::Operator, Self::Gateway]);
+        known.find(|actor| actor.as_kept().0 == word)
+    }
+}
+
 /// Who, when and from where: what every entry of the audit log says beside what happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occasion {

@@ -34,7 +34,7 @@ async fn write(
     event: Event,
     occasion: &Occasion,
 ) -> Outcome<()> {
-    let (actor, actor_account) = columns(occasion.actor);
+    let (actor, actor_account) = occasion.actor.as_kept();
     let entry = "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
                                   organization, organization_name, address, request)
                SELECT $1, $2, $3, $4::BIGINT,
@@ -78,21 +78,13 @@ pub(super) async fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Out
 
 /// Writes an entry about the whole store.
 pub(super) async fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
-    let (actor, actor_account) = columns(occasion.actor);
+    let (actor, actor_account) = occasion.actor.as_kept();
     let entry = "INSERT INTO audit (at, kind, actor, actor_account, organization, organization_name, address, request)
                  VALUES ($1, $2, $3, $4, 0, '', $5, $6) RETURNING organization, subject";
     let sql = format!("WITH entry AS ({entry}) {}", tallies::COUNT_ENTRY);
     let address = occasion.address.map(Address);
     tx.execute(&sql, &[&occasion.at, &kind, &actor, &actor_account, &address, &occasion.request]).await?;
     Ok(())
-}
-
-const fn columns(actor: Actor) -> (&'static str, Option<AccountId>) {
-    match actor {
-        Actor::Account(account) => ("account", Some(account)),
-        Actor::Operator => ("operator", None),
-        Actor::Gateway => ("gateway", None),
-    }
 }
 
 pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
@@ -125,13 +117,8 @@ fn filter(query: &AuditQuery) -> String {
 }
 
 fn entry(row: &Row) -> Outcome<AuditEntry> {
-    let actor: &str = row.try_get(3)?;
-    let actor = match actor {
-        "account" => Actor::Account(row.try_get(4)?),
-        "operator" => Actor::Operator,
-        "gateway" => Actor::Gateway,
-        other => return Err(format!("no such actor: {other:?}").into()),
-    };
+    let word: &str = row.try_get(3)?;
+    let actor = Actor::of_kept(word, row.try_get(4)?).ok_or_else(|| format!("no such actor: {word:?}"))?;
     let address: Option<Address> = row.try_get(9)?;
     Ok(AuditEntry {
         number: row.try_get(0)?,

@@ -22,7 +22,7 @@ pub(super) fn about(tx: &Connection, account: AccountId, kind: EventKind, occasi
 
 /// Writes an entry, with everybody's name as it is now. The subject must be of that organization.
 pub(super) fn enter(tx: &Connection, organization: OrganizationId, event: Event, occasion: &Occasion) -> Outcome<()> {
-    let (actor, actor_account) = columns(occasion.actor);
+    let (actor, actor_account) = occasion.actor.as_kept();
     let written = tx
         .prepare_cached(
             "INSERT INTO audit (at, kind, actor, actor_account, actor_name, subject, subject_name,
@@ -53,21 +53,13 @@ pub(super) fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Outcome<u
 
 /// Writes an entry about the whole store.
 pub(super) fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
-    let (actor, actor_account) = columns(occasion.actor);
+    let (actor, actor_account) = occasion.actor.as_kept();
     tx.prepare_cached(
         "INSERT INTO audit (at, kind, actor, actor_account, organization, organization_name, address, request)
          VALUES (?1, ?2, ?3, ?4, 0, '', ?5, ?6)",
     )?
     .execute(params![occasion.at, kind, actor, actor_account, Address(occasion.address), occasion.request])?;
     Ok(())
-}
-
-const fn columns(actor: Actor) -> (&'static str, Option<AccountId>) {
-    match actor {
-        Actor::Account(account) => ("account", Some(account)),
-        Actor::Operator => ("operator", None),
-        Actor::Gateway => ("gateway", None),
-    }
 }
 
 pub(super) fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
@@ -106,16 +98,10 @@ fn filter(query: &AuditQuery) -> String {
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
-    let actor: String = row.get(3)?;
-    let actor = match actor.as_str() {
-        "account" => Actor::Account(row.get(4)?),
-        "operator" => Actor::Operator,
-        "gateway" => Actor::Gateway,
-        other => {
-            let unknown = format!("no such actor: {other:?}").into();
-            return Err(rusqlite::Error::FromSqlConversionFailure(3, Type::Text, unknown));
-        }
-    };
+    let word: String = row.get(3)?;
+    let actor = Actor::of_kept(&word, row.get(4)?).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(3, Type::Text, format!("no such actor: {word:?}").into())
+    })?;
     Ok(AuditEntry {
         number: row.get(0)?,
         at: row.get(1)?,
