@@ -31,17 +31,14 @@ impl Timestamp {
     pub fn rfc3339(self) -> String {
         let secs = self.as_secs();
         let (year, month, day) = civil(secs / 86_400);
-        // Digit by digit, since it is done for every request.
-        let mut text = String::with_capacity("0000-00-00T00:00:00Z".len());
-        for (number, then) in [(year / 100, None), (year, Some('-')), (month, Some('-')), (day, Some('T'))] {
-            push_two_digits(&mut text, number);
-            text.extend(then);
+        // In place and by hand, since it is done for every request.
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let numbers = [year / 100, year, month, day, secs / 3600 % 24, secs / 60 % 60, secs % 60];
+        for (number, at) in numbers.into_iter().zip([0, 2, 5, 8, 11, 14, 17]) {
+            text[at] = digit(number / 10);
+            text[at + 1] = digit(number);
         }
-        for (number, then) in [(secs / 3600 % 24, ':'), (secs / 60 % 60, ':'), (secs % 60, 'Z')] {
-            push_two_digits(&mut text, number);
-            text.push(then);
-        }
-        text
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// This time plus `span`; the far end of time if it would lie beyond.
@@ -66,10 +63,9 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn push_two_digits(text: &mut String, number: u64) {
-    for digit in [number / 10 % 10, number % 10] {
-        text.extend(u8::try_from(digit).ok().map(|digit| char::from(b'0' + digit)));
-    }
+/// The last digit of a number.
+fn digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).expect("less than 10")
 }
 
 /// The date that many days after 1970-01-01, in the Gregorian calendar (Howard Hinnant's `civil_from_days`).
