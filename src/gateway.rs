@@ -198,7 +198,8 @@ impl Worker {
         }
         headers::strip(&mut head.headers, site, &client);
         query::strip(&mut head.uri, &site.strip_query);
-        let presented = arrived.memory.take_cookie(&mut head.headers, client.scheme);
+        let memory = if client.trusted { Memory::NONE } else { arrived.memory };
+        let presented = memory.take_cookie(&mut head.headers, client.scheme);
 
         let mut visit = Visit {
             gateway,
@@ -207,7 +208,7 @@ impl Worker {
             head,
             host,
             client: &client,
-            memory: arrived.memory,
+            memory,
             presented,
             id: arrived.id,
             now: gateway.clock.now(),
@@ -468,7 +469,7 @@ impl Visit<'_> {
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
         let unfinished = source.clone();
         let exchange = async move {
-            let way = Way { site: &site, pool: &pool, tunnels: &tunnels, memory: &Memory::default() };
+            let way = Way { site: &site, pool: &pool, tunnels: &tunnels, memory: Memory::NONE };
             let answer = proxy::forward(passage, request, &client, way).await;
             let is_login = changes_something || answer.as_ref().map_or(true, leads_elsewhere);
             if is_login {

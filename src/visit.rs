@@ -168,8 +168,7 @@ impl Visit<'_> {
 
     /// What the request carries of the dashboard's credentials.
     pub fn credentials(&self) -> Credentials {
-        let digests = &mut self.memory.lock().digests;
-        digests.credentials(&self.dashboard.site, self.head, self.client, self.host.name())
+        self.memory.credentials(&self.dashboard.site, self.head, self.client, self.host.name())
     }
 
     /// Who, when and from where, for the audit log.

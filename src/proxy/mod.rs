@@ -119,8 +119,7 @@ fn outgoing(
     *outgoing.uri_mut() = head.uri;
     *outgoing.headers_mut() = head.headers;
     let headers = outgoing.headers_mut();
-    let introduction = Introduction { traveler, client, said: &mut way.memory.lock().said };
-    headers::make_outgoing(headers, way.site, introduction)?;
+    way.memory.with_said(|said| headers::make_outgoing(headers, way.site, Introduction { traveler, client, said }))?;
     headers::add_via(headers, head.version)?;
     if !switch {
         headers::remove_switch(headers);
