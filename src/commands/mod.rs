@@ -17,6 +17,7 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
+use crate::core_dumps;
 use crate::opening::open_store;
 use crate::second_factor::Timestamp;
 use crate::second_factor::event::{Actor, Occasion};
@@ -75,7 +76,8 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the command that the process was started with. Wrong usage ends it with exit code 2.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match dispatch(arguments) {
+    let done = core_dumps::forbid().map_err(|refused| format!("core dumps can't be forbidden: {refused}").into());
+    match done.and_then(|()| dispatch(arguments)) {
         Ok(code) => code,
         Err(failed) => {
             output::complain(&causes(failed.as_ref()));

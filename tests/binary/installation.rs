@@ -68,10 +68,10 @@ impl Installation {
         self.started(&mut self.command(&["serve"])).await
     }
 
-    /// Starts it from a shell that allows it so many open files, unless it asks for more.
-    pub(crate) async fn serve_with_open_files(&self, allowed: u64) -> Running {
+    /// Starts it from a shell that has run these commands: `ulimit`.
+    pub(crate) async fn serve_after(&self, commands: &str) -> Running {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("ulimit -Sn {allowed} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_vestibule")]);
+        shell.args(["-c", &format!("{commands} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_vestibule")]);
         self.started(shell.current_dir(self.folder.path()).env_clear()).await
     }
 
@@ -179,6 +179,11 @@ impl Running {
     /// Asks it to read its files again.
     pub(crate) fn is_told_to_reload(&self) {
         self.gets_signal("HUP");
+    }
+
+    /// Ends it as a mistake of its own would that nothing catches.
+    pub(crate) fn crashes(&self) {
+        self.gets_signal("ABRT");
     }
 
     fn gets_signal(&self, signal: &str) {

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 
 use serde_json::{Value, json};
 
@@ -72,6 +73,19 @@ async fn no_secret_is_written_anywhere() {
         let found = stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
         assert!(!found, "{secret} in the store");
     }
+}
+
+/// LOG-03: keys are in memory; a crash must not put them on the disk.
+#[tokio::test]
+async fn a_crash_leaves_no_memory_behind() {
+    let installation = Installation::new(&required()).await;
+    let gateway = installation.serve_after("ulimit -c \"$(ulimit -Hc)\"").await;
+    gateway.crashes();
+    let (status, log) = gateway.ends().await;
+    assert_eq!((status.signal(), status.core_dumped()), (Some(6), false), "{log}");
+    let left: Vec<_> = std::fs::read_dir(installation.folder()).expect("it is there").flatten().collect();
+    let is_core = |name: &str| name.starts_with("core");
+    assert!(!left.iter().any(|file| is_core(&file.file_name().to_string_lossy())), "{left:?}");
 }
 
 #[tokio::test]

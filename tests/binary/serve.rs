@@ -37,7 +37,7 @@ async fn it_serves_until_it_is_told_to_stop_and_finishes_what_was_begun() {
 #[tokio::test]
 async fn it_may_open_as_many_files_as_the_system_allows() {
     let installation = Installation::new(&required()).await;
-    let gateway = installation.serve_with_open_files(256).await;
+    let gateway = installation.serve_after("ulimit -Sn 256").await;
     let (soft, hard) = gateway.open_files();
     assert_ne!(soft, "256");
     assert_eq!(soft, hard);
