@@ -16,21 +16,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gates
+import services
 import sign_in
 from machine import LOAD_CORE, Process, free_port, memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE = 512
 TLS = ("tls-keep", "tls-full", "tls-resumed", "tls-idle")
+# As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's.
+QUESTION = ["--connections=64", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
+            "--field=X-Original-URI: /1k", "--field=X-Forwarded-For: 127.0.0.1", "--field=X-Forwarded-Proto: http",
+            "--field=X-Forwarded-Host: localhost"]
+ASKED = ("auth-check", "auth-rate")
 LOADS = {
     "keep64": ["--connections=64"],
     "keep512": ["--connections=512"],
     "big": ["--connections=16", "--path=/1m"],
     "rate": ["--connections=64", "--rate=3000"],
-    # As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's.
-    "auth-check": ["--connections=64", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
-                   "--field=X-Original-URI: /1k", "--field=X-Forwarded-For: 127.0.0.1",
-                   "--field=X-Forwarded-Proto: http", "--field=X-Forwarded-Host: localhost"],
+    "auth-check": QUESTION,
+    "auth-rate": [*QUESTION, "--rate=3000"],
     "tls-keep": ["--connections=64"],
     "tls-full": ["--connections=4", "--connect=fully"],
     "tls-resumed": ["--connections=4", "--connect=resumed"],
@@ -38,7 +42,7 @@ LOADS = {
 HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
 WARM = 100
-SCENARIOS = [*LOADS][:5] + ["idle", "live"] + [*TLS]
+SCENARIOS = [*LOADS][:6] + ["idle", "live"] + [*TLS]
 
 
 def main():
@@ -92,8 +96,11 @@ def compare(options, folder, running):
 def compare_in(options, setting, scenarios, running):
     before = len(running)
     contestants = start_vestibules(options, setting, running)
+    cookies = contestants[0].cookies
     # nginx is what the others are compared with, and goes first.
-    contestants = start_peers(options, setting, running, contestants[0].cookies) + contestants
+    if not set(scenarios).isdisjoint(ASKED):
+        contestants = start_services(options, setting, running, cookies) + contestants
+    contestants = start_peers(options, setting, running, cookies) + contestants
     for scenario in scenarios:
         if scenario in LOADS:
             print_loads(scenario, measure_loads(options, scenario, contestants, setting.certificate))
@@ -119,8 +126,8 @@ class Contestant:
     """A gate, by the same name with and without TLS and as one that is asked, and the file of the cookies that pass it."""
 
     name: str
-    plain: gates.Gate
-    secured: gates.Gate
+    plain: gates.Gate | None
+    secured: gates.Gate | None
     cookies: Path
     asked: gates.Gate | None = None
 
@@ -164,17 +171,30 @@ def start_peers(options, setting, running, cookies):
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         running.append(gate)
-        asked = None
-        if name == "nginx":
-            asked = gates.start(setting, "nginx asked", gates.nginx_asked)
-            running.append(asked)
-        contestants.append(Contestant(name, gate, gate, cookies, asked))
+        contestants.append(Contestant(name, gate, gate, cookies))
+    return contestants
+
+
+def start_services(options, setting, running, cookies):
+    """Those that only are asked, the cheapest first."""
+    contestants = []
+    for number, (name, service) in enumerate(services.SERVICES.items()):
+        if number > 0 and options.only is not None and name not in options.only.split(","):
+            continue
+        try:
+            write, theirs = service(setting, cookies)
+            gate = gates.start(setting, f"asked {number}", write)
+        except (gates.Missing, RuntimeError) as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+            continue
+        running.append(gate)
+        contestants.append(Contestant(name, None, None, theirs, gate))
     return contestants
 
 
 def measure_loads(options, scenario, contestants, certificate):
-    if scenario == "auth-check":
-        contestants = [replace(c, plain=c.asked) for c in contestants if c.asked is not None]
+    contestants = [replace(c, plain=c.asked) if scenario in ASKED else c for c in contestants]
+    contestants = [contestant for contestant in contestants if contestant.plain is not None]
     results = {contestant.name: [] for contestant in contestants}
     for _ in range(options.rounds):
         for contestant in contestants:
@@ -199,15 +219,21 @@ def print_loads(scenario, results):
     for name, rounds in results.items():
         # Each round against the one of nginx in the same minute: the machine is not the same in every one.
         ratios = [cpu(round) / cpu(base) for round, base in zip(rounds, first)]
-        middle = {key: statistics.median(round[key] for round in rounds) for key in ("p50_us", "p99_us")}
+        wait50, wait99 = (waits(rounds, first, key) for key in ("p50_us", "p99_us"))
         speed = statistics.median(round["answers"] / round["seconds"] for round in rounds)
         note = ""
         if scenario == "tls-resumed":
             note = f" ({sum(r['resumed'] for r in rounds) / sum(r['answers'] for r in rounds):.0%} resumed)"
         print(f"| {name}{note} | {statistics.median(ratios):.2f} | {min(ratios):.2f}–{max(ratios):.2f} "
-              f"| {statistics.median(map(cpu, rounds)):.1f} | {speed:.0f} | {middle['p50_us']:.0f} "
-              f"| {middle['p99_us']:.0f} | {sum(round['errors'] for round in rounds)} |")
+              f"| {statistics.median(map(cpu, rounds)):.1f} | {speed:.0f} | {wait50} | {wait99} "
+              f"| {sum(round['errors'] for round in rounds)} |")
     sys.stdout.flush()
+
+
+def waits(rounds, first, key):
+    """The time, and what it is of nginx's in the same round."""
+    ratio = statistics.median(round[key] / base[key] for round, base in zip(rounds, first))
+    return f"{statistics.median(round[key] for round in rounds):.0f} ({ratio:.2f})"
 
 
 def cpu(round):

@@ -94,11 +94,13 @@ def start_upstream(setting, websocket_port):
     return Process(command, LOAD_CORE, setting.folder / "upstream.log", setting.upstream)
 
 
-def nginx(setting, name, http):
+def nginx(setting, name, http, modules=()):
     file = setting.folder / f"{name}.conf"
     temporary = "\n".join(f"{kind}_temp_path {setting.folder}/{name}-{kind};" for kind in
                           ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    load = "\n".join(f"load_module {module};" for module in modules)
     file.write_text(f"""
+{load}
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile 20000;
@@ -160,12 +162,6 @@ def says_yes(setting, name, status):
         location / {{ add_header X-User somebody; return {status}; }}
     }}"""
     return (nginx(setting, name, answer), port)
-
-
-def nginx_asked(setting, port, tls_port):
-    """The cheapest answer to such a question."""
-    answer = f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200; }} }}"
-    return [(nginx(setting, "nginx-asked", answer), port)]
 
 
 def nginx_auth_request(setting, port, tls_port):

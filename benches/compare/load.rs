@@ -219,7 +219,7 @@ where
         let sent = Instant::now();
         let answered = tokio::time::timeout(PATIENCE, exchange(&mut stream, request, &mut buffer)).await;
         match answered {
-            Ok(Ok(200)) => tally.answered(load, sent),
+            Ok(Ok(200 | 204)) => tally.answered(load, sent),
             Ok(Ok(_)) => tally.errors += 1,
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
@@ -266,6 +266,9 @@ fn read_head(head: &[u8]) -> Option<(u16, usize)> {
     let head = std::str::from_utf8(head).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    if status == 204 {
+        return Some((status, 0));
+    }
     let length =
         lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
     Some((status, length.1.trim().parse().ok()?))
