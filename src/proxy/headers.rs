@@ -22,12 +22,15 @@ const PSEUDONYM: &str = "vestibule";
 /// How often a request may come by before it is taken for a loop.
 const ROUNDS: usize = 5;
 
-/// Whose values may be believed by whoever is behind a proxy, beside `X-Forwarded-*`, `X-Original-*` and `X-Envoy-*`.
-const FORWARDING: [&str; 14] = [
+/// Whose values may be believed by whoever is behind a proxy, beside `X-Forwarded-*`, `X-Original-*`, `X-Envoy-*` and
+/// [`MISLEADING`].
+const FORWARDING: [&str; 16] = [
     "forwarded",
     "x-forwarded",
     "x-real-ip",
     "x-rewrite-url",
+    "x-scheme",
+    "x-url-scheme",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-host",
@@ -39,6 +42,11 @@ const FORWARDING: [&str; 14] = [
     "fastly-client-ip",
     "fly-client-ip",
 ];
+
+/// By which a server in front tells dashboards that they have another path than was asked for, or that it has one of theirs
+/// sent itself: what is judged here would not be what is answered there. pgAdmin and OctoPrint take the value of
+/// `X-Script-Name` off the beginning of the path, and what is open below `/static/` would open everything.
+const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-type", "x-accel-mapping"];
 
 /// Drops every field of a client's request that only the gateway may set, in every spelling, and every field whose
 /// name is not made of letters, digits and dashes. Done before anything else reads the fields.
@@ -70,7 +78,7 @@ fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
     match spelled.as_bytes()[0] {
         b'x' if spelled.starts_with("x-forwarded-") => [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(name),
         b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| spelled.starts_with(start)) => false,
-        b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled),
+        b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled) && !MISLEADING.contains(&spelled),
         _ => true,
     }
 }
@@ -104,7 +112,7 @@ pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Clien
         return client.outer_login;
     }
     let spelled = name.as_str();
-    if !is_plain(spelled) || kept_back(site, client).any(|kept| kept == name) {
+    if !is_plain(spelled) || MISLEADING.contains(&spelled) || kept_back(site, client).any(|kept| kept == name) {
         return false;
     }
     let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));

@@ -40,7 +40,7 @@ pub(super) const BEGINNING_SO: [&str; 26] = [
 ];
 
 /// The others that dashboards are known to believe whoever is in front of them.
-pub(super) const OTHERS: [&str; 16] = [
+pub(super) const OTHERS: [&str; 20] = [
     "Forwarded",
     "X-Forwarded",
     "X-Real-IP",
@@ -50,6 +50,10 @@ pub(super) const OTHERS: [&str; 16] = [
     "X-Client-IP",
     "X-Cluster-Client-IP",
     "X-Host",
+    "X-Script-Name",
+    "X-Traversal-Path",
+    "X-Sendfile-Type",
+    "X-Accel-Mapping",
     "X-Remote-IP",
     "X-Remote-Addr",
     "True-Client-IP",

@@ -5,7 +5,7 @@ use crate::origin::find;
 use crate::support::required;
 
 /// Names of which some server somewhere reads one of ours, the site's, or where a request comes from.
-const SPELLINGS: [&str; 64] = [
+const SPELLINGS: [&str; 70] = [
     "X-Vestibule-User",
     "x-vestibule-user",
     "X-VESTIBULE-USER",
@@ -70,6 +70,12 @@ const SPELLINGS: [&str; 64] = [
     "X-Envoy-Original-Path",
     "X-Envoy-External-Address",
     "X-Host",
+    "X-Script-Name",
+    "X-Traversal-Path",
+    "X-Scheme",
+    "X-Url-Scheme",
+    "X-Sendfile-Type",
+    "X-Accel-Mapping",
 ];
 
 fn request(house: &House, target: &str, more: &str, cookies: &str) -> Vec<u8> {
