@@ -16,6 +16,8 @@ class Recorder:
 
     def __init__(self, inside=INSIDE, tls=None):
         self.received = []
+        # More fields of the answers below /static/.
+        self.fields = b""
         recorder = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -34,7 +36,9 @@ class Recorder:
                         # More agreeable than it should be.
                         agreed = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "
                         return self.wfile.write(agreed + request.value("upgrade") + b"\r\n\r\n")
-                    self.wfile.write(request.answer(inside))
+                    line, rest = request.answer(inside).split(b"\r\n", 1)
+                    fields = recorder.fields if request.target.startswith(b"/static/") else b""
+                    self.wfile.write(line + b"\r\n" + fields + rest)
 
             def echo(self, request):
                 key = request.value("sec-websocket-key") + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

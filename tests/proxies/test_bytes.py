@@ -337,6 +337,15 @@ class Bytes:
             if fields in each:
                 self.assertEqual(reply.status, 200, (fields, reply))
 
+    def test_no_answer_sends_a_request_elsewhere_that_was_judged_by_another_target(self):
+        # As Rack's is made to by X-Sendfile-Type, where it is left to clients.
+        for elsewhere in [b"/reports", b"/_2fa/auth/nginx", b"@vestibule"]:
+            self.dashboard.fields = b"X-Accel-Redirect: " + elsewhere + b"\r\nX-Sendfile: " + elsewhere + b"\r\n"
+            reply = self.ask(b"/static/app.css", b"Cookie: session=alice", *SCRIPT)
+            self.dashboard.fields = b""
+            self.assertEqual(reply.status, 200, (elsewhere, reply))
+            self.assertEqual([request.target for request in self.dashboard.take()], [b"/static/app.css"], elsewhere)
+
     def test_the_own_cookie_never_reaches_the_dashboard_and_the_others_do_as_they_are(self):
         # Somebody of their own: one of these requests ends the session, since it is of no single login.
         dave = self.enrolled(self.front, "dave")
