@@ -245,6 +245,14 @@ impl Standings {
         Ok(())
     }
 
+    /// Forgets an account and a session, so that the store is asked for them.
+    pub fn forget(&self, account: AccountId, session: Option<TokenDigest>) {
+        self.accounts.invalidate(&account);
+        if let Some(session) = session {
+            self.sessions.invalidate(&session);
+        }
+    }
+
     fn remembered<K, V>(&self, cache: &Cache<K, V>, key: &K) -> Option<V>
     where
         K: std::hash::Hash + Eq + Send + Sync + 'static,

@@ -207,6 +207,18 @@ impl Visit<'_> {
         Ok(self.visitor(known, Some(identity), session, binding))
     }
 
+    /// The same visitor by what the store has now. Whoever is about to be stopped may have enrolled or given a code at
+    /// another gateway a moment ago, of which this one has not heard: two that go by different memories would send a
+    /// browser from one to the other and back.
+    pub async fn made_sure(&self, visitor: Box<Visitor>) -> Result<Box<Visitor>, StoreError> {
+        let standings = &self.gateway.standings;
+        let account = visitor.known.account.id;
+        standings.forget(account, self.presented.filter(|p| p.kind == Kind::Verified).map(|p| p.digest));
+        let Some(known) = standings.of_account(account).await? else { return Ok(visitor) };
+        let session = self.session_of(&known, visitor.binding).await?;
+        Ok(Box::new(self.visitor(known, visitor.identity, session, visitor.binding)))
+    }
+
     /// Who stands behind the session that a request without credentials names.
     async fn by_session(&self) -> Result<Seen, StoreError> {
         let Some(presented) = self.presented else { return Ok(Seen::Nobody) };

@@ -154,6 +154,10 @@ impl From<StoreError> for Halt {
 /// The visitor, or the way to the dashboard's login.
 async fn visitor(visit: &Visit<'_>, freshness: Freshness) -> Result<Box<Visitor>, Halt> {
     match visit.look(&visit.credentials(), Place::OwnPages, freshness).await? {
+        // These send visitors on, to each other too: see `made_sure`.
+        Seen::Somebody(visitor) if matches!(visit.own_page(), "verify" | "enroll") => {
+            Ok(visit.made_sure(visitor).await?)
+        }
         Seen::Somebody(visitor) => Ok(visitor),
         Seen::Nobody => Err(Halt::answer(stop::log_in(visit)?)),
         Seen::Unsaid(unknown) => Err(Failure::IdentityUnknown(unknown).into()),
@@ -162,7 +166,10 @@ async fn visitor(visit: &Visit<'_>, freshness: Freshness) -> Result<Box<Visitor>
 
 /// The visitor and their passage, or the way to get one.
 async fn passenger(visit: &Visit<'_>, freshness: Freshness) -> Result<(Box<Visitor>, Passage), Halt> {
-    let visitor = visitor(visit, freshness).await?;
+    let mut visitor = visitor(visit, freshness).await?;
+    if !matches!(visitor.decide(), Decision::Pass(_)) {
+        visitor = visit.made_sure(visitor).await?;
+    }
     match visitor.decide() {
         Decision::Pass(passage) => Ok((visitor, passage)),
         Decision::Challenge => Err(Halt::answer(stop::challenge(visit, &visitor).await?)),

@@ -147,3 +147,22 @@ async fn a_requirement_holds_everywhere() {
     })
     .await;
 }
+
+/// A browser is sent from gateway to gateway as it comes, and each of them goes by what it remembers.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_enrolled_at_one_is_not_sent_in_circles_by_another() {
+    let nodes = Nodes::on(Cluster::shared(), required()).await;
+    for login in ["bob", "alice", "carol"] {
+        let mut here = nodes.logged_in(login).await;
+        // The other remembers somebody who has nothing.
+        nodes.at_second(&here).opens("/reports").await.shows(Sight::Enrollment);
+        here.opens("/reports").await.shows(Sight::Enrollment);
+        here.enrolls().await;
+        nodes.at_second(&here).opens("/reports").await.shows(Sight::Dashboard);
+        // The same in a browser that waits for a challenge.
+        let mut waiting = here.elsewhere();
+        waiting.logs_in().await;
+        let mut there = nodes.at_second(&waiting);
+        assert!(there.opens("/_2fa/enroll").await.offers("/_2fa/verify"));
+    }
+}
