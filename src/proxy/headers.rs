@@ -44,7 +44,7 @@ const FORWARDING: [&str; 16] = [
 ];
 
 /// By which a server in front tells dashboards that they have another path than was asked for, or that it has one of theirs
-/// sent itself: what is judged here would not be what is answered there. pgAdmin and OctoPrint take the value of
+/// sent itself: what is judged here would not be what is answered there. pgAdmin and `OctoPrint` take the value of
 /// `X-Script-Name` off the beginning of the path, and what is open below `/static/` would open everything.
 const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-type", "x-accel-mapping"];
 
