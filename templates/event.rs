@@ -37,6 +37,8 @@ pub enum EventKind {
     StoreCopied,
     /// The operator looked after the store itself: no organization's log shows it.
     Maintenance,
+    /// What a later release of the gateway, on the same store, has written.
+    Later,
 }
 
 impl EventKind {
@@ -60,6 +62,7 @@ impl EventKind {
             Self::LoggedOut => "Logged out",
             Self::StoreCopied => "Everything copied to a new store, and every session ended",
             Self::Maintenance => "Maintenance of the store",
+            Self::Later => "Something that only a later release has words for",
         }
     }
 
@@ -83,6 +86,7 @@ impl EventKind {
             Self::LoggedOut => "You logged out",
             Self::StoreCopied => "Everything was copied to a new store, and every session ended",
             Self::Maintenance => "The store was maintained",
+            Self::Later => "Something happened that only a later release has words for",
         }
     }
 
@@ -99,7 +103,8 @@ impl EventKind {
             | Self::SessionEnded
             | Self::LoggedOut
             | Self::StoreCopied
-            | Self::Maintenance => Weight::Usual,
+            | Self::Maintenance
+            | Self::Later => Weight::Usual,
         }
     }
 }

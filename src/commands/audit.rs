@@ -64,7 +64,7 @@ fn actor(entry: &AuditEntry) -> String {
 fn row(entry: &AuditEntry) -> Vec<String> {
     vec![
         entry.at.rfc3339(),
-        entry.kind.as_str().to_owned(),
+        entry.word.clone(),
         actor(entry),
         entry.subject_name.clone().unwrap_or_default(),
         entry.organization.clone(),
@@ -81,7 +81,7 @@ fn document(entry: &AuditEntry) -> Value {
     json!({
         "number": entry.number,
         "time": entry.at.rfc3339(),
-        "event": entry.kind.as_str(),
+        "event": entry.word,
         "actor": by,
         "account": entry.subject.map(|id| id.0),
         "name": entry.subject_name,

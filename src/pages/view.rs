@@ -87,5 +87,6 @@ pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
         EventKind::LoggedOut => T::LoggedOut,
         EventKind::StoreCopied => T::StoreCopied,
         EventKind::KeyAdded | EventKind::KeyRotated | EventKind::KeyRetired => T::Maintenance,
+        EventKind::Later => T::Later,
     }
 }

@@ -108,6 +108,16 @@ event_kinds! {
     KeyRotated = "key_rotated",
     /// Nothing needs the keys from before any more.
     KeyRetired = "key_retired",
+    /// What a later release on the same store has written, and this one has no word for. Never written.
+    Later = "later",
+}
+
+impl EventKind {
+    /// The kind that this word in the store stands for: an entry that can't be told apart is still an entry, and those
+    /// beside it are to be read.
+    pub fn of_kept(word: &str) -> Self {
+        Self::parse(word).unwrap_or(Self::Later)
+    }
 }
 
 /// One entry to write: what happened, to whom.

@@ -244,6 +244,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
+    /// The word for it in the store, which says it also where this release knows no such kind.
+    pub word: String,
     /// Who did it.
     pub actor: Actor,
     /// What people call the actor, if it is a person.

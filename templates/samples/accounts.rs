@@ -248,6 +248,7 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         (EventKind::SessionEnded, ada, Some("Ada Lovelace")),
         (EventKind::LoggedOut, ada, Some("Ada Lovelace")),
         (EventKind::StoreCopied, Actor::Operator, None),
+        (EventKind::Later, Actor::Gateway, None),
     ];
     let entries = entries.map(|(kind, actor, subject)| AuditEntry {
         at: ago(11),

@@ -14,6 +14,7 @@ on_every_engine! {
     an_entry_says_who_whom_when_and_from_where,
     names_stay_as_they_were_at_the_time,
     every_kind_of_event_reads_back,
+    what_a_later_release_wrote_is_read_by_its_word,
     an_entry_may_be_about_the_whole_organization,
     nobody_is_recorded_in_another_organization,
     the_log_is_read_by_organization_and_by_account_newest_first,
@@ -62,6 +63,7 @@ async fn an_entry_says_who_whom_when_and_from_where(world: World) {
         number: last.number,
         at: at(5),
         kind: EventKind::Reset,
+        word: "reset".into(),
         actor: Actor::Account(admin.id),
         actor_name: Some("admin".into()),
         subject: Some(ann.id),
@@ -136,4 +138,15 @@ async fn the_log_is_read_by_organization_and_by_account_newest_first(world: Worl
     assert_eq!(read(foreign).await, (vec![], 0), "another organization's account does not exist");
     assert_eq!(read(AuditQuery { offset: 1, limit: 2, ..all.clone() }).await, (vec![eve.id, bob.id], 4));
     assert_eq!(read(AuditQuery { offset: 9, ..all }).await, (vec![], 4));
+}
+
+async fn what_a_later_release_wrote_is_read_by_its_word(world: World) {
+    let ann = world.visitor("acme", "ann").await;
+    let event = Event { kind: EventKind::CodeRefused, subject: Some(ann.id) };
+    world.store.record(ann.organization, event, by(ann.id, at(1))).await.expect("recorded");
+    world.place.execute("UPDATE audit SET kind = 'thought_of_later'").await;
+    world.store.record(ann.organization, event, by(ann.id, at(2))).await.expect("recorded");
+    let log = world.audit_log().await;
+    let told: Vec<_> = log.iter().map(|entry| (entry.kind, entry.word.as_str())).collect();
+    assert_eq!(told, [(EventKind::Later, "thought_of_later"), (EventKind::CodeRefused, "code_refused")]);
 }

@@ -10,7 +10,7 @@ use vestibule::store::postgres::{Database, Host, PostgresClaim, PostgresStore, S
 use vestibule::store::sqlite::{SqliteClaim, SqliteStore};
 use vestibule::store::transfer::Claimed;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, connect};
 use crate::world::World;
 
 /// Where a store is.
@@ -36,6 +36,17 @@ impl Place {
             Self::Sqlite(file) => Box::new(SqliteClaim::new(file)?),
             Self::Postgres(database) => Box::new(PostgresClaim::new(database, None).await?),
         })
+    }
+
+    /// Does something to it past the store.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match self {
+            Self::Sqlite(file) => {
+                let connection = rusqlite::Connection::open(file).expect("opened");
+                connection.execute_batch(sql).expect("good SQL");
+            }
+            Self::Postgres(database) => connect(database).await.batch_execute(sql).await.expect("good SQL"),
+        }
     }
 
     /// In one line, for another process.

@@ -120,10 +120,12 @@ fn entry(row: &Row) -> Outcome<AuditEntry> {
     let word: &str = row.try_get(3)?;
     let actor = Actor::of_kept(word, row.try_get(4)?).ok_or_else(|| format!("no such actor: {word:?}"))?;
     let address: Option<Address> = row.try_get(9)?;
+    let happened: String = row.try_get(2)?;
     Ok(AuditEntry {
         number: row.try_get(0)?,
         at: row.try_get(1)?,
-        kind: row.try_get(2)?,
+        kind: EventKind::of_kept(&happened),
+        word: happened,
         actor,
         actor_name: row.try_get(5)?,
         subject: row.try_get(6)?,

@@ -102,10 +102,12 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
     let actor = Actor::of_kept(&word, row.get(4)?).ok_or_else(|| {
         rusqlite::Error::FromSqlConversionFailure(3, Type::Text, format!("no such actor: {word:?}").into())
     })?;
+    let happened: String = row.get(2)?;
     Ok(AuditEntry {
         number: row.get(0)?,
         at: row.get(1)?,
-        kind: row.get(2)?,
+        kind: EventKind::of_kept(&happened),
+        word: happened,
         actor,
         actor_name: row.get(5)?,
         subject: row.get(6)?,
