@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Client;
 use vestibule::second_factor::account::Requirement;
 use vestibule::second_factor::policy::Authority;
-use vestibule::store::postgres::{Database, Host, OpenError, Password, PostgresStore, Server};
+use vestibule::store::postgres::{Database, Host, OpenError, Password, PostgresClaim, PostgresStore, Server};
 use vestibule::store::{Counts, Effect, Store};
 
 use crate::cluster::{Cluster, connect};
@@ -193,6 +193,9 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
         PostgresStore::open(database, None).await.expect("it only added").ready().await.expect("ready");
         let version = server.query_one("SELECT version FROM vestibule_schema", &[]).await.expect("read");
         assert_eq!(version.get::<_, i64>(0), 99, "it stays as it is");
+        let claim = tokio::task::LocalSet::new().run_until(PostgresClaim::new(database, None)).await;
+        let claim = claim.err().expect("what it can't copy in full is not copied");
+        assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
         server.batch_execute("UPDATE vestibule_schema SET oldest = 98").await.expect("set");
         let error = refused(database).await;
         assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");

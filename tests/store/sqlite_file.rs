@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use vestibule::second_factor::account::Factor;
 use vestibule::second_factor::policy::Authority;
-use vestibule::store::sqlite::{OpenError, SqliteStore};
+use vestibule::store::sqlite::{OpenError, SqliteClaim, SqliteStore};
 
 use crate::child::Child;
 use crate::engines::{Place, runtime, sqlite};
@@ -175,6 +175,21 @@ fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
     assert_names(&error, &file);
     assert!(error.to_string().contains("version 99"), "{error}");
     assert_eq!(fs::read(&file).expect("readable"), content);
+}
+
+#[test]
+fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_it() {
+    let (_directory, file) = place();
+    drop(sqlite(&file));
+    let header =
+        |oldest: i32| Connection::open(&file).expect("opened").pragma_update(None, "user_version", oldest << 16 | 99);
+    header(1).expect("set");
+    runtime().block_on(sqlite(&file).ready()).expect("it only added");
+    let claim = SqliteClaim::new(&file).err().expect("what it can't copy in full is not copied");
+    assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
+    header(98).expect("set");
+    let error = refused(&file);
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
 }
 
 #[test]

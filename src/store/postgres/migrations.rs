@@ -24,6 +24,18 @@ pub(super) struct Version {
     pub(super) oldest: i64,
 }
 
+impl Version {
+    /// Whether this program has something to add.
+    pub(super) fn is_behind(self) -> bool {
+        usize::try_from(self.number).map_or(true, |number| number < VERSION)
+    }
+
+    /// Whether a later program has added something.
+    pub(super) fn is_ahead(self) -> bool {
+        usize::try_from(self.number).is_ok_and(|number| number > VERSION)
+    }
+}
+
 /// `None` for a database in which no store was made yet.
 pub(super) async fn version(db: &Connection) -> Outcome<Option<Version>> {
     let found = db.row("SELECT version, oldest FROM vestibule_schema", &[]).await;

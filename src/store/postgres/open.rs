@@ -105,7 +105,7 @@ pub enum OpenError {
         #[source]
         source: Failure,
     },
-    /// A later release has changed the store so that this one can't work with it.
+    /// A later release has changed the store so that this one can't work with it, or not do what was asked.
     #[error(
         "the store {database} has version {found}, and this Vestibule knows version {known} at most; run the release \
          that changed it, or a later one"
@@ -144,7 +144,7 @@ pub enum OpenError {
 pub(super) async fn open(worker: &Worker, database: &Database) -> Result<(), OpenError> {
     let told = |failure| explain(database, failure);
     if let Found::Store(version) = look(worker, database).await?
-        && usize::try_from(version.number).is_ok_and(|number| number >= VERSION)
+        && !version.is_behind()
     {
         return Ok(());
     }
@@ -155,6 +155,15 @@ pub(super) async fn open(worker: &Worker, database: &Database) -> Result<(), Ope
         }
     }
     Ok(())
+}
+
+/// The same for whoever has to know all that is in the store, as a copy does.
+pub(super) async fn open_known_in_full(worker: &Worker, database: &Database) -> Result<(), OpenError> {
+    open(worker, database).await?;
+    match look(worker, database).await? {
+        Found::Store(version) if version.is_ahead() => Err(newer(database, version)),
+        Found::Store(_) | Found::Nothing => Ok(()),
+    }
 }
 
 /// What is in a database.
@@ -183,8 +192,12 @@ pub(super) async fn look(worker: &Worker, database: &Database) -> Result<Found, 
         Some(version) if usize::try_from(version.oldest).is_ok_and(|oldest| oldest <= VERSION) => {
             Ok(Found::Store(version))
         }
-        Some(version) => Err(OpenError::Newer { database: name, found: version.number, known: VERSION }),
+        Some(version) => Err(newer(database, version)),
     }
+}
+
+fn newer(database: &Database, version: Version) -> OpenError {
+    OpenError::Newer { database: database.to_string(), found: version.number, known: VERSION }
 }
 
 /// The server's version, the encoding of the database, and the version of the store in it.

@@ -43,7 +43,7 @@ impl PostgresClaim {
     /// Claims the store in that database, and makes it if there is none. It has to be called, and used, in a
     /// [`tokio::task::LocalSet`].
     pub async fn new(database: &Database, tls: Option<Arc<ClientConfig>>) -> std::result::Result<Self, OpenError> {
-        open::open(&start(database, tls.clone())?, database).await?;
+        open::open_known_in_full(&start(database, tls.clone())?, database).await?;
         let pool = Pool::new(database, tls.map(Tls::new));
         let told = |failure| open::explain(database, failure);
         let connection = pool.open().await.map_err(told)?;

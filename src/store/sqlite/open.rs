@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::migrations::{self, APPLICATION_ID, VERSION};
+use super::migrations::{self, APPLICATION_ID, VERSION, Version};
 
 /// Why a store can't be opened. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// A later release has written the file.
+    /// A later release has changed the file so that this one can't work with it, or not do what was asked.
     #[error(
         "the store {path:?} has version {found}, and this Vestibule knows version {known} at most; \
          run the release that wrote it, or a later one"
@@ -186,18 +186,28 @@ fn create_if_missing(path: &Path) -> Result<(), OpenError> {
 
 fn recognize(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let (application, version, tables) = header(connection).map_err(|source| explain(path, source))?;
-    let is_empty = application == 0 && version == 0 && tables == 0;
+    let is_empty = application == 0 && version.number == 0 && tables == 0;
     if application != APPLICATION_ID && !is_empty {
         return Err(OpenError::NotAStore { path: path.to_owned() });
     }
-    if usize::try_from(version).is_ok_and(|version| version > VERSION) {
-        return Err(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION });
+    // One that knows less must not make anything of what it finds; one that knows more brings it up to date.
+    if usize::try_from(version.oldest).is_ok_and(|oldest| oldest <= VERSION) {
+        return Ok(());
     }
-    Ok(())
+    Err(OpenError::Newer { path: path.to_owned(), found: version.number, known: VERSION })
+}
+
+/// Fails unless the store in a file has the version that this program writes: whoever copies has to know all of it.
+pub(super) fn is_known_in_full(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found = migrations::version(connection).map_err(|source| explain(path, source))?.number;
+    if usize::try_from(found).is_ok_and(|found| found <= VERSION) {
+        return Ok(());
+    }
+    Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION })
 }
 
 /// Application, version and number of tables, all of one moment: another process may be making the store.
-fn header(connection: &Connection) -> rusqlite::Result<(i32, i64, i64)> {
+fn header(connection: &Connection) -> rusqlite::Result<(i32, Version, i64)> {
     let moment = connection.unchecked_transaction()?;
     let application = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;

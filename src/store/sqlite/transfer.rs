@@ -21,7 +21,7 @@ impl SqliteClaim {
     /// Claims the store in that file, and makes it if there is none. Waits for the disk.
     pub fn new(path: &Path) -> std::result::Result<Self, OpenError> {
         let path = std::path::absolute(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
-        drop(open::writer(&path)?);
+        open::is_known_in_full(&open::writer(&path)?, &path)?;
         Ok(Self { connection: open::alone(&path)? })
     }
 }
