@@ -345,8 +345,11 @@ mod tests {
         assert_eq!(at(&free, 8, unbound, NOW), Some(Mismatch::SomebodyElse));
         assert_eq!(at(&free, 7, unbound, idle), Some(Mismatch::Expired));
         assert_eq!(at(&free, 7, unbound, idle.minus(Duration::from_millis(1))), None);
-        let busy = VerifiedSession { last_seen: NOW.plus(LIMITS.lifetime), ..free };
+        let busy = VerifiedSession { last_seen: NOW.plus(LIMITS.lifetime), ..free.clone() };
         assert_eq!(at(&busy, 7, unbound, NOW.plus(LIMITS.lifetime)), Some(Mismatch::Expired));
+        let used_later = VerifiedSession { last_seen: NOW.plus(Duration::from_mins(2)), ..free.clone() };
+        assert_eq!(at(&used_later, 7, unbound, NOW), None);
+        assert_eq!(at(&used_later, 7, unbound, NOW.minus(Duration::from_millis(1))), Some(Mismatch::Expired));
         assert_eq!(at(&bound, 7, carried(1), NOW), None);
         assert_eq!(at(&bound, 7, BindingCheck::NotCarried, NOW), None);
         assert_eq!(at(&bound, 7, carried(2), NOW), Some(Mismatch::AnotherLogin));

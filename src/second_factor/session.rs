@@ -185,8 +185,8 @@ pub struct Limits {
     pub lifetime: Duration,
 }
 
-/// Clocks of several machines, or one that was set back, may differ by this much before a session from the
-/// future is refused.
+/// Clocks of several machines, or one that was set back, may differ by this much before a session that was opened or used
+/// in the future is refused. So none outlives its limits because a clock was set back, unless it was not used for as long.
 const CLOCK_SLACK: Duration = Duration::from_mins(2);
 
 impl VerifiedSession {
@@ -207,7 +207,7 @@ impl VerifiedSession {
             return Err(Mismatch::AnotherLogin);
         }
         let expired = now >= self.verified_at.plus(limits.lifetime) || now >= self.last_seen.plus(limits.idle);
-        if expired || self.verified_at > now.plus(CLOCK_SLACK) {
+        if expired || self.verified_at.max(self.last_seen) > now.plus(CLOCK_SLACK) {
             return Err(Mismatch::Expired);
         }
         Ok(Proof { session: self })

@@ -6,16 +6,17 @@
 
 mod absence;
 mod agreement;
+mod clock;
 #[expect(dead_code, reason = "these stories need only a part of what the store's own do")]
 #[path = "../store/cluster.rs"]
 mod cluster;
+mod disk;
 mod figures;
 #[expect(dead_code, reason = "these stories need only a part of what the binary's own do")]
 #[path = "../binary/installation.rs"]
 mod installation;
 mod kills;
 mod link;
-mod machine;
 mod nodes;
 mod server;
 #[expect(dead_code, reason = "these stories need only a part of the journeys' words")]

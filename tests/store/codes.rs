@@ -18,6 +18,7 @@ on_every_engine! {
     a_try_is_charged_before_anything_is_known_of_it,
     a_try_stays_charged_when_whoever_asked_goes_away,
     a_try_that_comes_too_soon_is_not_charged,
+    a_clock_that_was_set_back_takes_one_delay_away_and_no_more,
     a_success_takes_back_its_own_charge_and_ends_the_row,
     a_success_does_not_clear_the_window,
     failures_are_counted_for_each_account_and_each_kind_of_code_apart,
@@ -101,6 +102,17 @@ async fn a_try_that_comes_too_soon_is_not_charged(world: World) {
     }
     let due = world.charge(ann.id, Bucket::Code, retry_at).await;
     assert_eq!(due, Charge::Compare(Failures { in_a_row: 6, in_window: 6, last: Some(retry_at) }));
+}
+
+async fn a_clock_that_was_set_back_takes_one_delay_away_and_no_more(world: World) {
+    let ann = world.person("acme", "ann").await;
+    let now = world.fail(ann.id, Bucket::Code, 9).await.minus(Duration::from_hours(2));
+    let heard = world.charge(ann.id, Bucket::Code, now).await;
+    assert_eq!(heard, Charge::Compare(Failures { in_a_row: 10, in_window: 10, last: Some(now) }));
+    let retry_at = now.plus(Duration::from_secs(160));
+    let soon = retry_at.minus(Duration::from_millis(1));
+    assert_eq!(world.charge(ann.id, Bucket::Code, soon).await, Charge::TooSoon { retry_at });
+    assert!(matches!(world.charge(ann.id, Bucket::Code, retry_at).await, Charge::Compare(_)));
 }
 
 async fn a_success_takes_back_its_own_charge_and_ends_the_row(world: World) {

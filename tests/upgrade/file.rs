@@ -20,8 +20,10 @@ async fn the_next_release_takes_a_file_over_and_this_one_takes_it_back() {
     let this = Release::This.serves(&installation, "vestibule.toml").await;
     let mut bob = installation.visitor(&this, "bob");
     bob.logs_in().await;
-    bob.enrolls().await;
-    let confirming = bob.authenticator().code(0);
+    bob.opens("/_2fa/enroll").await.shows(Sight::Enrollment);
+    bob.scans();
+    let confirming = bob.authenticator().fresh_code();
+    bob.gives(&confirming).await.shows(Sight::RecoveryCodes);
     this.is_told_to_stop();
     this.ends().await;
     let before = version(&file);

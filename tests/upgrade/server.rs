@@ -83,11 +83,13 @@ async fn what_holds_at_one_release_holds_at_the_other() {
     let this = Release::This.serves(&installation, "vestibule.toml").await;
     let mut bob = installation.visitor(&this, "bob");
     bob.logs_in().await;
-    bob.enrolls().await;
+    bob.opens("/_2fa/enroll").await.shows(Sight::Enrollment);
+    bob.scans();
+    let confirming = bob.authenticator().fresh_code();
+    bob.gives(&confirming).await.shows(Sight::RecoveryCodes);
     let mut alice = installation.visitor(&this, "alice");
     alice.logs_in().await;
     alice.enrolls().await;
-    let confirming = bob.authenticator().code(0);
 
     let next = Release::Next.serves(&installation, "vestibule.toml").await;
     // A session that this one opened, and one that the next opened.

@@ -30,9 +30,12 @@ pub(super) async fn charge(tx: &Connection, account: AccountId, bucket: Bucket, 
     Ok(charge)
 }
 
-/// The failures in a bucket that count, to the millisecond. One that is as old as the window counts no more.
+/// The failures in a bucket that count, to the millisecond. One that is as old as the window counts no more. The last one is
+/// so by its number: after a clock was set back, none before would be older than those to come, and no delay would pass or
+/// begin for as long.
 const FAILURES: &str = "
-    SELECT (SELECT failures FROM failures_in_a_row WHERE account = $1 AND bucket = $2), count(*), max(at)
+    SELECT (SELECT failures FROM failures_in_a_row WHERE account = $1 AND bucket = $2), count(*),
+           (array_agg(at ORDER BY id DESC))[1]
     FROM failed_tries WHERE account = $1 AND bucket = $2 AND at > $3";
 
 /// What the store's numbers mean to the rules.
@@ -48,7 +51,7 @@ pub(super) async fn take_back(tx: &Connection, account: AccountId, bucket: Bucke
     tx.execute(
         "WITH in_a_row AS (DELETE FROM failures_in_a_row WHERE account = $1 AND bucket = $2)
          DELETE FROM failed_tries WHERE id = (SELECT id FROM failed_tries WHERE account = $1 AND bucket = $2
-                                              ORDER BY at DESC, id DESC LIMIT 1)",
+                                              ORDER BY id DESC LIMIT 1)",
         &[&account, &bucket],
     )
     .await?;

@@ -33,8 +33,11 @@ pub(super) fn failures(db: &Connection, account: AccountId, bucket: Bucket, now:
         .prepare_cached("SELECT failures FROM failures_in_a_row WHERE account = ?1 AND bucket = ?2")?
         .query_row(params![account, bucket], |row| row.get(0))
         .optional()?;
+    // The last one by its number, not by its time: see the other engine. SQLite takes `at` from the row of the maximum.
     let (in_window, last): (u32, _) = db
-        .prepare_cached("SELECT count(*), max(at) FROM failed_tries WHERE account = ?1 AND bucket = ?2 AND at > ?3")?
+        .prepare_cached(
+            "SELECT count(*), at, max(id) FROM failed_tries WHERE account = ?1 AND bucket = ?2 AND at > ?3",
+        )?
         .query_row(params![account, bucket, now.minus(WINDOW)], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Failures { in_a_row: in_a_row.unwrap_or(0), in_window, last })
 }
@@ -47,7 +50,7 @@ pub(super) fn take_back(tx: &Connection, account: AccountId, bucket: Bucket) -> 
     forget_row(tx, account, bucket)?;
     tx.prepare_cached(
         "DELETE FROM failed_tries WHERE id = (SELECT id FROM failed_tries WHERE account = ?1 AND bucket = ?2
-                                              ORDER BY at DESC, id DESC LIMIT 1)",
+                                              ORDER BY id DESC LIMIT 1)",
     )?
     .execute(params![account, bucket])?;
     Ok(())

@@ -1,12 +1,10 @@
-//! The machine in trouble: a disk that is full under a SQLite store, a clock that jumps.
+//! A disk that is full under a SQLite store.
 
 use std::process::Command;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::figures::{counted, soon};
 use crate::installation::{Installation, Running};
-use crate::support::world::World;
 use crate::support::{Sight, required};
 
 /// How large a file of the gateway may become while its disk is full.
@@ -74,45 +72,4 @@ async fn a_full_disk_shuts_the_door_until_there_is_room() {
     let file = rusqlite::Connection::open(installation.file("vestibule.db")).expect("the store is there");
     let health: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("checked");
     assert_eq!(health, "ok");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_jumps_brings_no_code_and_no_session_back() {
-    let world = World::open(required()).await;
-    let mut bob = world.enrolled("bob").await;
-    let jumps = |seconds: i64| {
-        let clock = world.time().moved.as_ref().expect("it can be moved");
-        clock.fetch_add(seconds * 1000, Ordering::SeqCst);
-    };
-    let used = bob.authenticator().code(0);
-    let mut elsewhere = bob.elsewhere();
-    elsewhere.signs_in().await;
-    let also_used = bob.authenticator().code(1);
-
-    // A session of a time to come proves nothing.
-    jumps(-3600);
-    bob.in_front_of(world.gateway()).opens("/reports").await.shows(Sight::Challenge);
-    for code in [&used, &also_used] {
-        let mut thief = bob.elsewhere();
-        thief.logs_in().await;
-        thief.opens("/reports").await.shows(Sight::Challenge);
-        thief.gives(code).await.shows(Sight::CodeRefused);
-    }
-    // What an hour ago would have been right was never given, and is passed over all the same.
-    let mut thief = bob.elsewhere();
-    thief.logs_in().await;
-    thief.opens("/reports").await.shows(Sight::Challenge);
-    let old = bob.authenticator().code(0);
-    thief.gives(&old).await.shows(Sight::CodeRefused);
-
-    jumps(3600);
-    jumps(13 * 3600);
-    bob.logs_in().await;
-    bob.opens("/reports").await.shows(Sight::Challenge);
-    jumps(-13 * 3600);
-    bob.opens("/reports").await;
-    assert!(!bob.page().is_of_the_dashboard(), "a session that had run out came back");
-    jumps(13 * 3600);
-    bob.opens("/reports").await.shows(Sight::Challenge);
-    bob.gives_a_fresh_code().await.shows(Sight::Dashboard);
 }
