@@ -52,7 +52,13 @@ pub enum BodyError {
     /// What it was opened with has ended: the session, or the gateway.
     #[error("the leave to receive it has ended")]
     Ended,
+    /// Its end was withheld ([`Body::with_leave_for_its_end`]).
+    #[error("the leave to send it has ended")]
+    Withheld,
 }
+
+/// Whether the end of a body may be sent; asked once the end is at hand.
+pub(crate) type Leave = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 impl Body {
     /// No body.
@@ -68,7 +74,19 @@ impl Body {
     /// What a client sends, in that version of HTTP.
     pub fn client(incoming: Incoming, version: Version) -> Self {
         let ends_with_stream = version == Version::HTTP_2;
-        Self::Client(Upload { incoming, ends_with_stream, progress: None, pace: Pace::over(UPLOAD_STRETCH) })
+        let end = End::Free;
+        Self::Client(Upload { incoming, ends_with_stream, progress: None, pace: Pace::over(UPLOAD_STRETCH), end })
+    }
+
+    /// The same body, whose end waits until `leave` says that it may be sent. Without that, it breaks off. What has no body
+    /// has no end to wait for.
+    pub(crate) fn with_leave_for_its_end(mut self, leave: impl Future<Output = bool> + Send + 'static) -> Self {
+        if let Self::Client(upload) = &mut self
+            && !upload.incoming.is_end_stream()
+        {
+            upload.end = End::Asks { leave: Box::pin(leave), held: None };
+        }
+        self
     }
 
     /// How far the sending of this body gets. `None` for a body that is there as a whole.
@@ -97,7 +115,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
-            Self::Client(upload) => upload.incoming.is_end_stream(),
+            Self::Client(upload) => upload.incoming.is_end_stream() && matches!(upload.end, End::Free),
             Self::Upstream(download) => download.incoming.is_end_stream(),
         }
     }
@@ -119,10 +137,53 @@ pub struct Upload {
     ends_with_stream: bool,
     progress: Option<Arc<Progress>>,
     pace: Pace,
+    end: End,
+}
+
+/// The end of what a client sends.
+enum End {
+    /// It goes on as it comes.
+    Free,
+    /// It waits for leave, once it came: the last piece if there is one, or the end after it.
+    Asks { leave: Leave, held: Option<Option<Frame<Bytes>>> },
+}
+
+impl std::fmt::Debug for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Free => "Free",
+            Self::Asks { .. } => "Asks",
+        })
+    }
 }
 
 impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if !matches!(self.end, End::Asks { held: Some(_), .. }) {
+            let piece = match ready!(self.receive(cx)) {
+                Some(Ok(piece)) => Some(piece),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => None,
+            };
+            match &mut self.end {
+                End::Asks { held, .. } if piece.is_none() || self.incoming.is_end_stream() => *held = Some(piece),
+                End::Asks { .. } | End::Free => return self.pass_on(piece),
+            }
+        }
+        let End::Asks { leave, held } = &mut self.end else { return self.pass_on(None) };
+        let (may_end, last) = (ready!(leave.as_mut().poll(cx)), held.take().flatten());
+        self.end = End::Free;
+        if may_end { self.pass_on(last) } else { Poll::Ready(Some(Err(BodyError::Withheld))) }
+    }
+
+    fn pass_on(&self, piece: Option<Frame<Bytes>>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let is_last = piece.is_none() || self.incoming.is_end_stream();
+        self.note(if is_last { Progress::end } else { Progress::advance });
+        Poll::Ready(piece.map(Ok))
+    }
+
+    /// The next piece of data; nothing at the end.
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => return self.pace.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
@@ -132,15 +193,15 @@ impl Upload {
                 Poll::Ready(None) if self.ends_with_stream && !self.incoming.is_end_stream() => {
                     return Poll::Ready(Some(Err(BodyError::Cut)));
                 }
-                Poll::Ready(None) => {
-                    self.note(Progress::end);
-                    return Poll::Ready(None);
-                }
+                Poll::Ready(None) => return Poll::Ready(None),
             };
             self.pace.moved(frame.data_ref().map_or(0, Bytes::len));
-            self.note(if self.incoming.is_end_stream() { Progress::end } else { Progress::advance });
             if frame.is_data() {
                 return Poll::Ready(Some(Ok(frame)));
+            }
+            // Trailers are dropped, and what they end has ended.
+            if self.incoming.is_end_stream() {
+                return Poll::Ready(None);
             }
         }
     }

@@ -198,6 +198,7 @@ fn of_proxy(error: &ProxyError) -> (StatusCode, FailureKind<'static>, &'static s
             (S::BAD_GATEWAY, FailureKind::UpstreamUnreachable, "upstream_unreachable")
         }
         ProxyError::Loop => (S::LOOP_DETECTED, FailureKind::UpstreamUnreachable, "loop_detected"),
+        ProxyError::AnotherLogin => (S::UNAUTHORIZED, FailureKind::LoginNeeded { login: None }, "login_required"),
         ProxyError::Stalled => (S::REQUEST_TIMEOUT, FailureKind::BadRequest, "request_timeout"),
         ProxyError::Client(_) => (S::BAD_REQUEST, FailureKind::BadRequest, "bad_request"),
         ProxyError::ForeignOrigin => (S::FORBIDDEN, FailureKind::SentFromElsewhere, "sent_from_elsewhere"),

@@ -1,6 +1,7 @@
 //! What all requests share, and [`Worker::answer`]: the whole journey of one request.
 
 mod detached;
+mod held_back;
 mod outer;
 
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use http::header::{SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use self::detached::detached;
+use self::held_back::HeldBack;
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::clock::Clock;
@@ -212,6 +214,7 @@ impl Worker {
             presented,
             id: arrived.id,
             now: gateway.clock.now(),
+            turns: gateway.dashboards[index].source.turns(),
         };
         match rule(site, visit.target()) {
             // What seldom happens is boxed, here and below, so that it takes no room in the future of every request.
@@ -452,10 +455,19 @@ impl Visit<'_> {
         credentials: &Credentials,
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
+        let (source, changes_something) = (&self.dashboard.source, !self.head.method.is_safe());
+        let mut body = Body::client(body, self.head.version);
+        if !body.is_end_stream()
+            && let Some(held_back) = HeldBack::of(self, passage.traveler(), credentials)
+        {
+            body = body.with_leave_for_its_end(held_back.is_still_theirs());
+        }
         let request = self.take_request(body);
         let response = proxy::forward(passage, request, self.client, self.way()).await?;
         if may_end_a_login(&response) {
-            self.dashboard.source.forget(credentials);
+            source.forget(credentials);
+        } else if changes_something {
+            source.note_turn();
         }
         Ok(response)
     }
@@ -468,7 +480,7 @@ impl Visit<'_> {
     async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
         let credentials = self.credentials();
         let changes_something = !self.head.method.is_safe();
-        let request = self.take_request(body);
+        let request = self.take_request(Body::client(body, self.head.version));
         if credentials.carries() != Carries::Carried {
             return Ok(proxy::forward(passage, request, self.client, self.way()).await?);
         }
@@ -502,7 +514,7 @@ impl Visit<'_> {
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.
-    fn take_request(&mut self, body: Incoming) -> Request<Incoming> {
+    fn take_request(&mut self, body: Body) -> Request<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();

@@ -50,6 +50,8 @@ pub struct Visit<'a> {
     pub id: RequestId,
     /// When it came; of a form, when all of it had.
     pub now: Timestamp,
+    /// How many answers had come by then that may have changed for whom a login stands.
+    pub turns: u64,
 }
 
 /// What is known of a visitor.
@@ -401,6 +403,7 @@ mod tests {
             presented: Some(presented),
             id: RequestIds::default().next(),
             now: NOW,
+            turns: 0,
         };
         let seen =
             visit.look(&visit.credentials(), Place::OwnPages, Freshness::Cached).await.expect("the store answers");

@@ -42,6 +42,8 @@ pub(super) struct Answers {
     generations: Box<[AtomicU64]>,
     /// Raised when everything is forgotten. A part of every key's generation.
     everything: AtomicU64,
+    /// How often the dashboard has answered something that may have changed for whom a login stands.
+    turns: AtomicU64,
     lifetime: Duration,
     clock: Clock,
 }
@@ -75,8 +77,8 @@ impl Answers {
             .build();
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
         let unsettled = Cache::builder().max_capacity(MOST_UNSETTLED).time_to_live(UNSETTLED).build();
-        let (under_way, everything) = (Mutex::default(), AtomicU64::default());
-        Self { kept, under_way, unsettled, generations, everything, lifetime, clock }
+        let (under_way, everything, turns) = (Mutex::default(), AtomicU64::default(), AtomicU64::default());
+        Self { kept, under_way, unsettled, generations, everything, turns, lifetime, clock }
     }
 
     /// A positive answer that is still good.
@@ -86,6 +88,7 @@ impl Answers {
 
     /// Drops what is kept for the key and what is being asked: the next answer comes from a question put after this.
     pub(super) fn forget(&self, key: &Key) {
+        self.note_turn();
         self.generation(key).fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate(key);
     }
@@ -98,8 +101,19 @@ impl Answers {
 
     /// Forgets every key.
     pub(super) fn forget_all(&self) {
+        self.note_turn();
         self.everything.fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate_all();
+    }
+
+    /// Counts an answer to something that may have changed for whom a login stands.
+    pub(super) fn note_turn(&self) {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many there were: where there were no more since a question, nothing that came by here made its answer void.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::SeqCst)
     }
 
     /// The answer that is kept, or else that of a question: one that is under way, or a new one that `ask` puts.

@@ -93,6 +93,16 @@ impl Prober {
         }
     }
 
+    /// How many answers came by that may have changed for whom a login stands.
+    pub fn turns(&self) -> u64 {
+        self.answers.turns()
+    }
+
+    /// Counts one more.
+    pub fn note_turn(&self) {
+        self.answers.note_turn();
+    }
+
     /// Drops what is known, and being asked, of these credentials: the dashboard may think differently by now.
     pub fn forget(&self, credentials: &Credentials) {
         self.answers.forget(credentials.key());

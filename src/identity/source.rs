@@ -68,6 +68,22 @@ impl Source {
         }
     }
 
+    /// How many answers came by that may have changed for whom a login stands; none where that stands in the request.
+    pub fn turns(&self) -> u64 {
+        match self {
+            Self::Probe(prober) => prober.turns(),
+            Self::Header(_) | Self::Token(_) => 0,
+        }
+    }
+
+    /// Counts one more.
+    pub fn note_turn(&self) {
+        match self {
+            Self::Probe(prober) => prober.note_turn(),
+            Self::Header(_) | Self::Token(_) => {}
+        }
+    }
+
     /// Drops what the dashboard said, and is being asked, of these credentials: it may think differently by now. What is
     /// known of others stands in the request itself.
     pub fn forget(&self, credentials: &Credentials) {

@@ -11,7 +11,7 @@ use std::error::Error as _;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
 use crate::body::{Body, BodyError, Download};
 use crate::config::Site;
@@ -46,6 +46,9 @@ pub enum ProxyError {
     /// The client broke off in the middle of its request, or what it sent is no body of HTTP.
     #[error("the client broke off")]
     Client(#[source] UpstreamError),
+    /// Before all of the request had come, its credentials stood for somebody else, or for nobody that is known.
+    #[error("somebody else is logged in by now, or nobody")]
+    AnotherLogin,
     /// The client let its request stand still.
     #[error("the client did not send its request in time")]
     Stalled,
@@ -67,7 +70,7 @@ pub enum ProxyError {
 /// end. If the returned future is dropped, so is the request to the dashboard.
 pub async fn forward(
     passage: Passage,
-    mut request: Request<Incoming>,
+    mut request: Request<Body>,
     client: &Client,
     way: Way<'_>,
 ) -> Result<Response<Body>, ProxyError> {
@@ -103,18 +106,18 @@ pub async fn forward(
 /// The request that the dashboard gets. Whatever else the client's carries in this process stays behind, but for where early
 /// hints go.
 fn outgoing(
-    request: Request<Incoming>,
+    request: Request<Body>,
     traveler: Option<&Traveler>,
     client: &Client,
     way: Way<'_>,
     switch: bool,
 ) -> Result<Request<Body>, ProxyError> {
-    let (mut head, incoming) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let hints = head.extensions.remove::<EarlyHints>();
     // In HTTP/2 the end of a stream says how long a body was; in HTTP/1.1 a field must.
     let is_chunked =
-        head.version == Version::HTTP_2 && !incoming.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
-    let mut outgoing = Request::new(Body::client(incoming, head.version));
+        head.version == Version::HTTP_2 && !body.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
+    let mut outgoing = Request::new(body);
     *outgoing.method_mut() = head.method;
     *outgoing.uri_mut() = head.uri;
     *outgoing.headers_mut() = head.headers;
@@ -159,6 +162,7 @@ fn whose_fault(error: UpstreamError) -> ProxyError {
     };
     match reason {
         Some(BodyError::Stalled) => ProxyError::Stalled,
+        Some(BodyError::Withheld) => ProxyError::AnotherLogin,
         Some(BodyError::Broken(_) | BodyError::Cut | BodyError::Ended) => ProxyError::Client(error),
         None => ProxyError::Upstream(error),
     }

@@ -5,6 +5,7 @@ mod bad_input;
 mod challenge;
 mod enrollment;
 mod header_login;
+mod held_back;
 mod live;
 mod organizations;
 mod outer_login;

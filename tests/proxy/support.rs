@@ -256,6 +256,7 @@ impl Door for Open {
         let client = Client { address: peer.address(), scheme, peer, trusted: false, outer_login: false };
         headers::strip(&mut head.headers, &self.site, &client);
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels, memory };
+        let body = Body::client(body, head.version);
         let request = Request::from_parts(head, body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
     }
@@ -273,6 +274,7 @@ fn status_of(error: &ProxyError) -> StatusCode {
         ProxyError::Upstream(_) | ProxyError::Unspeakable => StatusCode::BAD_GATEWAY,
         ProxyError::Client(_) => StatusCode::BAD_REQUEST,
         ProxyError::Stalled => StatusCode::REQUEST_TIMEOUT,
+        ProxyError::AnotherLogin => StatusCode::UNAUTHORIZED,
         ProxyError::ForeignOrigin => StatusCode::FORBIDDEN,
         ProxyError::Loop => StatusCode::LOOP_DETECTED,
     }

@@ -87,6 +87,8 @@ struct State {
     logins: HashMap<String, String>,
     count: u32,
     mood: Mood,
+    /// Whether whoever logs in keeps the session id that they came with, if they came with one.
+    keeps_session_ids: bool,
     seen: Vec<Seen>,
     /// Event streams never end by themselves.
     streams: Vec<mpsc::Sender<Bytes>>,
@@ -108,6 +110,7 @@ impl Dashboard {
             logins: HashMap::new(),
             count: 0,
             mood: Mood::Sound,
+            keeps_session_ids: false,
             seen: Vec::new(),
             streams: Vec::new(),
         };
@@ -134,6 +137,11 @@ impl Dashboard {
 
     pub(crate) fn is(&self, mood: Mood) {
         self.state().mood = mood;
+    }
+
+    /// From now on, whoever logs in keeps the session id that they came with: no dashboard should do so, and many do.
+    pub(crate) fn keeps_session_ids(&self) {
+        self.state().keeps_session_ids = true;
     }
 
     /// A token that stands for somebody in `Authorization`.
@@ -198,7 +206,7 @@ impl Dashboard {
         self.state().seen.push(seen.clone());
         let mut response = match (seen.method.as_str(), head.uri.path()) {
             (_, WHO) => self.says_who(&seen).await?,
-            ("POST", "/login") => self.log_in(&seen),
+            ("POST", "/login" | "/api/login") => self.log_in(&seen),
             ("GET" | "HEAD", "/login") => page(StatusCode::OK, "Log in at Acme Insights", ""),
             (_, "/logout") => self.log_out(&seen),
             (_, "/forbidden") => page(StatusCode::FORBIDDEN, "Forbidden", ""),
@@ -244,9 +252,13 @@ impl Dashboard {
         if !known || password != password_of(&login) {
             return page(StatusCode::UNAUTHORIZED, "Log in at Acme Insights", "wrong");
         }
+        let next = field("next");
+        if let (true, Some(kept)) = (state.keeps_session_ids, credentials(seen).pop()) {
+            state.logins.insert(kept, login);
+            return redirect(if next.is_empty() { "/" } else { &next });
+        }
         let secret = state.new_secret(&login);
         state.logins.insert(secret.clone(), login);
-        let next = field("next");
         let mut response = redirect(if next.is_empty() { "/" } else { &next });
         let cookie = format!("sid={secret}; Path=/; HttpOnly");
         response.headers_mut().insert(SET_COOKIE, cookie.parse().expect("a cookie"));

@@ -1,0 +1,74 @@
+//! Requests whose body is held back while somebody logs in, at a dashboard where that leaves the session id as it was.
+
+use crate::support::dashboard::password_of;
+use crate::support::http::{HeldBack, Request};
+use crate::support::required;
+use crate::support::visitor::Visitor;
+use crate::support::world::World;
+
+const METHODS: [&str; 3] = ["POST", "GET", "DELETE"];
+
+async fn world() -> World {
+    let world = World::open(required()).await;
+    world.dashboard().keeps_session_ids();
+    world
+}
+
+/// A request of theirs that the gateway has let through, and that the dashboard has not as a whole.
+async fn held_back(world: &World, visitor: &Visitor, method: &'static str) -> HeldBack {
+    let request = visitor.request(method, "/reports").body("x=1").with("Content-Type", "text/plain");
+    request.hold_back(world.gateway()).await
+}
+
+/// Somebody's login with these cookies, and another browser's name.
+async fn logs_in(world: &World, cookies: &str, login: &str, path: &str) {
+    let form = [("user", login), ("password", &*password_of(login))];
+    let request = Request::new("POST", path).with("Host", world.gateway().to_string()).with("User-Agent", "another");
+    let answer = request.with("Cookie", cookies).form(&form).send(world.gateway()).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn it_is_not_finished_for_somebody_else_who_has_logged_in_meanwhile() {
+    for method in METHODS {
+        // The second is protected: whoever has a passage can log in there as somebody else.
+        for path in ["/login", "/api/login"] {
+            let world = world().await;
+            let (bob, _carol) = (world.enrolled("bob").await, world.enrolled("carol").await);
+            let (login, session) = (bob.cookie("sid").expect("a login"), bob.session().expect("a session"));
+            let cookies =
+                if path == "/login" { format!("sid={login}") } else { format!("sid={login}; vestibule={session}") };
+            let request = held_back(&world, &bob, method).await;
+            world.dashboard().news();
+            logs_in(&world, &cookies, "carol", path).await;
+            let answer = request.comes().await;
+            assert_eq!(answer.status, 401, "{method} {path}");
+            assert_eq!(world.dashboard().news(), [path], "{method}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_finished_though_others_have_logged_in_and_the_dashboard_is_asked_once_more() {
+    for method in METHODS {
+        let world = world().await;
+        let (bob, carol) = (world.enrolled("bob").await, world.enrolled("carol").await);
+        let request = held_back(&world, &bob, method).await;
+        let before = world.dashboard().questions().len();
+        let login = carol.cookie("sid").expect("a login");
+        logs_in(&world, &format!("sid={login}"), "carol", "/login").await;
+        assert_eq!(request.comes().await.status, 200, "{method}");
+        assert_eq!(world.dashboard().last_request().body, "x=1");
+        assert_eq!(world.dashboard().questions().len() - before, 1, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_where_nobody_has_logged_in() {
+    let world = world().await;
+    let bob = world.enrolled("bob").await;
+    let request = held_back(&world, &bob, "POST").await;
+    let before = world.dashboard().questions().len();
+    assert_eq!(request.comes().await.status, 200);
+    assert_eq!(world.dashboard().questions().len(), before);
+}
