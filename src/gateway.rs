@@ -4,7 +4,7 @@ mod detached;
 mod held_back;
 mod outer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::header::{SET_COOKIE, UPGRADE};
 use http::request::Parts;
@@ -21,7 +21,7 @@ use crate::failure::{Failure, Reader};
 use crate::forward_auth::{Asked, Original};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::{self, Carries, Credentials};
-use crate::identity::probe::Freshness;
+use crate::identity::probe::{Freshness, Login};
 use crate::identity::source::Source;
 use crate::key_file::Keys;
 use crate::listener::framing::{self, Host};
@@ -480,11 +480,16 @@ impl Visit<'_> {
     async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
         let credentials = self.credentials();
         let changes_something = !self.head.method.is_safe();
-        let request = self.take_request(Body::client(body, self.head.version));
+        let body = Body::client(body, self.head.version);
         if credentials.carries() != Carries::Carried {
+            let request = self.take_request(body);
             return Ok(proxy::forward(passage, request, self.client, self.way()).await?);
         }
         let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
+        // From when all of it was sent until it is answered: whoever holds it back holds up nobody.
+        let login = Arc::new(OnceLock::new());
+        let body = if changes_something { beginning(body, source.clone(), Arc::clone(&login)) } else { body };
+        let request = self.take_request(body);
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
         let unfinished = source.clone();
         let exchange = async move {
@@ -496,6 +501,7 @@ impl Visit<'_> {
             } else if answer.as_ref().is_ok_and(may_end_a_login) {
                 source.forget(&credentials);
             }
+            drop(login);
             answer.map_err(Failure::from)
         };
         let given_up = move || {
@@ -523,6 +529,19 @@ impl Visit<'_> {
         *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
         request
     }
+}
+
+/// The body of what may be a login, which begins once all of it is there.
+fn beginning(body: Body, source: Source, login: Arc<OnceLock<Option<Login>>>) -> Body {
+    let begin = move || _ = login.set(source.login());
+    if body.is_end_stream() {
+        begin();
+        return body;
+    }
+    body.with_leave_for_its_end(async move {
+        begin();
+        true
+    })
 }
 
 /// Whether a request only reads: it neither sends anything nor becomes a WebSocket.

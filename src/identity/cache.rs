@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(super) struct Answers {
     everything: AtomicU64,
     /// How often the dashboard has answered something that may have changed for whom a login stands.
     turns: AtomicU64,
+    /// How many logins the dashboard has before it as a whole, and has not answered.
+    logins: AtomicUsize,
     lifetime: Duration,
     clock: Clock,
 }
@@ -78,11 +80,15 @@ impl Answers {
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
         let unsettled = Cache::builder().max_capacity(MOST_UNSETTLED).time_to_live(UNSETTLED).build();
         let (under_way, everything, turns) = (Mutex::default(), AtomicU64::default(), AtomicU64::default());
-        Self { kept, under_way, unsettled, generations, everything, turns, lifetime, clock }
+        let logins = AtomicUsize::default();
+        Self { kept, under_way, unsettled, generations, everything, turns, logins, lifetime, clock }
     }
 
-    /// A positive answer that is still good.
+    /// A positive answer that is still good; none while the dashboard may be changing its mind.
     pub(super) fn kept(&self, key: &Key) -> Option<Arc<Identity>> {
+        if self.is_changing() {
+            return None;
+        }
         self.kept.get(key).filter(|kept| self.is_good(key, kept.asked)).map(|kept| kept.identity)
     }
 
@@ -106,6 +112,16 @@ impl Answers {
         self.kept.invalidate_all();
     }
 
+    /// A login that the dashboard is about to have before it as a whole.
+    pub(super) fn login(self: &Arc<Self>) -> Login {
+        self.logins.fetch_add(1, Ordering::SeqCst);
+        Login(Arc::clone(self))
+    }
+
+    fn is_changing(&self) -> bool {
+        self.logins.load(Ordering::SeqCst) > 0
+    }
+
     /// Counts an answer to something that may have changed for whom a login stands.
     pub(super) fn note_turn(&self) {
         self.turns.fetch_add(1, Ordering::SeqCst);
@@ -123,7 +139,7 @@ impl Answers {
     where
         A: Future<Output = Verdict> + Send + 'static,
     {
-        if self.lifetime.is_zero() {
+        if self.lifetime.is_zero() || self.is_changing() {
             return ask().await;
         }
         for _ in 0..SHARED_TRIES {
@@ -212,6 +228,17 @@ impl Answers {
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<Key, Arc<Question>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A login that the dashboard has not answered. Until it is dropped, no answer is used again: the dashboard may take the
+/// same credentials for somebody else already.
+#[derive(Debug)]
+pub struct Login(Arc<Answers>);
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        self.0.logins.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

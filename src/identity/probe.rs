@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
 use super::cache::Answers;
+pub use super::cache::Login;
 use super::client::{Client, FORWARDED_HOST};
 use super::complaint::Complaint;
 use super::credentials::{Carries, Credentials, carried_fields, carried_query};
@@ -91,6 +92,11 @@ impl Prober {
             Carries::Carried => self.answers.kept(credentials.key()),
             Carries::Nothing | Carries::NotCarried => None,
         }
+    }
+
+    /// A login that the dashboard is about to have before it as a whole; until this is dropped, each request is asked about.
+    pub fn login(&self) -> Login {
+        self.answers.login()
     }
 
     /// How many answers came by that may have changed for whom a login stands.

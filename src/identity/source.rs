@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::client::Client;
 use super::credentials::Credentials;
 use super::outer_login::OuterLogin;
-use super::probe::{Freshness, Prober};
+use super::probe::{Freshness, Login, Prober};
 use super::token::Tokens;
 use super::{Identity, Verdict};
 use crate::clock::Clock;
@@ -64,6 +64,15 @@ impl Source {
     pub fn cached(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
         match self {
             Self::Probe(prober) => prober.cached(credentials),
+            Self::Header(_) | Self::Token(_) => None,
+        }
+    }
+
+    /// A login that the dashboard is about to have before it as a whole; until this is dropped, no answer of its is used
+    /// again.
+    pub fn login(&self) -> Option<Login> {
+        match self {
+            Self::Probe(prober) => Some(prober.login()),
             Self::Header(_) | Self::Token(_) => None,
         }
     }

@@ -1,10 +1,12 @@
-//! Requests whose body is held back while somebody logs in, at a dashboard where that leaves the session id as it was.
+//! Requests while somebody logs in, held back or not, at a dashboard where that leaves the session id as it was.
+
+use std::sync::Arc;
 
 use crate::support::dashboard::password_of;
 use crate::support::http::{HeldBack, Request};
-use crate::support::required;
 use crate::support::visitor::Visitor;
 use crate::support::world::World;
+use crate::support::{Sight, required, until};
 
 const METHODS: [&str; 3] = ["POST", "GET", "DELETE"];
 
@@ -61,6 +63,20 @@ async fn it_is_finished_though_others_have_logged_in_and_the_dashboard_is_asked_
         assert_eq!(world.dashboard().last_request().body, "x=1");
         assert_eq!(world.dashboard().questions().len() - before, 1, "{method}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_while_the_dashboard_has_a_login_before_it() {
+    let world = Arc::new(world().await);
+    let (mut bob, _carol) = (world.enrolled("bob").await, world.enrolled("carol").await);
+    bob.opens("/reports").await.shows(Sight::Dashboard);
+    let (cookies, login) = (format!("sid={}", bob.cookie("sid").expect("a login")), Arc::clone(&world));
+    world.dashboard().news();
+    let login = tokio::spawn(async move { logs_in(&login, &cookies, "carol", "/login?slowly").await });
+    until("the dashboard has the login", async || world.dashboard().requests().len() == 1).await;
+    bob.opens("/reports").await.shows(Sight::Challenge);
+    world.dashboard().go_on.notify_waiters();
+    login.await.expect("no panic");
 }
 
 #[tokio::test]

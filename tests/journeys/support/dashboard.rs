@@ -77,7 +77,7 @@ impl Seen {
 pub(crate) struct Dashboard {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
-    /// Notified, it answers the requests for `/slow`.
+    /// Notified, it answers the requests for `/slow`, and those that it has done `?slowly`.
     pub(crate) go_on: Arc<Notify>,
 }
 
@@ -218,6 +218,9 @@ impl Dashboard {
             }
             _ => page(StatusCode::OK, "Inside Acme Insights", &seen.target),
         };
+        if head.uri.query() == Some("slowly") {
+            self.go_on.notified().await;
+        }
         if let Some(cookie) = head.uri.query().and_then(|query| query.strip_prefix("set-cookie=")) {
             response.headers_mut().append(SET_COOKIE, cookie.parse().expect("a cookie"));
         }
