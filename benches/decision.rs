@@ -249,6 +249,7 @@ impl World {
             presented,
             id: self.ids.next(),
             now: self.gateway.clock.now(),
+            turns: 0,
         }
     }
 
