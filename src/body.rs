@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::pace::Pace;
 use crate::upstream::Lease;
@@ -25,6 +25,9 @@ pub const UPLOAD_STRETCH: Duration = Duration::from_mins(1);
 /// The same for what a client takes of an answer. Longer, since it is seen only in what the system's buffer has room for,
 /// now and then.
 pub const ANSWER_STRETCH: Duration = STANDSTILL;
+
+/// After how long an answer without a known length counts as one that lives on.
+pub const LASTING: Duration = Duration::from_secs(10);
 
 /// A body on its way.
 #[derive(Debug)]
@@ -244,30 +247,39 @@ impl Progress {
 pub struct Download {
     incoming: Incoming,
     lease: Option<Lease>,
-    limit: Limit,
+    /// `None` if it may stand still.
+    standstill: Option<Standstill>,
+    term: Term,
 }
 
+/// Resolves when a body has to end, whether it has come to its end or not.
 type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What ends a body that does not end by itself.
-enum Limit {
-    Standstill(Standstill),
-    Ended(Ended),
+/// For how long a body may go on.
+enum Term {
+    /// To its end.
+    Whole,
+    /// To its end, if that comes soon.
+    Soon { since: Instant, or_until: Box<dyn FnOnce() -> Ended + Send> },
+    /// Until then.
+    Until(Ended),
 }
 
-impl std::fmt::Debug for Limit {
+impl std::fmt::Debug for Term {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Standstill(standstill) => standstill.fmt(f),
-            Self::Ended(_) => f.write_str("Ended"),
-        }
+        f.write_str(match self {
+            Self::Whole => "Whole",
+            Self::Soon { .. } => "Soon",
+            Self::Until(_) => "Until",
+        })
     }
 }
 
 impl Download {
     /// A body that may not stand still for long.
     pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut download = Self { incoming, lease: Some(lease), limit: Limit::Standstill(Standstill::default()) };
+        let standstill = Some(Standstill::default());
+        let mut download = Self { incoming, lease: Some(lease), standstill, term: Term::Whole };
         if download.incoming.is_end_stream() {
             download.settle();
         }
@@ -276,19 +288,31 @@ impl Download {
 
     /// A body that may stand still, but is cut when `ended` resolves.
     pub(crate) fn until(self, ended: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { limit: Limit::Ended(Box::pin(ended)), ..self }
+        Self { standstill: None, term: Term::Until(Box::pin(ended)), ..self }
+    }
+
+    /// Whether it may go on for as long as it likes, by what its head says.
+    pub(crate) fn is_of_unknown_length(&self) -> bool {
+        self.incoming.size_hint().exact().is_none()
+    }
+
+    /// A body that is cut when what `ended` makes resolves. That is made only if it still comes after [`LASTING`].
+    pub(crate) fn if_it_lasts_until<E>(self, ended: impl FnOnce() -> E + Send + 'static) -> Self
+    where
+        E: Future<Output = ()> + Send + 'static,
+    {
+        let or_until = Box::new(move || -> Ended { Box::pin(ended()) });
+        Self { term: Term::Soon { since: Instant::now(), or_until }, ..self }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Limit::Ended(ended) = &mut self.limit
-            && ended.as_mut().poll(cx).is_ready()
-        {
+        if self.has_to_end(cx) {
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Ended)));
         }
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Pending => {
-                let Limit::Standstill(standstill) = &mut self.limit else { return Poll::Pending };
+                let Some(standstill) = &mut self.standstill else { return Poll::Pending };
                 ready!(standstill.poll(cx));
                 self.lease = None;
                 Poll::Ready(Some(Err(BodyError::Stalled)))
@@ -297,7 +321,7 @@ impl Download {
                 if let Some(trailers) = frame.trailers_mut() {
                     keep_trailers(trailers);
                 }
-                if let Limit::Standstill(standstill) = &mut self.limit {
+                if let Some(standstill) = &mut self.standstill {
                     standstill.moved();
                 }
                 if self.incoming.is_end_stream() {
@@ -316,6 +340,20 @@ impl Download {
                 self.settle();
                 Poll::Ready(None)
             }
+        }
+    }
+
+    /// It is looked at with each piece, so that whoever only seems to last costs no timer.
+    fn has_to_end(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Term::Soon { since, .. } = &self.term
+            && since.elapsed() >= LASTING
+            && let Term::Soon { or_until, .. } = std::mem::replace(&mut self.term, Term::Whole)
+        {
+            self.term = Term::Until(or_until());
+        }
+        match &mut self.term {
+            Term::Until(ended) => ended.as_mut().poll(cx).is_ready(),
+            Term::Whole | Term::Soon { .. } => false,
         }
     }
 
@@ -394,7 +432,6 @@ mod tests {
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::duplex;
     use tokio::sync::mpsc;
-    use tokio::time::Instant;
 
     use super::*;
 

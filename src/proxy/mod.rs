@@ -66,8 +66,8 @@ pub enum ProxyError {
 /// Sends one request to the dashboard on the strength of a passage, and its answer back.
 ///
 /// The request must have been through [`listener::framing::check`](crate::listener::framing::check). Bodies stream both
-/// ways. An answer that lives on (a WebSocket, an event stream) is kept track of in the tunnels, and is cut when it has to
-/// end. If the returned future is dropped, so is the request to the dashboard.
+/// ways. An answer that lives on (a WebSocket, an event stream, whatever else without a length lasts) is kept track of in
+/// the tunnels, and is cut when it has to end. If the returned future is dropped, so is the request to the dashboard.
 pub async fn forward(
     passage: Passage,
     mut request: Request<Body>,
@@ -96,6 +96,13 @@ pub async fn forward(
     if is_event_stream(&head.headers) {
         let open = open(way, traveler);
         download = download.until(async move { open.ended.cancelled().await });
+    } else if let Some(traveler) = traveler.filter(|_| download.is_of_unknown_length()) {
+        // Pictures of a camera, lines of a log: whatever goes on is open as a WebSocket is.
+        let (tunnels, traveler, site) = (way.tunnels.clone(), traveler.clone(), way.site.name.clone());
+        download = download.if_it_lasts_until(move || {
+            let open = tunnels.open(&traveler, &site);
+            async move { open.ended.cancelled().await }
+        });
     }
     let mut response = Response::new(Body::Upstream(download));
     *response.status_mut() = head.status;

@@ -48,6 +48,17 @@ async fn at_a_logout_of_the_gateway() {
 }
 
 #[tokio::test]
+async fn at_a_reset_whatever_else_goes_on_for_long() {
+    let world = World::open(required()).await;
+    let bob = world.enrolled("bob").await;
+    let mut log = bob.listens_to("/log").await;
+    log.hears(b"a line").await;
+    let mut alice = world.enrolled("alice").await;
+    alice.resets("Bob Brown").await.announces("Bob Brown");
+    log.ends().await;
+}
+
+#[tokio::test]
 async fn at_a_reset_and_those_of_others_stay() {
     let world = World::open(required()).await;
     let bob = world.enrolled("bob").await;

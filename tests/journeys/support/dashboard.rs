@@ -211,6 +211,7 @@ impl Dashboard {
             (_, "/logout") => self.log_out(&seen),
             (_, "/forbidden") => page(StatusCode::FORBIDDEN, "Forbidden", ""),
             (_, "/events") => self.stream(),
+            (_, "/log") => tail(),
             (_, "/ws") => shake_hands(&seen, upgrade.ok_or("no handshake")?),
             (_, "/slow") => {
                 self.go_on.notified().await;
@@ -334,6 +335,19 @@ fn credentials(seen: &Seen) -> Vec<String> {
     let tokens = seen.fields.get_all("authorization").iter().filter_map(|line| line.to_str().ok());
     let tokens = tokens.filter_map(|line| line.strip_prefix("Bearer "));
     cookies.chain(tokens).map(str::to_owned).collect()
+}
+
+/// Lines of a log, one after the other, for as long as somebody reads them.
+fn tail() -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(4);
+    tokio::spawn(async move {
+        while sender.send(Bytes::from("a line\n")).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    let mut response = Response::new(Body::Stream(receiver));
+    response.headers_mut().insert(CONTENT_TYPE, "text/plain".parse().expect("a value"));
+    response
 }
 
 fn shake_hands(seen: &Seen, upgrade: hyper::upgrade::OnUpgrade) -> Response<Body> {
