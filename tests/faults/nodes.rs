@@ -1,4 +1,4 @@
-//! Two gateways in processes of their own on one PostgreSQL database, each by a link of its own.
+//! Two gateways in processes of their own on one PostgreSQL database, each by a link of its own; or on one SQLite file.
 
 use crate::cluster::Cluster;
 use crate::installation::{Installation, Running};
@@ -13,7 +13,9 @@ pub(crate) struct Nodes {
     pub(crate) installation: Installation,
     pub(crate) first: Running,
     pub(crate) second: Running,
-    pub(crate) links: [Link; 2],
+    /// One for each on PostgreSQL, none on a file.
+    pub(crate) links: Vec<Link>,
+    /// The name of the database; empty on a file.
     pub(crate) database: String,
 }
 
@@ -24,7 +26,7 @@ impl Nodes {
         let direct = format!("postgres://vestibule@:{port}/{database}?host={}", folder.display());
         let installation = Installation::new(&configuration.with("sqlite:vestibule.db", &direct)).await;
         let text = std::fs::read_to_string(installation.file("vestibule.toml")).expect("it was written");
-        let links = [Link::to(cluster).await, Link::to(cluster).await];
+        let links = vec![Link::to(cluster).await, Link::to(cluster).await];
         for (name, link) in ["first.toml", "second.toml"].iter().zip(&links) {
             let text = text.replacen(&direct, &link.url(&database), 1);
             std::fs::write(installation.file(name), text).expect("the folder is ours");
@@ -32,6 +34,17 @@ impl Nodes {
         let first = Self::start(&installation, "first.toml").await;
         let second = Self::start(&installation, "second.toml").await;
         Self { installation, first, second, links, database }
+    }
+
+    /// Both on one SQLite file.
+    pub(crate) async fn on_a_file(configuration: Configuration) -> Self {
+        let installation = Installation::new(&configuration).await;
+        for name in ["first.toml", "second.toml"] {
+            std::fs::copy(installation.file("vestibule.toml"), installation.file(name)).expect("the folder is ours");
+        }
+        let first = Self::start(&installation, "first.toml").await;
+        let second = Self::start(&installation, "second.toml").await;
+        Self { installation, first, second, links: Vec::new(), database: String::new() }
     }
 
     /// Starts a gateway by the file of that name.
