@@ -222,11 +222,15 @@ impl Standings {
     pub async fn catch_up(&self) -> Result<()> {
         let mut cursor = self.cursor.lock().await;
         let asked = self.clock.now();
-        let (changes, now) = match *cursor {
+        let (mut changes, now) = match *cursor {
             Some(from) => self.store.changes_since(from).await?,
             None => (Vec::new(), self.store.cursor().await?),
         };
-        if !changes.is_empty() || cursor.is_none() {
+        // Another server may have taken over meanwhile, one that has not heard of the last changes.
+        if !self.hears(asked) {
+            changes.push(Change::Everything);
+        }
+        if !changes.is_empty() {
             self.generation.fetch_add(1, Ordering::AcqRel);
         }
         for change in changes {
@@ -258,13 +262,14 @@ impl Standings {
         K: std::hash::Hash + Eq + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
+        if self.hears(self.clock.now()) { cache.get(key) } else { None }
+    }
+
+    /// Whether the change feed was read a moment ago.
+    fn hears(&self, now: Timestamp) -> bool {
         let heard = Timestamp::from_millis(self.heard.load(Ordering::Acquire));
-        let now = self.clock.now();
         // A clock that was set back makes `heard` lie in the future: that is no proof of having heard anything.
-        if now.since(heard) > SILENCE || heard > now.plus(SILENCE) {
-            return None;
-        }
-        cache.get(key)
+        now.since(heard) <= SILENCE && heard <= now.plus(SILENCE)
     }
 
     /// Remembers what was read when the generation was `before`, unless something has changed since: then it may be
@@ -347,7 +352,7 @@ mod tests {
         store: Arc<dyn Store>,
         now: Arc<AtomicI64>,
         standings: Standings,
-        _folder: tempfile::TempDir,
+        folder: tempfile::TempDir,
     }
 
     impl World {
@@ -360,7 +365,7 @@ mod tests {
             let clock = Clock::from_fn(move || Timestamp::from_millis(hand.load(Ordering::Relaxed)));
             let standings = Standings::new(Arc::clone(&store), clock, LIMITS);
             standings.catch_up().await.expect("the feed is readable");
-            Self { store, now, standings, _folder: folder }
+            Self { store, now, standings, folder }
         }
 
         async fn requirement(&self) -> Requirement {
@@ -399,6 +404,20 @@ mod tests {
             world.now.fetch_add(jump, Ordering::Relaxed);
             assert_eq!(world.requirement().await, Requirement::Required, "{jump} ms");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_remembered_before_a_silence_is_forgotten_even_if_nothing_is_heard_after_it() {
+        let world = World::new().await;
+        assert_eq!(world.requirement().await, Requirement::Optional);
+        // As a server that took over would have it, without a word in the feed.
+        let file = rusqlite::Connection::open(world.folder.path().join("store.db")).expect("the store");
+        file.execute("UPDATE organizations SET requirement = 'required'", []).expect("changed");
+        world.standings.catch_up().await.expect("the feed is readable");
+        assert_eq!(world.requirement().await, Requirement::Optional, "from memory");
+        world.now.fetch_add(2_001, Ordering::Relaxed);
+        world.standings.catch_up().await.expect("the feed is readable");
+        assert_eq!(world.requirement().await, Requirement::Required);
     }
 
     #[test]

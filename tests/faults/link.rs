@@ -1,4 +1,4 @@
-//! The way from a gateway to its database, which a test can freeze, slow down or cut.
+//! The way from a gateway to its database or its dashboard, which a test can freeze, slow down or cut.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +24,16 @@ pub(crate) enum State {
     Cut,
 }
 
-/// A TCP port that leads to the server's Unix socket.
+/// Where it leads.
+#[derive(Clone)]
+enum End {
+    /// The Unix socket of a database server.
+    Socket(PathBuf),
+    /// A dashboard.
+    Port(SocketAddr),
+}
+
+/// A TCP port that leads there.
 pub(crate) struct Link {
     address: SocketAddr,
     state: watch::Sender<State>,
@@ -33,11 +42,29 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) async fn to(cluster: &Cluster) -> Self {
         let (folder, port) = cluster.socket();
+        Self::lead(End::Socket(folder.join(format!(".s.PGSQL.{port}")))).await
+    }
+
+    /// One to a dashboard.
+    pub(crate) async fn before(dashboard: SocketAddr) -> Self {
+        Self::lead(End::Port(dashboard)).await
+    }
+
+    async fn lead(end: End) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (state, seen) = watch::channel(State::Open);
-        tokio::spawn(accept(listener, folder.join(format!(".s.PGSQL.{port}")), seen));
+        tokio::spawn(accept(listener, end, seen));
         Self { address, state }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a database behind it, or behind another.
+    pub(crate) fn url_or(&self, other: &Self, database: &str) -> String {
+        format!("postgres://vestibule@{},{}/{database}", self.address, other.address)
     }
 
     /// The URL of a database behind it.
@@ -50,18 +77,37 @@ impl Link {
     }
 }
 
-async fn accept(listener: TcpListener, server: PathBuf, state: watch::Receiver<State>) {
+async fn accept(listener: TcpListener, end: End, state: watch::Receiver<State>) {
     while let Ok((client, _)) = listener.accept().await {
-        tokio::spawn(carry(client, server.clone(), state.clone()));
+        tokio::spawn(carry(client, end.clone(), state.clone()));
     }
 }
 
-async fn carry(client: TcpStream, server: PathBuf, state: watch::Receiver<State>) {
+async fn carry(client: TcpStream, end: End, state: watch::Receiver<State>) {
     if *state.borrow() == State::Cut {
         return;
     }
-    let Ok(server) = UnixStream::connect(server).await else { return };
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    match end {
+        End::Socket(path) => {
+            let Ok(server) = UnixStream::connect(path).await else { return };
+            let (from_server, to_server) = server.into_split();
+            both(client, from_server, to_server, state).await;
+        }
+        End::Port(address) => {
+            let Ok(server) = TcpStream::connect(address).await else { return };
+            let (from_server, to_server) = server.into_split();
+            both(client, from_server, to_server, state).await;
+        }
+    }
+}
+
+async fn both(
+    client: TcpStream,
+    from_server: impl AsyncRead + Unpin,
+    to_server: impl AsyncWrite + Unpin,
+    state: watch::Receiver<State>,
+) {
+    let (from_client, to_client) = client.into_split();
     tokio::select! {
         () = pump(from_client, to_server, state.clone()) => {}
         () = pump(from_server, to_client, state) => {}

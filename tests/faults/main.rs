@@ -11,6 +11,7 @@ mod clock;
 #[path = "../store/cluster.rs"]
 mod cluster;
 mod disk;
+mod failover;
 mod figures;
 #[expect(dead_code, reason = "these stories need only a part of what the binary's own do")]
 #[path = "../binary/installation.rs"]

@@ -13,8 +13,13 @@ use crate::support::{Sight, required};
 /// How soon after its end all is well.
 const RECOVERED: Duration = Duration::from_secs(5);
 
-/// Has two browsers stand before the challenge, and gives one of them a right code in the middle of the trouble.
-async fn shuts_the_door(what: &str, cluster: &Cluster, begin: impl AsyncFnOnce(&Nodes), end: impl AsyncFnOnce(&Nodes)) {
+/// Has somebody stand before the challenge, and give a right code in the middle of the trouble.
+pub(crate) async fn shuts_the_door(
+    what: &str,
+    cluster: &Cluster,
+    begin: impl AsyncFnOnce(&Nodes),
+    end: impl AsyncFnOnce(&Nodes),
+) {
     let nodes = Nodes::on(cluster, required()).await;
     let bob = nodes.enrolled("bob").await;
     let mut there = nodes.at_second(&bob);

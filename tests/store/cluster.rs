@@ -17,15 +17,20 @@ use tokio_postgres::{Client, NoTls};
 use vestibule::store::postgres::{Database, Host, PostgresStore, Server};
 
 /// Makes the server and starts it, says so, and ends it once nobody holds the other end of its input any more.
-/// `$1` is the folder, `$2` where the programs are, the rest are options of the server.
+/// `$1` is the folder, `$2` where the programs are, `$3` the folder of the server that it is to be a standby of, if that is
+/// what it is, the rest are options of the server.
 const KEEPER: &str = r#"
-    folder=$1 bin=$2
-    shift 2
+    folder=$1 bin=$2 primary=$3
+    shift 3
     # Whoever started this may be gone before it is said to be ready.
     trap '' INT PIPE
     trap '"$bin/pg_ctl" stop -s -D "$folder/data" -m immediate; rm -rf "$folder"' EXIT
     set -e
-    "$bin/initdb" -D "$folder/data" -U vestibule --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$folder/log"
+    if [ -z "$primary" ]; then
+        "$bin/initdb" -D "$folder/data" -U vestibule --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$folder/log"
+    else
+        "$bin/pg_basebackup" -D "$folder/data" -h "$primary" -U vestibule -R -X stream -c fast --no-sync 2>"$folder/log"
+    fi
     for option in "$@"; do echo "$option" >>"$folder/data/postgresql.conf"; done
     [ ! -e "$folder/pg_hba.conf" ] || cp "$folder/pg_hba.conf" "$folder/data/pg_hba.conf"
     "$bin/pg_ctl" start -s -w -t 120 -D "$folder/data" -l "$folder/log"
@@ -59,6 +64,15 @@ impl Cluster {
     /// A server of its own, which listens at a Unix socket, and at no other address unless the options say so.
     /// `prepare` puts into its folder what the options name.
     pub(crate) fn start(port: u16, options: &[&str], prepare: impl Fn(&Path)) -> Self {
+        Self::make(port, None, options, prepare)
+    }
+
+    /// A standby of this server, at the same port in a folder of its own. It follows until it is promoted.
+    pub(crate) fn standby(&self) -> Self {
+        Self::make(self.port, Some(&self.folder), &[], |_| {})
+    }
+
+    fn make(port: u16, primary: Option<&Path>, options: &[&str], prepare: impl Fn(&Path)) -> Self {
         let folder = TempDir::with_prefix_in("vestibule-", "/tmp").expect("a temporary directory").keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
         prepare(&folder);
@@ -66,6 +80,7 @@ impl Cluster {
         let port_option = format!("port = {port}");
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(programs());
+        command.arg(primary.unwrap_or(Path::new("")));
         command.args([&socket, &port_option, "listen_addresses = ''"]).args(options);
         command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         if fs::metadata(&folder).expect("there").uid() == 0 {
@@ -148,6 +163,11 @@ impl Cluster {
         self.control("stop -m immediate");
     }
 
+    /// Has a standby take over.
+    pub(crate) fn is_promoted(&self) {
+        self.control("promote");
+    }
+
     /// Sends a signal, by name, to every process of the server.
     pub(crate) fn signal(&self, signal: &str) {
         let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
@@ -160,7 +180,7 @@ impl Cluster {
         let data = self.folder.join("data");
         let mut command = Command::new(programs().join("pg_ctl"));
         command.args(what.split(' ')).args(["-s", "-w", "-t", "120", "-D"]).arg(&data).current_dir("/");
-        if !what.starts_with("stop") {
+        if ["start", "restart"].contains(&what) {
             command.arg("-l").arg(self.folder.join("log"));
         }
         if fs::metadata(&data).expect("there").uid() == NOBODY {
