@@ -87,7 +87,7 @@ impl Body {
         if let Self::Client(upload) = &mut self
             && !upload.incoming.is_end_stream()
         {
-            upload.end = End::Asks { leave: Box::pin(leave), held: None };
+            upload.end = End::Asks(Box::pin(leave));
         }
         self
     }
@@ -147,34 +147,38 @@ pub struct Upload {
 enum End {
     /// It goes on as it comes.
     Free,
-    /// It waits for leave, once it came: the last piece if there is one, or the end after it.
-    Asks { leave: Leave, held: Option<Option<Frame<Bytes>>> },
+    /// It will have to wait for leave.
+    Asks(Leave),
+    /// It came, and waits: the last piece if there is one, or the end after it.
+    Came(Box<(Leave, Option<Frame<Bytes>>)>),
 }
 
 impl std::fmt::Debug for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Free => "Free",
-            Self::Asks { .. } => "Asks",
+            Self::Asks(_) => "Asks",
+            Self::Came(_) => "Came",
         })
     }
 }
 
 impl Upload {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !matches!(self.end, End::Asks { held: Some(_), .. }) {
-            let piece = match ready!(self.receive(cx)) {
-                Some(Ok(piece)) => Some(piece),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => None,
+        if !matches!(self.end, End::Came(_)) {
+            let piece = ready!(self.receive(cx)).transpose()?;
+            let has_ended = piece.is_none() || self.incoming.is_end_stream();
+            self.end = match std::mem::replace(&mut self.end, End::Free) {
+                End::Asks(leave) if has_ended => End::Came(Box::new((leave, piece))),
+                end => {
+                    self.end = end;
+                    return self.pass_on(piece);
+                }
             };
-            match &mut self.end {
-                End::Asks { held, .. } if piece.is_none() || self.incoming.is_end_stream() => *held = Some(piece),
-                End::Asks { .. } | End::Free => return self.pass_on(piece),
-            }
         }
-        let End::Asks { leave, held } = &mut self.end else { return self.pass_on(None) };
-        let (may_end, last) = (ready!(leave.as_mut().poll(cx)), held.take().flatten());
+        let End::Came(waiting) = &mut self.end else { return Poll::Ready(None) };
+        let (leave, last) = waiting.as_mut();
+        let (may_end, last) = (ready!(leave.as_mut().poll(cx)), last.take());
         self.end = End::Free;
         if may_end { self.pass_on(last) } else { Poll::Ready(Some(Err(BodyError::Withheld))) }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ use crate::upstream::Pool;
 const LISTEN_EVERY: Duration = Duration::from_millis(250);
 /// How often is looked whether live tunnels still stand.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How long a tunnel stays when nobody can say whether it may.
+const UNVOUCHED: Duration = Duration::from_secs(10);
 /// How often the store hears which sessions were used, and what has expired goes.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// How many expired rows of each kind go at a time.
@@ -163,22 +166,42 @@ async fn end_tunnels(gateway: Arc<Gateway>, shutdown: CancellationToken) {
     gateway.tunnels.end_all();
 }
 
-/// What has to be done time and again while the gateway runs.
+/// What has to be done time and again while the gateway runs. One does not wait for the other: while the store does not
+/// answer, there are tunnels to be ended.
 async fn upkeep(running: Arc<Running>, over: CancellationToken) {
-    let mut listen = tokio::time::interval(LISTEN_EVERY);
-    let mut watch = tokio::time::interval(WATCH_EVERY);
-    let mut keep = tokio::time::interval(KEEP_EVERY);
+    let listen = every(LISTEN_EVERY, "read what changed", || {
+        let gateway = running.gateway();
+        async move { gateway.standings.catch_up().await }
+    });
+    let keep = every(KEEP_EVERY, "write down what was used and drop what expired", || {
+        let gateway = running.gateway();
+        async move { keep_store(&gateway).await }
+    });
+    tokio::select! {
+        () = over.cancelled() => {}
+        ((), (), ()) = async { tokio::join!(listen, keep, watch(&running)) } => {}
+    }
+}
+
+/// Does something so often, for good. What can't be done now is told, and tried the next time.
+async fn every<F>(period: Duration, what: &str, work: impl Fn() -> F)
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut beat = beat(period);
     loop {
-        let (what, done) = tokio::select! {
-            () = over.cancelled() => return,
-            _ = listen.tick() => ("read what changed", running.gateway().standings.catch_up().await),
-            _ = watch.tick() => ("look after live connections", watch_tunnels(&running.gateway()).await),
-            _ = keep.tick() => ("write down what was used and drop what expired", keep_store(&running.gateway()).await),
-        };
-        if let Err(error) = done {
+        beat.tick().await;
+        if let Err(error) = work().await {
             tracing::error!(error = causes(&error), "can't {what}");
         }
     }
+}
+
+/// After something took longer than it should, what was left out is not made up for.
+fn beat(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
@@ -196,12 +219,36 @@ async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends the tunnels of those who would not get through any more.
-async fn watch_tunnels(gateway: &Gateway) -> Result<(), StoreError> {
-    for holder in gateway.tunnels.holders() {
-        if !gateway.still_stands(&holder).await? {
-            gateway.tunnels.end(&holder);
+/// Looks after live tunnels, for good.
+async fn watch(running: &Running) {
+    let mut beat = beat(WATCH_EVERY);
+    let mut vouched = Instant::now();
+    loop {
+        beat.tick().await;
+        match watch_tunnels(&running.gateway(), vouched + UNVOUCHED).await {
+            Ok(()) => vouched = Instant::now(),
+            Err(error) => tracing::error!(error = causes(&error), "can't look after live connections"),
         }
+    }
+}
+
+/// Ends the tunnels of those who would not get through any more; and of those of whom nobody can say so, if that is not
+/// known by `until`.
+async fn watch_tunnels(gateway: &Gateway, until: Instant) -> Result<(), StoreError> {
+    let mut unvouched = 0_u32;
+    for holder in gateway.tunnels.holders() {
+        match timeout_at(until, gateway.still_stands(&holder)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => gateway.tunnels.end(&holder),
+            Ok(Err(error)) if Instant::now() < until => return Err(error),
+            Ok(Err(_)) | Err(_) => {
+                gateway.tunnels.end(&holder);
+                unvouched += 1;
+            }
+        }
+    }
+    if unvouched > 0 {
+        tracing::warn!(sessions = unvouched, "closed live connections: the store does not say whether they may stay");
     }
     Ok(())
 }

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use crate::cluster::{Cluster, connect};
 use crate::figures::{soon, took};
-use crate::link::State;
-use crate::nodes::Nodes;
+use crate::installation::Installation;
+use crate::link::{Link, State};
+use crate::nodes::{Nodes, end, live};
+use crate::support::dashboard::Dashboard;
 use crate::support::visitor::Visitor;
 use crate::support::{Sight, required};
 
@@ -64,6 +66,67 @@ async fn who_can_not_hear_of_changes_asks_the_store() {
     database.batch_execute("ALTER TABLE unheard RENAME TO changes").await.expect("ours");
 }
 
+/// How long the server is away, unless `VESTIBULE_FAULTS_OUTAGE` says how many seconds.
+const OUTAGE: Duration = Duration::from_secs(4);
+
+/// How long what was open stays so while nobody can say whether it may: twelve seconds, and what is under way.
+const UNVOUCHED: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_can_vouch_for_is_closed() {
+    let cluster = Cluster::start(5432, &["fsync = off"], |_| {});
+    let nodes = Nodes::on(&cluster, required()).await;
+    let mut bob = nodes.enrolled("bob").await;
+    for (begin, what) in [("stop", "stopped"), ("STOP", "frozen")] {
+        let open = live(&bob).await;
+        let begun = Instant::now();
+        if begin == "stop" {
+            cluster.stop()
+        } else {
+            cluster.signal(begin)
+        };
+        end(open).await;
+        took(UNVOUCHED, &format!("what was open is closed, the server {what}"), begun.elapsed());
+        if begin == "stop" {
+            cluster.go_on()
+        } else {
+            cluster.signal("CONT")
+        };
+        is_let_in(&format!("a return of the server that was {what}"), &mut bob).await;
+    }
+    // A restart does not keep anybody from vouching for so long.
+    let [mut stream, mut socket] = live(&bob).await;
+    cluster.restart();
+    soon(RECOVERED, "a restart of the server", async || nodes.first.asked("/readyz").await.status == 200).await;
+    bob.opens("/reports").await.shows(Sight::Dashboard);
+    socket.says(b"\x81\x85\0\0\0\0again").await;
+    socket.hears(b"again").await;
+    stream.hears(b"data: ").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_dashboard_nobody_passes_and_after_its_return_everybody_does() {
+    let dashboard = Dashboard::open().await;
+    let link = Link::before(dashboard.address()).await;
+    let upstream = format!("http://{}", link.address());
+    let configuration = required().with("http://DASHBOARD", &upstream).with("cache = \"5s\"", "cache = \"0s\"");
+    let installation = Installation::new(&configuration).await;
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    bob.logs_in().await;
+    bob.enrolls().await;
+    let states = [(State::Cut, Sight::NobodySaysWho, "cut"), (State::Frozen, Sight::NobodySaysWhoInTime, "frozen")];
+    for (state, sight, what) in states {
+        bob.opens("/reports").await.shows(Sight::Dashboard);
+        link.is(state);
+        bob.opens("/reports").await.shows(sight);
+        bob.opens("/_2fa/profile").await.shows(sight);
+        assert_eq!(gateway.asked("/readyz").await.status, 200, "the gateway itself is well");
+        link.is(State::Open);
+        is_let_in(&format!("a return of the dashboard, the link {what}"), &mut bob).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_server_nobody_passes_and_after_its_return_everybody_does() {
     let cluster = Cluster::start(5432, &["fsync = off"], |_| {});
@@ -75,6 +138,13 @@ async fn without_the_server_nobody_passes_and_after_its_return_everybody_does() 
     is_shut_out("the server stopped", &nodes, &mut there).await;
     assert_eq!(nodes.second.asked("/readyz").await.status, 503);
     assert_eq!(nodes.second.asked("/livez").await.status, 200);
+    let away = std::env::var("VESTIBULE_FAULTS_OUTAGE").ok().and_then(|seconds| seconds.parse().ok());
+    let away = away.map_or(OUTAGE, Duration::from_secs);
+    let begun = Instant::now();
+    while begun.elapsed() < away {
+        there.opens("/reports").await.shows(Sight::StoreGone);
+    }
+    assert_eq!(nodes.news(), [""; 0]);
     cluster.go_on();
     is_let_in("a return of the server, seen at the one gateway", &mut there).await;
     is_let_in("a return of the server, seen at the other", &mut bob).await;
