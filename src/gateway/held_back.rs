@@ -52,7 +52,7 @@ impl HeldBack {
 
     /// Whether the dashboard takes it for the same person's. It is asked only if something came by since that may have
     /// changed that: a login, whosever it was, can be named in many ways.
-    pub(super) async fn is_still_theirs(self) -> bool {
+    pub(super) async fn still_stands(self) -> bool {
         if self.source.turns() == self.turns {
             return true;
         }

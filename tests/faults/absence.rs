@@ -81,17 +81,17 @@ async fn what_nobody_can_vouch_for_is_closed() {
         let open = live(&bob).await;
         let begun = Instant::now();
         if begin == "stop" {
-            cluster.stop()
+            cluster.stop();
         } else {
-            cluster.signal(begin)
-        };
+            cluster.signal(begin);
+        }
         end(open).await;
         took(UNVOUCHED, &format!("what was open is closed, the server {what}"), begun.elapsed());
         if begin == "stop" {
-            cluster.go_on()
+            cluster.go_on();
         } else {
-            cluster.signal("CONT")
-        };
+            cluster.signal("CONT");
+        }
         is_let_in(&format!("a return of the server that was {what}"), &mut bob).await;
     }
     // A restart does not keep anybody from vouching for so long.

@@ -182,7 +182,7 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
     let (_directory, file) = place();
     drop(sqlite(&file));
     let header =
-        |oldest: i32| Connection::open(&file).expect("opened").pragma_update(None, "user_version", oldest << 16 | 99);
+        |oldest: i32| Connection::open(&file).expect("opened").pragma_update(None, "user_version", oldest << 16 | 0x63);
     header(1).expect("set");
     runtime().block_on(sqlite(&file).ready()).expect("it only added");
     let claim = SqliteClaim::new(&file).err().expect("what it can't copy in full is not copied");
