@@ -460,7 +460,7 @@ impl Visit<'_> {
         if !body.is_end_stream()
             && let Some(held_back) = HeldBack::of(self, passage.traveler(), credentials)
         {
-            body = body.with_leave_for_its_end(held_back.still_stands());
+            body = body.with_leave_for_its_end(held_back.stays_theirs());
         }
         let request = self.take_request(body);
         let response = proxy::forward(passage, request, self.client, self.way()).await?;

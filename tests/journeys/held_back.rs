@@ -1,6 +1,7 @@
 //! Requests while somebody logs in, held back or not, at a dashboard where that leaves the session id as it was.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::dashboard::password_of;
 use crate::support::http::{HeldBack, Request};
@@ -16,10 +17,11 @@ async fn world() -> World {
     world
 }
 
-/// A request of theirs that the gateway has let through, and that the dashboard has not as a whole.
-async fn held_back(world: &World, visitor: &Visitor, method: &'static str) -> HeldBack {
+/// A request of theirs that a gateway has let through, and that the dashboard has not as a whole.
+async fn held_back(at: &World, visitor: &Visitor, method: &'static str) -> HeldBack {
+    let visitor = visitor.in_front_of(at.gateway());
     let request = visitor.request(method, "/reports").body("x=1").with("Content-Type", "text/plain");
-    request.hold_back(world.gateway()).await
+    request.hold_back(at.gateway()).await
 }
 
 /// Somebody's login with these cookies, and another browser's name.
@@ -48,6 +50,19 @@ async fn it_is_not_finished_for_somebody_else_who_has_logged_in_meanwhile() {
             assert_eq!(world.dashboard().news(), [path], "{method}");
         }
     }
+}
+
+#[tokio::test]
+async fn nor_for_somebody_whom_another_gateway_has_seen_log_in() {
+    let world = world().await;
+    let beside = world.open_beside(required()).await;
+    let (bob, _carol) = (world.enrolled("bob").await, world.enrolled("carol").await);
+    let request = held_back(&beside, &bob, "POST").await;
+    world.dashboard().news();
+    logs_in(&world, &format!("sid={}", bob.cookie("sid").expect("a login")), "carol", "/login").await;
+    world.passes(Duration::from_secs(1));
+    assert_eq!(request.comes().await.status, 401);
+    assert_eq!(world.dashboard().news(), ["/login"]);
 }
 
 #[tokio::test]
