@@ -8,7 +8,7 @@ from pathlib import Path
 # The dashboards, their visitors and the gateway are those of the other tests.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "dashboards"))
 
-ALL = ["test_rendered", "test_bytes", "test_tls", "test_by_hand", "test_journeys"]
+ALL = ["test_rendered", "test_bytes", "test_tls", "test_by_hand", "test_cluster", "test_journeys"]
 
 # Whatever ends the tests ends what they have started.
 for number in (signal.SIGTERM, signal.SIGHUP):
