@@ -39,6 +39,7 @@
 //! modules that ask the machine for the time and for random bytes. `ARCHITECTURE.md` says who may know whom, and why.
 
 // From the command line to a running gateway.
+pub mod audit_chain;
 pub mod commands;
 pub mod config;
 pub mod copying;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit_chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::Site;
@@ -30,12 +31,16 @@ const LISTEN_EVERY: Duration = Duration::from_millis(250);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How long a tunnel stays when nobody can say whether it may.
 const UNVOUCHED: Duration = Duration::from_secs(10);
+/// How often new entries of the audit log are linked to those before.
+const LINK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store hears which sessions were used, and what has expired goes.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// How many expired rows of each kind go at a time.
 const PRUNED_AT_ONCE: u64 = 500;
-/// How often in a row entries of the audit log go, of which each sign-in leaves one.
-const PRUNED_IN_A_ROW: u32 = 20;
+/// How many old entries of the audit log go at a time.
+const FORGOTTEN_AT_ONCE: u16 = 500;
+/// How often in a row they do: each sign-in leaves one.
+const FORGOTTEN_IN_A_ROW: u32 = 20;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -177,9 +182,17 @@ async fn upkeep(running: Arc<Running>, over: CancellationToken) {
         let gateway = running.gateway();
         async move { keep_store(&gateway).await }
     });
+    let link = every(LINK_EVERY, "link the audit log", || {
+        let gateway = running.gateway();
+        async move { link_audit_log(&gateway).await }
+    });
+    let forget = every(KEEP_EVERY, "delete old entries of the audit log", || {
+        let gateway = running.gateway();
+        async move { forget_old_entries(&gateway).await }
+    });
     tokio::select! {
         () = over.cancelled() => {}
-        ((), (), ()) = async { tokio::join!(listen, keep, watch(&running)) } => {}
+        _ = async { tokio::join!(listen, keep, link, forget, watch(&running)) } => {}
     }
 }
 
@@ -209,10 +222,18 @@ async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
     let now = gateway.clock.now();
     let limits = gateway.config.session;
     let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
-    gateway.store.prune(expired, PRUNED_AT_ONCE).await?;
+    gateway.store.prune(expired, PRUNED_AT_ONCE).await.map(drop)
+}
+
+async fn link_audit_log(gateway: &Gateway) -> Result<(), StoreError> {
+    audit_chain::grow(gateway.store.as_ref(), gateway.keys.digests()).await
+}
+
+async fn forget_old_entries(gateway: &Gateway) -> Result<(), StoreError> {
     let Some(retention) = gateway.config.store.audit_retention else { return Ok(()) };
-    for _ in 0..PRUNED_IN_A_ROW {
-        if gateway.store.prune_audit(now.minus(retention), PRUNED_AT_ONCE).await? < PRUNED_AT_ONCE {
+    let (store, keys, before) = (gateway.store.as_ref(), gateway.keys.digests(), gateway.clock.now().minus(retention));
+    for _ in 0..FORGOTTEN_IN_A_ROW {
+        if audit_chain::forget(store, keys, before, FORGOTTEN_AT_ONCE.into()).await? < FORGOTTEN_AT_ONCE.into() {
             break;
         }
     }

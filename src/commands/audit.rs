@@ -1,8 +1,11 @@
-//! `vestibule audit`: what happened.
+//! `vestibule audit`: what happened, all of it for programs, and whether it is still as it was written.
+
+mod export;
+mod verify;
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Common, Failed, output};
@@ -11,7 +14,10 @@ use crate::second_factor::event::Actor;
 use crate::store::{AuditEntry, AuditQuery};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Audit {
+    #[command(subcommand)]
+    all: Option<All>,
     /// Only of this organization
     #[arg(long)]
     organization: Option<String>,
@@ -23,9 +29,22 @@ pub(super) struct Audit {
     limit: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum All {
+    /// Every entry, the oldest first: one JSON document a line, with its place in the chain
+    Export,
+    /// Say which entries were changed, moved or taken out since they were linked; needs the key file
+    Verify(verify::Verify),
+}
+
 impl Audit {
     pub(super) async fn run(self, common: &Common) -> Result<ExitCode, Failed> {
-        let (_, store) = common.open().await?;
+        let (config, store) = common.open().await?;
+        match self.all {
+            Some(All::Export) => return export::run(store.as_ref()).await,
+            Some(All::Verify(verify)) => return verify.run(common, &config, store.as_ref()).await,
+            None => {}
+        }
         let mut entries = Vec::new();
         let organizations = match &self.organization {
             None => vec![None],

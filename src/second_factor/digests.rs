@@ -1,22 +1,28 @@
-//! What recovery codes and bindings are digested with: keys that stay the same for as long as the store
+//! What recovery codes, bindings and the audit log are digested with: keys that stay the same for as long as the store
 //! lives, whichever key seals.
 //!
 //! A digest can't be made anew under another key without what it was made of, which nobody keeps. So these keys are kept
-//! in the store themselves, sealed: [`KeyCheck`](super::key_check::KeyCheck).
+//! in the store themselves, sealed: [`KeyCheck`](super::key_check::KeyCheck). That of the audit log is derived from the
+//! one of recovery codes: what is sealed stays as gateways of the version before read it.
+
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
-use super::sealing::KEY_BYTES;
+use super::sealing::{KEY_BYTES, derive};
 use super::session::Binding;
 
 /// The digest keys of a store.
 #[derive(Clone)]
-pub struct DigestKeys {
+pub struct DigestKeys(Arc<Keys>);
+
+struct Keys {
     bytes: Zeroizing<[u8; DIGEST_KEYS_BYTES]>,
     recovery: hmac::Key,
     binding: hmac::Key,
+    audit: hmac::Key,
 }
 
 /// Bytes of all keys, one after the other.
@@ -33,22 +39,50 @@ impl DigestKeys {
     }
 
     pub(super) fn from_bytes(bytes: &[u8; DIGEST_KEYS_BYTES]) -> Self {
-        let key = |number: usize| hmac::Key::new(hmac::HMAC_SHA256, &bytes[number * KEY_BYTES..][..KEY_BYTES]);
-        Self { bytes: Zeroizing::new(*bytes), recovery: key(0), binding: key(1) }
+        let key = |bytes: &[u8; KEY_BYTES]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        let ([recovery, binding], []) = bytes.as_chunks() else { unreachable!("these are two keys") };
+        let audit = derive(recovery, "audit");
+        let bytes = Zeroizing::new(*bytes);
+        Self(Arc::new(Keys { bytes, recovery: key(recovery), binding: key(binding), audit: key(&audit) }))
     }
 
     pub(super) fn as_bytes(&self) -> &[u8; DIGEST_KEYS_BYTES] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// Keyed digest of a dashboard credential (a session cookie's value, a bearer token).
     pub fn binding(&self, credential: &[u8]) -> Binding {
-        Binding(mac(&self.binding, &[credential]))
+        Binding(mac(&self.0.binding, &[credential]))
+    }
+
+    /// The link of an entry of the audit log, whose parts these are, to the one before it.
+    pub fn link(&self, before: Link, parts: &[&[u8]]) -> Link {
+        let all: Vec<&[u8]> = [before.0.as_slice()].into_iter().chain(parts.iter().copied()).collect();
+        Link(mac(&self.0.audit, &all))
+    }
+
+    /// Vouches that the audit log up to this place of its chain, whose link this is, was deleted by whoever may.
+    pub fn cut(&self, place: i64, link: Link) -> Link {
+        Link(mac(&self.0.audit, &[b"cut", &place.to_be_bytes(), &link.0]))
     }
 
     pub(super) fn recovery_digest(&self, account: &AccountKey, code: &[u8]) -> [u8; 32] {
         let parts = [account.realm.as_bytes(), account.organization.as_bytes(), account.user.as_bytes(), code];
-        mac(&self.recovery, &parts)
+        mac(&self.0.recovery, &parts)
+    }
+}
+
+/// Keyed digest of an entry of the audit log and all that came before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Link(pub [u8; 32]);
+
+impl Link {
+    /// What the first entry is linked to.
+    pub const BEGINNING: Self = Self([0; 32]);
+
+    /// The link that stands in these bytes. What is no link is one that belongs to no entry.
+    pub fn of_kept(bytes: &[u8]) -> Self {
+        bytes.try_into().map_or(Self::BEGINNING, Self)
     }
 }
 
@@ -85,6 +119,20 @@ mod tests {
         let of = |account: &AccountKey| keys.recovery_digest(account, b"code");
         assert_ne!(of(&account("acme", "7")), of(&account("acme", "8")));
         assert_ne!(of(&account("ab", "c")), of(&account("a", "bc")));
+    }
+
+    #[test]
+    fn neither_a_link_nor_a_cut_can_be_taken_for_the_other_or_for_a_recovery_code() {
+        let keys = DigestKeys::from_bytes(&[1; DIGEST_KEYS_BYTES]);
+        let link = keys.link(Link::BEGINNING, &[&1_i64.to_be_bytes()]);
+        assert_ne!(link, keys.link(link, &[&1_i64.to_be_bytes()]));
+        assert_ne!(keys.cut(1, link), keys.cut(2, link));
+        assert_ne!(keys.cut(1, link), keys.cut(1, Link::BEGINNING));
+        let same = [b"cut".as_slice(), &1_i64.to_be_bytes(), &link.0];
+        assert_eq!(keys.cut(1, link), Link(mac(&keys.0.audit, &same)));
+        assert_ne!(mac(&keys.0.audit, &same), mac(&keys.0.recovery, &same));
+        let other = DigestKeys::from_bytes(&[2; DIGEST_KEYS_BYTES]);
+        assert_ne!(keys.cut(1, link), other.cut(1, link));
     }
 
     #[test]

@@ -259,7 +259,7 @@ impl KeyType for DerivedKey {
 }
 
 /// A key for one purpose, by HKDF-SHA-256 (RFC 5869).
-fn derive(master: &[u8; KEY_BYTES], purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+pub(super) fn derive(master: &[u8; KEY_BYTES], purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
     let salt = Salt::new(HKDF_SHA256, b"vestibule");
     let mut out = Zeroizing::new([0; KEY_BYTES]);
     salt.extract(master)

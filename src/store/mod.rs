@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, AccountKey, Organization, OrganizationId, Requirement};
+use crate::second_factor::digests::Link;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
@@ -262,6 +263,82 @@ pub struct AuditEntry {
     pub request: Option<String>,
 }
 
+/// An entry of the audit log word for word as it is kept, whether it makes sense or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number.
+    pub number: i64,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// The word for what happened.
+    pub kind: String,
+    /// The word for who did it.
+    pub actor: String,
+    /// The number of their account.
+    pub actor_account: Option<i64>,
+    /// What they were called.
+    pub actor_name: Option<String>,
+    /// The number of the account it happened to.
+    pub subject: Option<i64>,
+    /// What that was called.
+    pub subject_name: Option<String>,
+    /// The number of the organization; 0 where it is about the whole store.
+    pub organization: i64,
+    /// What that was called.
+    pub organization_name: String,
+    /// From which address.
+    pub address: Option<String>,
+    /// The id of the request.
+    pub request: Option<String>,
+}
+
+/// A place in the chain of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 1, without gaps.
+    pub number: i64,
+    /// The link of the entry there to the one before.
+    pub link: Link,
+}
+
+impl Place {
+    /// The one before the first.
+    pub const BEGINNING: Self = Self { number: 0, link: Link::BEGINNING };
+}
+
+/// A place in the chain, and the entry that has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The place.
+    pub place: Place,
+    /// The number of the entry.
+    pub entry: i64,
+    /// The entry, if it is still there.
+    pub row: Option<AuditRow>,
+}
+
+/// Up to where entries of the audit log were deleted because they were old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// The last place that was.
+    pub place: Place,
+    /// What vouches for that: [`DigestKeys::cut`](crate::second_factor::digests::DigestKeys::cut).
+    pub seal: Link,
+}
+
+/// Where the chain of the audit log begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainEnds {
+    /// What was deleted of its beginning.
+    pub cut: Option<Cut>,
+    /// Its last place.
+    pub last: Place,
+    /// Every entry up to this number has its place, and none with such a number is still to come.
+    pub settled: i64,
+    /// The largest number of an entry.
+    pub newest: Option<i64>,
+}
+
 /// What a change made out of date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -398,6 +475,26 @@ pub trait Store: Send + Sync + 'static {
     /// Reads the audit log.
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>>;
 
+    /// Where the chain of the audit log begins and ends.
+    async fn chain_ends(&self) -> Result<ChainEnds>;
+
+    /// Entries with larger numbers than `after` that have no place in the chain, by number.
+    async fn unlinked(&self, after: i64, limit: u64) -> Result<Vec<AuditRow>>;
+
+    /// Gives entries, each by its number and in the order of the numbers, the places that come after `before`, all of them in
+    /// one go. `false`, and nothing done, if the chain ends elsewhere by now, or one of the entries is gone or has a place.
+    async fn link(&self, before: Place, entries: Vec<(i64, Place)>) -> Result<bool>;
+
+    /// Places after that number, and the entries there.
+    async fn linked(&self, after: i64, limit: u64) -> Result<Vec<Linked>>;
+
+    /// All entries with larger numbers than `after`, by number, with their places if they have them.
+    async fn audit_rows(&self, after: i64, limit: u64) -> Result<Vec<(AuditRow, Option<Place>)>>;
+
+    /// Deletes these entries and every place up to that of the cut, and keeps the cut, all in one go. Nothing is done if it is
+    /// not within the chain. Returns how many entries are gone.
+    async fn cut_chain(&self, cut: Cut, entries: Vec<i64>) -> Result<u64>;
+
     /// Where the change feed stands now.
     async fn cursor(&self) -> Result<Cursor>;
 
@@ -431,10 +528,6 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
-
-    /// Deletes entries of the audit log from before that time, the oldest first and never the newest of all, which numbers
-    /// those to come. Looks at `limit` of them at most; returns how many are gone.
-    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64>;
 
     /// Whether the store can be written to now. What it writes to find out means nothing.
     async fn ready(&self) -> Result<()>;

@@ -111,6 +111,20 @@ pub const COPIED: &[Table] = &[
         ],
         key: 1,
     },
+    Table { name: "audit_chain", columns: &[("place", Integer), ("entry", Integer), ("link", Bytes)], key: 1 },
+    Table {
+        name: "audit_chain_ends",
+        columns: &[
+            ("only_row", Integer),
+            ("place", Integer),
+            ("link", Bytes),
+            ("settled", Integer),
+            ("cut", Integer),
+            ("cut_link", Bytes),
+            ("cut_seal", Bytes),
+        ],
+        key: 1,
+    },
     Table { name: "key_check", columns: &[("only_row", Integer), ("sealed", Bytes)], key: 1 },
 ];
 

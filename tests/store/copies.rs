@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 use tokio::task::LocalSet;
+use vestibule::audit_chain;
 use vestibule::copying::{self, CopyError};
 use vestibule::second_factor::account::Requirement;
 use vestibule::second_factor::event::EventKind;
@@ -11,6 +12,7 @@ use vestibule::second_factor::throttle::{Bucket, Charge};
 use vestibule::second_factor::totp::Step;
 use vestibule::store::{Acceptance, AccountQuery, AuditEntry, Effect, MatchedStep, Store};
 
+use crate::audit_chain::keys;
 use crate::cluster::{Cluster, connect};
 use crate::engines::Place;
 use crate::world::{NOON, Person, World, at, by, by_operator, days, new_session, sighting};
@@ -60,6 +62,10 @@ async fn lived_in(world: World) -> (Place, Person) {
     for number in 0..1200 {
         world.charge(carl.id, Bucket::Recovery, days(1).plus(std::time::Duration::from_hours(number))).await;
     }
+    audit_chain::grow(world.store.as_ref(), &keys(1)).await.expect("linked");
+    // Something was deleted because it was old, and something is new.
+    assert_eq!(audit_chain::forget(world.store.as_ref(), &keys(1), at(1), 1).await.expect("forgotten"), 1);
+    world.store.record_of_store(EventKind::KeyAdded, by_operator(at(9))).await.expect("recorded");
     // By the key that all secrets here are sealed with.
     world.store.set_key_check(Sealed([&[0; 5][..], &[7; 35]].concat())).await.expect("set");
     let World { place, store, other } = world;
@@ -105,6 +111,11 @@ async fn everything_arrives_on_either_engine(world: World) {
         told.sort_unstable();
         assert_eq!(told, ["acme", "globex"]);
         assert_eq!(store.recovery_codes_left(ann.id).await.expect("counted"), 9);
+        let verdict = audit_chain::verify(store.as_ref(), &keys(1), None).await.expect("verified");
+        assert_eq!((verdict.flaws, verdict.cut, verdict.new), (vec![], 1, 3), "the chain goes along");
+        audit_chain::grow(store.as_ref(), &keys(1)).await.expect("linked");
+        let verdict = audit_chain::verify(store.as_ref(), &keys(1), Some(verdict.end)).await.expect("verified");
+        assert_eq!((verdict.flaws, verdict.new), (vec![], 0), "and goes on");
     }
     assert_eq!(digests[0], digests[1], "the same digests on both engines");
     assert!(digests[0].iter().all(|(rows, _)| *rows > 0), "something of everything: {digests:?}");

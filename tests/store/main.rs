@@ -25,6 +25,7 @@ macro_rules! on_every_engine {
 mod accounts;
 mod administration;
 mod audit;
+mod audit_chain;
 mod changes;
 mod child;
 #[expect(dead_code, reason = "what a server in trouble does to gateways is told elsewhere")]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use vestibule::audit_chain;
 use vestibule::second_factor::enrollment::ENROLLMENT_LIFETIME;
 use vestibule::second_factor::session::PENDING_LIFETIME;
 use vestibule::second_factor::throttle::{Bucket, Charge, WINDOW};
 use vestibule::store::{AuditQuery, Expired};
 
+use crate::audit_chain::keys;
 use crate::world::{NOON, World, at, days, pending_enrollment, pending_session};
 
 on_every_engine! {
@@ -116,19 +118,22 @@ async fn old_entries_of_the_audit_log_go_from_the_beginning_where_that_is_asked_
     let numbers = async || world.audit_log().await.iter().map(|entry| entry.number).collect::<Vec<_>>();
     let all = numbers().await;
     assert_eq!(all.len(), 11);
-    let prune = async |before, limit| world.store.prune_audit(before, limit).await.expect("pruned");
-    assert_eq!(prune(NOON, 100).await, 0, "nothing is that old");
-    assert_eq!(prune(at(105), 2).await, 2, "no more than were asked for");
-    assert_eq!(prune(at(105), 100).await, 3, "those up to 104, but for the newest of all");
-    let left = numbers().await;
-    assert!(left.iter().all(|number| all.contains(number)) && left.contains(&all[10]));
+    let store = world.store.as_ref();
+    let forget = async |before, limit| audit_chain::forget(store, &keys(1), before, limit).await.expect("forgotten");
+    assert_eq!(forget(at(105), 100).await, 0, "what is not linked yet stays until it is");
+    audit_chain::grow(world.other.as_ref(), &keys(1)).await.expect("linked");
+    assert_eq!(forget(NOON, 100).await, 0, "nothing is that old");
+    assert_eq!(forget(at(105), 2).await, 2, "no more than were asked for");
+    assert_eq!(numbers().await, all[2..]);
+    assert_eq!(forget(at(105), 100).await, 3, "those up to 104, and none behind a younger one");
+    assert_eq!(numbers().await, all[5..]);
     let page = |organization| AuditQuery { organization: Some(organization), subject: None, offset: 0, limit: 100 };
-    for (name, entries) in [("acme", left.len() as u64 - 1), ("globex", 1)] {
+    for (name, entries) in [("acme", 5), ("globex", 1)] {
         let listed = world.store.audit(page(world.organization(name).await.id)).await.expect("read");
         assert_eq!((listed.total, listed.rows.len() as u64), (entries, entries), "{name}");
     }
     // The newest stays, whatever its age: those to come get larger numbers.
-    prune(days(1), 100).await;
+    forget(days(1), 100).await;
     assert_eq!(numbers().await, all[10..]);
     world.sign_in(ann.id, 110, days(2)).await;
     assert!(numbers().await[1] > all[10]);

@@ -36,6 +36,21 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_organization ON audit (organization);
 CREATE INDEX audit_by_subject ON audit (subject) WHERE subject IS NOT NULL;
+CREATE TABLE audit_chain (
+    place INTEGER PRIMARY KEY,
+    entry INTEGER NOT NULL UNIQUE,
+    link BLOB NOT NULL
+) STRICT;
+CREATE TABLE audit_chain_ends (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    place INTEGER NOT NULL,
+    link BLOB NOT NULL,
+    settled INTEGER NOT NULL,
+    cut INTEGER,
+    cut_link BLOB,
+    cut_seal BLOB,
+    CHECK ((cut IS NULL) = (cut_link IS NULL) AND (cut IS NULL) = (cut_seal IS NULL))
+) STRICT;
 CREATE TABLE changes (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

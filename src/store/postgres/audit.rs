@@ -7,7 +7,6 @@ use super::connection::Connection;
 use super::failure::Outcome;
 use super::tallies;
 use super::values::{Address, row_number};
-use crate::second_factor::Timestamp;
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::store::{AuditEntry, AuditQuery, Page};
@@ -62,18 +61,6 @@ async fn write(
         )
         .await?;
     if written == 1 { Ok(()) } else { Err("there is no such account in that organization".into()) }
-}
-
-/// Looks at the oldest alone: they are in the order of their numbers, and there is no index by time. What another gateway is
-/// deleting is left to it.
-pub(super) async fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Outcome<u64> {
-    let gone = "DELETE FROM audit WHERE number IN
-                    (SELECT number FROM (SELECT number, at FROM audit ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED) oldest
-                     WHERE at < $1 AND number < (SELECT max(number) FROM audit))
-                RETURNING organization, subject";
-    let sql = format!("WITH gone AS ({gone}), counted AS ({}) SELECT count(*) FROM gone", tallies::COUNT_GONE);
-    let row = tx.row(&sql, &[&before, &row_number(limit)]).await?.ok_or("a count is one row")?;
-    Ok(row.try_get::<_, i64>(0)?.unsigned_abs())
 }
 
 /// Writes an entry about the whole store.

@@ -9,7 +9,8 @@ use super::connection::Connection;
 use super::failure::{Failure, Outcome, state};
 
 /// In their order. A file that was released once never changes again.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_audit_chain.sql")];
 
 /// The version that this program reads and writes: the number of the last file.
 pub(super) const VERSION: usize = MIGRATIONS.len();

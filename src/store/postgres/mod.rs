@@ -9,6 +9,7 @@ mod accounts;
 mod administration;
 mod attempts;
 mod audit;
+mod audit_chain;
 mod changes;
 mod codes;
 mod connection;
@@ -38,15 +39,16 @@ pub use self::open::OpenError;
 pub use self::settings::{Database, Host, Password, Server};
 pub use self::transfer::PostgresClaim;
 
+use self::audit_chain::Quiet;
 use self::changes::{News, Standstill};
 use self::connection::Connection;
 use self::failure::Outcome;
 use self::tls::Tls;
 use self::worker::Worker;
 use super::{
-    Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, Change, Confirmation, Counts, Cursor, Effect,
-    EnrolledKey, Expired, MatchedStep, Page, Resealed, Result, SealedSecret, SessionRecord, Sighting, Store,
-    StoreError,
+    Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
+    Cursor, Cut, Effect, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
+    SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -65,6 +67,7 @@ use crate::second_factor::throttle::{Bucket, Charge};
 pub struct PostgresStore {
     worker: Worker,
     standstill: Standstill,
+    quiet: Quiet,
 }
 
 impl PostgresStore {
@@ -73,7 +76,7 @@ impl PostgresStore {
     pub async fn open(database: &Database, tls: Option<Arc<ClientConfig>>) -> std::result::Result<Self, OpenError> {
         let worker = start(database, tls)?;
         open::open(&worker, database).await?;
-        Ok(Self { worker, standstill: Standstill::default() })
+        Ok(Self { worker, standstill: Standstill::default(), quiet: Quiet::default() })
     }
 
     /// Why the store can't be opened, if it can't; without making or changing anything.
@@ -108,6 +111,15 @@ impl PostgresStore {
             }
         }
         Ok(())
+    }
+
+    /// Finds out up to which number no entry of the audit log is still to come. If others write for long it is left to the
+    /// next time.
+    async fn wait_for_writers(&self) -> Result<()> {
+        match self.transact("wait for whoever writes to the audit log", audit_chain::wait_for_writers).await {
+            Err(error) if failure::waited_too_long(&error.source) => Ok(()),
+            waited => waited.map(|newest| self.quiet.is_known_to(newest)),
+        }
     }
 
     async fn ask<T, F>(&self, what: &'static str, question: F) -> Result<T>
@@ -265,6 +277,44 @@ impl Store for PostgresStore {
         self.ask("read the audit log", async move |db| audit::read(db, &query).await).await
     }
 
+    async fn chain_ends(&self) -> Result<ChainEnds> {
+        self.ask("read the audit log", audit_chain::ends).await
+    }
+
+    async fn unlinked(&self, after: i64, limit: u64) -> Result<Vec<AuditRow>> {
+        self.ask("read the audit log", async move |db| audit_chain::unlinked(db, after, limit).await).await
+    }
+
+    async fn link(&self, before: Place, entries: Vec<(i64, Place)>) -> Result<bool> {
+        let Some(&(newest, _)) = entries.last() else { return Ok(true) };
+        let settled = self.quiet.up_to(newest);
+        let linked =
+            self.transact("link the audit log", async move |tx| audit_chain::link(tx, before, &entries, settled).await);
+        match linked.await {
+            Err(error) if audit_chain::was_overtaken(&error.source) => Ok(false),
+            linked => {
+                linked?;
+                if self.quiet.is_due(newest) {
+                    self.wait_for_writers().await?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    async fn linked(&self, after: i64, limit: u64) -> Result<Vec<Linked>> {
+        self.ask("read the audit log", async move |db| audit_chain::linked(db, after, limit).await).await
+    }
+
+    async fn audit_rows(&self, after: i64, limit: u64) -> Result<Vec<(AuditRow, Option<Place>)>> {
+        self.ask("read the audit log", async move |db| audit_chain::rows(db, after, limit).await).await
+    }
+
+    async fn cut_chain(&self, cut: Cut, entries: Vec<i64>) -> Result<u64> {
+        self.transact("delete old entries of the audit log", async move |tx| audit_chain::cut(tx, cut, &entries).await)
+            .await
+    }
+
     async fn cursor(&self) -> Result<Cursor> {
         self.ask("read the change feed", changes::cursor).await
     }
@@ -311,11 +361,6 @@ impl Store for PostgresStore {
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {
         self.transact("delete what has run out", async move |tx| pruning::prune(tx, expired, limit).await).await
-    }
-
-    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64> {
-        self.transact("delete old entries of the audit log", async move |tx| audit::prune(tx, before, limit).await)
-            .await
     }
 
     async fn ready(&self) -> Result<()> {

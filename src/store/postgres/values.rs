@@ -8,6 +8,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{AccountId, OrganizationId, Requirement};
+use crate::second_factor::digests::Link;
 use crate::second_factor::event::EventKind;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::Sealed;
@@ -65,6 +66,8 @@ macro_rules! digests {
 }
 
 digests!(TokenDigest, Binding, CodeDigest);
+
+as_type!(Link as &[u8], |link| link.0.as_slice(), |bytes: &'a [u8]| Ok(Self::of_kept(bytes)));
 
 as_type!(Sealed as &[u8], |sealed| sealed.0.as_slice(), |bytes: &'a [u8]| Ok(Self(bytes.to_vec())));
 

@@ -8,7 +8,6 @@ use rusqlite::{Connection, Row, named_params, params};
 use super::administration::row_number;
 use super::job::Outcome;
 use super::values::Address;
-use crate::second_factor::Timestamp;
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::store::{AuditEntry, AuditQuery, Page};
@@ -39,16 +38,6 @@ pub(super) fn enter(tx: &Connection, organization: OrganizationId, event: Event,
             ":subject": event.subject, ":organization": organization,
         })?;
     if written == 1 { Ok(()) } else { Err("there is no such account in that organization".into()) }
-}
-
-/// Looks at the oldest alone: they are in the order of their numbers, and there is no index by time.
-pub(super) fn prune(tx: &Connection, before: Timestamp, limit: u64) -> Outcome<u64> {
-    let mut delete = tx.prepare_cached(
-        "DELETE FROM audit WHERE number IN
-             (SELECT number FROM (SELECT number, at FROM audit ORDER BY number LIMIT :limit)
-              WHERE at < :before AND number < (SELECT max(number) FROM audit))",
-    )?;
-    Ok(delete.execute(named_params! { ":before": before, ":limit": row_number(limit) })? as u64)
 }
 
 /// Writes an entry about the whole store.

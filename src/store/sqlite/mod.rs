@@ -7,6 +7,7 @@ mod accounts;
 mod administration;
 mod attempts;
 mod audit;
+mod audit_chain;
 mod changes;
 mod codes;
 mod enrollment;
@@ -34,9 +35,9 @@ use self::job::Outcome;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, Change, Confirmation, Counts, Cursor, Effect,
-    EnrolledKey, Expired, MatchedStep, Page, Resealed, Result, SealedSecret, SessionRecord, Sighting, Store,
-    StoreError,
+    Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
+    Cursor, Cut, Effect, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
+    SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -217,6 +218,30 @@ impl Store for SqliteStore {
         self.read("read the audit log", move |db| audit::read(db, &query)).await
     }
 
+    async fn chain_ends(&self) -> Result<ChainEnds> {
+        self.read("read the audit log", audit_chain::ends).await
+    }
+
+    async fn unlinked(&self, after: i64, limit: u64) -> Result<Vec<AuditRow>> {
+        self.read("read the audit log", move |db| audit_chain::unlinked(db, after, limit)).await
+    }
+
+    async fn link(&self, before: Place, entries: Vec<(i64, Place)>) -> Result<bool> {
+        self.write("link the audit log", move |tx| audit_chain::link(tx, before, &entries)).await
+    }
+
+    async fn linked(&self, after: i64, limit: u64) -> Result<Vec<Linked>> {
+        self.read("read the audit log", move |db| audit_chain::linked(db, after, limit)).await
+    }
+
+    async fn audit_rows(&self, after: i64, limit: u64) -> Result<Vec<(AuditRow, Option<Place>)>> {
+        self.read("read the audit log", move |db| audit_chain::rows(db, after, limit)).await
+    }
+
+    async fn cut_chain(&self, cut: Cut, entries: Vec<i64>) -> Result<u64> {
+        self.write("delete old entries of the audit log", move |tx| audit_chain::cut(tx, cut, &entries)).await
+    }
+
     async fn cursor(&self) -> Result<Cursor> {
         self.read("read the change feed", changes::cursor).await
     }
@@ -251,10 +276,6 @@ impl Store for SqliteStore {
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {
         self.write("delete what has run out", move |tx| pruning::prune(tx, expired, limit)).await
-    }
-
-    async fn prune_audit(&self, before: Timestamp, limit: u64) -> Result<u64> {
-        self.write("delete old entries of the audit log", move |tx| audit::prune(tx, before, limit)).await
     }
 
     async fn ready(&self) -> Result<()> {

@@ -6,6 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{AccountId, OrganizationId, Requirement};
+use crate::second_factor::digests::Link;
 use crate::second_factor::event::EventKind;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::Sealed;
@@ -49,6 +50,18 @@ macro_rules! digests {
 }
 
 digests!(TokenDigest, Binding, CodeDigest);
+
+impl ToSql for Link {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.as_slice()))
+    }
+}
+
+impl FromSql for Link {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_blob().map(Self::of_kept)
+    }
+}
 
 macro_rules! words {
     ($($kind:ident by $word:expr, $parse:expr;)*) => {$(
