@@ -136,6 +136,11 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_what_gateways_of_the_version_before_read() {
+        assert_eq!(DIGEST_KEYS_BYTES, 64);
+    }
+
+    #[test]
     fn keys_read_back_as_they_were_written() {
         let mut bytes = [0; DIGEST_KEYS_BYTES];
         for (at, byte) in (0..).zip(&mut bytes) {
