@@ -183,7 +183,7 @@ impl World {
         let config = config::load(&file)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (gateway, token) = runtime.block_on(async {
-            let store = open_store(&config).await?;
+            let store = open_store(&config, &Occasion::of_the_gateway(Clock::system().now())).await?;
             let keys = Keys::open(&config.store.key_file, Arc::clone(&store)).await?;
             let gateway = Arc::new(Gateway::new(config, Clock::system(), store, keys));
             let token = enroll(&gateway).await?;

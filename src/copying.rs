@@ -120,7 +120,7 @@ fn use_up_codes(table: &Table, row: &mut Row, now: Timestamp) {
         if *name == "last_step"
             && let Value::Integer(step) = value
         {
-            *step = (*step).max(Step::at(now).0 + 1);
+            *step = (*step).max(Step::latest_good(now).0);
         }
     }
 }

@@ -7,10 +7,11 @@ use rustls::ClientConfig;
 
 use crate::authorities;
 use crate::config::{Config, Postgres, PostgresTls, StoreUrl};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::store::postgres::{PostgresClaim, PostgresStore};
 use crate::store::sqlite::{SqliteClaim, SqliteStore};
 use crate::store::transfer::Claimed;
-use crate::store::{Store, postgres, sqlite};
+use crate::store::{Ended, Store, postgres, sqlite};
 
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +27,31 @@ pub enum OpenError {
     Authorities(#[source] io::Error),
 }
 
-/// Opens the store of a configuration, and makes it if there is none yet.
-pub async fn open_store(config: &Config) -> Result<Arc<dyn Store>, OpenError> {
+/// Opens the store of a configuration, and makes it if there is none yet. If a backup was put there, what may have been
+/// used up since is ended first, at this occasion ([`take_in`]).
+pub async fn open_store(config: &Config, occasion: &Occasion) -> Result<Arc<dyn Store>, OpenError> {
+    take_in(&config.store.url, occasion)?;
     match &config.store.url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path)?)),
         StoreUrl::Postgres(Postgres { database, tls }) => {
             Ok(Arc::new(PostgresStore::open(database, client(tls)?).await?))
         }
     }
+}
+
+/// Makes a backup fit for use that Vestibule made and that was put in the place of a store, and says what that ended
+/// ([`Store::restored`]). `None`, and nothing done, for whatever else is there.
+pub fn take_in(url: &StoreUrl, occasion: &Occasion) -> Result<Option<Ended>, OpenError> {
+    let ended = match url {
+        StoreUrl::Sqlite(path) => SqliteStore::take_in(path, occasion)?,
+        // A server's own backups look like what they are of.
+        StoreUrl::Postgres(_) => None,
+    };
+    if let Some(Ended { sessions, recovery_codes }) = ended {
+        let event = EventKind::StoreRestored.as_str();
+        tracing::warn!(event, sessions, recovery_codes, "the store is a backup that was put back: these were ended");
+    }
+    Ok(ended)
 }
 
 /// Opens a store that nobody else uses, and keeps it so. It has to be called, and used, in a [`tokio::task::LocalSet`].

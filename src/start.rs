@@ -20,6 +20,7 @@ use crate::operations;
 use crate::proxy::tunnels::Holder;
 use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
+use crate::second_factor::event::Occasion;
 use crate::second_factor::session::{BindingCheck, VerifiedSession};
 use crate::store::{Expired, StoreError};
 use crate::telemetry::causes;
@@ -99,7 +100,7 @@ pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Pr
     let address = config.operations.listen;
     let operations =
         tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
-    let store = open_store(&config).await?;
+    let store = open_store(&config, &Occasion::of_the_gateway(clock.now())).await?;
     let keys = Keys::open(&config.store.key_file, Arc::clone(&store)).await?;
     let workers = config.server.workers.get();
     let gateway = Arc::new(Gateway::new(config, clock, store, keys));

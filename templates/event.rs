@@ -35,6 +35,8 @@ pub enum EventKind {
     LoggedOut,
     /// The operator copied everything to this store.
     StoreCopied,
+    /// The store was put back from a backup.
+    StoreRestored,
     /// The operator looked after the store itself: no organization's log shows it.
     Maintenance,
     /// What a later release of the gateway, on the same store, has written.
@@ -61,6 +63,7 @@ impl EventKind {
             Self::SessionEnded => "Session ended from the profile",
             Self::LoggedOut => "Logged out",
             Self::StoreCopied => "Everything copied to a new store, and every session ended",
+            Self::StoreRestored => "Everything restored from a backup; every session and all recovery codes ended",
             Self::Maintenance => "Maintenance of the store",
             Self::Later => "Something that only a later release has words for",
         }
@@ -85,6 +88,7 @@ impl EventKind {
             Self::SessionEnded => "You ended a session",
             Self::LoggedOut => "You logged out",
             Self::StoreCopied => "Everything was copied to a new store, and every session ended",
+            Self::StoreRestored => "Everything was restored from a backup; every session and all recovery codes ended",
             Self::Maintenance => "The store was maintained",
             Self::Later => "Something happened that only a later release has words for",
         }
@@ -94,7 +98,11 @@ impl EventKind {
     pub(crate) const fn weight(self) -> Weight {
         match self {
             Self::CodeRefused | Self::CodeReused | Self::RecoveryCodeRefused | Self::FactorLocked => Weight::Suspicious,
-            Self::Disabled | Self::Reset | Self::RecoveryCodeUsed | Self::RequirementTurnedOff => Weight::Notable,
+            Self::Disabled
+            | Self::Reset
+            | Self::RecoveryCodeUsed
+            | Self::RequirementTurnedOff
+            | Self::StoreRestored => Weight::Notable,
             Self::Enrolled
             | Self::Replaced
             | Self::Verified

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::core_dumps;
 use crate::opening::open_store;
@@ -65,7 +66,7 @@ enum Command {
     Key(key::Key),
     /// What happened, the newest first
     Audit(audit::Audit),
-    /// Where everything is kept: copying it to another place
+    /// Where everything is kept: backups, and copying it to another place
     #[command(subcommand)]
     Store(store::Store),
 }
@@ -114,7 +115,7 @@ impl Common {
     /// The configuration, and its store.
     async fn open(&self) -> Result<(Config, Arc<dyn Store>), Failed> {
         let config = self.load()?;
-        let store = open_store(&config).await?;
+        let store = open_store(&config, &occasion(Clock::system().now())).await?;
         Ok((config, store))
     }
 }

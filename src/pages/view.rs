@@ -86,6 +86,7 @@ pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
         EventKind::SessionEnded => T::SessionEnded,
         EventKind::LoggedOut => T::LoggedOut,
         EventKind::StoreCopied => T::StoreCopied,
+        EventKind::StoreRestored => T::StoreRestored,
         EventKind::KeyAdded | EventKind::KeyRotated | EventKind::KeyRetired => T::Maintenance,
         EventKind::Later => T::Later,
     }

@@ -46,6 +46,13 @@ pub struct Occasion {
     pub request: Option<String>,
 }
 
+impl Occasion {
+    /// The gateway does something by itself.
+    pub const fn of_the_gateway(at: Timestamp) -> Self {
+        Self { at, actor: Actor::Gateway, address: None, request: None }
+    }
+}
+
 macro_rules! event_kinds {
     ($($(#[$doc:meta])* $kind:ident = $word:literal,)*) => {
         /// What happened.
@@ -102,6 +109,8 @@ event_kinds! {
     LoggedOut = "logged_out",
     /// The operator copied everything to this store, where nobody was signed in.
     StoreCopied = "store_copied",
+    /// The store was put back from a backup; sessions, codes and recovery codes from before are good for nothing any more.
+    StoreRestored = "store_restored",
     /// A new key came into the key file. This and what follows is about the whole store.
     KeyAdded = "key_added",
     /// Secrets are sealed with another key from now on.

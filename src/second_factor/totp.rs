@@ -24,6 +24,11 @@ impl Step {
     pub fn at(now: Timestamp) -> Self {
         Self(i64::try_from(now.as_secs() / STEP_SECONDS).unwrap_or(i64::MAX))
     }
+
+    /// The latest step whose code may have been accepted by `now`: the one after the current.
+    pub fn latest_good(now: Timestamp) -> Self {
+        Self(Self::at(now).0.saturating_add(1))
+    }
 }
 
 /// Six ASCII digits that somebody typed. Never logged, never kept.

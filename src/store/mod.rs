@@ -525,12 +525,27 @@ pub trait Store: Send + Sync + 'static {
     /// are deleted.
     async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64>;
 
+    /// Makes a store that was put back from a backup fit for use. It knows nothing of what was used up or ended since, so
+    /// every session and enrollment ends, no code is good that an authenticator showed by then ([`Step::latest_good`]), and
+    /// all recovery codes are deleted: which of them were used nobody can tell. The audit log of each organization says so.
+    /// Failed tries stay, and what they locked stays locked.
+    async fn restored(&self, occasion: Occasion) -> Result<Ended>;
+
     /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
 
     /// Whether the store can be written to now. What it writes to find out means nothing.
     async fn ready(&self) -> Result<()>;
+}
+
+/// What [`Store::restored`] put an end to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// How many verified sessions.
+    pub sessions: u64,
+    /// How many unused recovery codes.
+    pub recovery_codes: u64,
 }
 
 /// What [`Store::prune`] takes for expired.

@@ -1,6 +1,7 @@
 //! The binary as operators meet it: how it starts, what it says when it can't, what its commands do, what it logs.
 
 mod audit;
+mod backup;
 mod check;
 #[expect(dead_code, reason = "these stories need only a part of what the store's own do")]
 #[path = "../store/cluster.rs"]

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::failure::Outcome;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::AccountId;
-use crate::second_factor::event::{Actor, EventKind, Occasion};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::second_factor::throttle::{Bucket, Charge, Failures, WINDOW};
 
 pub(super) async fn charge(tx: &Connection, account: AccountId, bucket: Bucket, now: Timestamp) -> Outcome<Charge> {
@@ -24,7 +24,7 @@ pub(super) async fn charge(tx: &Connection, account: AccountId, bucket: Bucket, 
     )
     .await?;
     if after.is_locked(bucket) && !before.is_locked(bucket) {
-        let occasion = Occasion { at: now, actor: Actor::Gateway, address: None, request: None };
+        let occasion = Occasion::of_the_gateway(now);
         audit::about(tx, account, EventKind::FactorLocked, &occasion).await?;
     }
     Ok(charge)

@@ -5,8 +5,8 @@ use tokio_postgres::types::Type;
 
 use super::connection::Connection;
 use super::failure::Outcome;
-use super::tallies;
 use super::values::{Address, row_number};
+use super::{administration, tallies};
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
 use crate::store::{AuditEntry, AuditQuery, Page};
@@ -24,6 +24,14 @@ pub(super) async fn enter(
     occasion: &Occasion,
 ) -> Outcome<()> {
     write(tx, Some(organization), event, occasion).await
+}
+
+/// Writes an entry into the log of each organization.
+pub(super) async fn of_each_organization(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    for organization in administration::organizations(tx).await? {
+        enter(tx, organization.id, Event { kind, subject: None }, occasion).await?;
+    }
+    Ok(())
 }
 
 /// In the subject's organization, unless another is named.

@@ -21,6 +21,7 @@ mod open;
 mod pool;
 mod pruning;
 mod resealing;
+mod restoring;
 mod sessions;
 mod settings;
 mod tallies;
@@ -44,10 +45,10 @@ use self::changes::{News, Standstill};
 use self::connection::Connection;
 use self::failure::Outcome;
 use self::tls::Tls;
-use self::worker::Worker;
+use self::worker::{MIGRATION, Worker};
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
-    Cursor, Cut, Effect, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
+    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
     SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
@@ -357,6 +358,12 @@ impl Store for PostgresStore {
 
     async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64> {
         self.transact("find what other keys sealed", async move |tx| resealing::enrollments(tx, key, now).await).await
+    }
+
+    async fn restored(&self, occasion: Occasion) -> Result<Ended> {
+        let work = async move |tx: &Connection| restoring::restored(tx, &occasion).await;
+        let ended = self.worker.transact_within(MIGRATION, work).await;
+        ended.map_err(|source| StoreError { what: "end what a backup brought back", source })
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {

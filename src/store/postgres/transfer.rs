@@ -15,8 +15,8 @@ use super::failure::{Outcome, waited_too_long};
 use super::pool::Pool;
 use super::settings::Database;
 use super::tls::Tls;
-use super::{OpenError, administration, audit, open, start, tallies};
-use crate::second_factor::event::{Event, EventKind, Occasion};
+use super::{OpenError, audit, open, start, tallies};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::store::transfer::{COPIED, Claimed, Kind, LEFT_BEHIND, Row, Table, Value};
 use crate::store::{Result, StoreError};
 
@@ -150,9 +150,7 @@ async fn settle(tx: &Connection, occasion: &Occasion) -> Outcome<()> {
     for table in COPIED {
         go_on_numbering(tx, table).await?;
     }
-    for organization in administration::organizations(tx).await? {
-        audit::enter(tx, organization.id, Event { kind: EventKind::StoreCopied, subject: None }, occasion).await?;
-    }
+    audit::of_each_organization(tx, EventKind::StoreCopied, occasion).await?;
     // So that the first questions need not be answered by looking at everything.
     tx.batch(&format!("ANALYZE {}", tables(COPIED.iter().map(|table| table.name)))).await
 }

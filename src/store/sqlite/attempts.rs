@@ -6,7 +6,7 @@ use super::audit;
 use super::job::Outcome;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::AccountId;
-use crate::second_factor::event::{Actor, EventKind, Occasion};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::second_factor::throttle::{Bucket, Charge, Failures, WINDOW};
 
 pub(super) fn charge(tx: &Connection, account: AccountId, bucket: Bucket, now: Timestamp) -> Outcome<Charge> {
@@ -21,7 +21,7 @@ pub(super) fn charge(tx: &Connection, account: AccountId, bucket: Bucket, now: T
     )?
     .execute(params![account, bucket, after.in_a_row])?;
     if after.is_locked(bucket) && !before.is_locked(bucket) {
-        let occasion = Occasion { at: now, actor: Actor::Gateway, address: None, request: None };
+        let occasion = Occasion::of_the_gateway(now);
         audit::about(tx, account, EventKind::FactorLocked, &occasion)?;
     }
     Ok(charge)

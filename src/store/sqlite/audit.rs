@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::administration::row_number;
+use super::administration::{self, row_number};
 use super::job::Outcome;
 use super::values::Address;
 use crate::second_factor::account::{AccountId, OrganizationId};
@@ -48,6 +48,14 @@ pub(super) fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasion) ->
          VALUES (?1, ?2, ?3, ?4, 0, '', ?5, ?6)",
     )?
     .execute(params![occasion.at, kind, actor, actor_account, Address(occasion.address), occasion.request])?;
+    Ok(())
+}
+
+/// Writes an entry into the log of each organization.
+pub(super) fn of_each_organization(tx: &Connection, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
+    for organization in administration::organizations(tx)? {
+        enter(tx, organization.id, Event { kind, subject: None }, occasion)?;
+    }
     Ok(())
 }
 

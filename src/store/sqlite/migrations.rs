@@ -9,6 +9,9 @@ use rusqlite::{Connection, TransactionBehavior};
 /// What marks a SQLite file as one of ours, in its header: `Vest`.
 pub(super) const APPLICATION_ID: i32 = 0x5665_7374;
 
+/// What marks a backup, which has to be made fit for use before it is used, also for earlier releases: `VesB`.
+pub(super) const BACKUP_ID: i32 = 0x5665_7342;
+
 /// In their order. A file that was released once never changes again.
 const MIGRATIONS: [&str; 2] =
     [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_audit_chain.sql")];
@@ -53,7 +56,10 @@ pub(super) fn bring_up_to_date(connection: &mut Connection) -> rusqlite::Result<
         transaction.execute_batch(sql)?;
         let after = Version { number, oldest: before.oldest.max(OLDEST) };
         transaction.pragma_update(None, "user_version", after.header())?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // Later ones may find the mark of a backup there, which has to stay.
+        if number == 1 {
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
         transaction.commit()?;
     }
     Ok(())

@@ -8,6 +8,7 @@ mod administration;
 mod attempts;
 mod audit;
 mod audit_chain;
+mod backup;
 mod changes;
 mod codes;
 mod enrollment;
@@ -18,16 +19,18 @@ mod open;
 mod pruning;
 mod readers;
 mod resealing;
+mod restoring;
 mod sessions;
 mod transfer;
 mod values;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+pub use self::backup::BackupError;
 pub use self::open::OpenError;
 pub use self::transfer::SqliteClaim;
 
@@ -36,7 +39,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
-    Cursor, Cut, Effect, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
+    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
     SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
@@ -63,15 +66,27 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store in that file, and makes it if there is none. Waits for the disk.
+    /// Opens the store in that file, and makes it if there is none. A backup does not open before [`SqliteStore::take_in`].
+    /// Waits for the disk.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
-        // An absolute path: SQLite would read `file:…` as an address.
-        let path = std::path::absolute(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
+        let path = absolute(path)?;
         let writing = open::writer(&path)?;
         let reading = (0..READERS).map(|_| open::reader(&path)).collect::<std::result::Result<Vec<_>, _>>()?;
         let writer = Writer::start(writing).map_err(|source| OpenError::Threads { source })?;
         let readers = Readers::start(reading).map_err(|source| OpenError::Threads { source })?;
         Ok(Self { readers, writer })
+    }
+
+    /// Makes a backup of the store in that file, as it is at one moment, while it may be in use: `to` must not be there, and
+    /// is there once all of it is on disk, with mode 0600. Waits for the disk.
+    pub fn back_up(path: &Path, to: &Path) -> std::result::Result<(), BackupError> {
+        backup::make(&absolute(path)?, &absolute(to)?)
+    }
+
+    /// Has [`Store::restored`] done to a backup that was put at this place, once, whoever comes first. `None`, and nothing
+    /// done, if what is there is no backup (any more). Waits for the disk.
+    pub fn take_in(path: &Path, occasion: &Occasion) -> std::result::Result<Option<Ended>, OpenError> {
+        backup::take_in(&absolute(path)?, occasion)
     }
 
     async fn write<T, F>(&self, what: &'static str, work: F) -> Result<T>
@@ -89,6 +104,11 @@ impl SqliteStore {
     {
         self.readers.run(question).await.map_err(|source| StoreError { what, source })
     }
+}
+
+/// SQLite would read `file:…` as an address.
+fn absolute(path: &Path) -> std::result::Result<PathBuf, OpenError> {
+    std::path::absolute(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })
 }
 
 #[async_trait]
@@ -272,6 +292,10 @@ impl Store for SqliteStore {
 
     async fn enrollments_sealed_by_others(&self, key: KeyMark, now: Timestamp) -> Result<u64> {
         self.write("find what other keys sealed", move |tx| resealing::enrollments(tx, key, now)).await
+    }
+
+    async fn restored(&self, occasion: Occasion) -> Result<Ended> {
+        self.write("end what a backup brought back", move |tx| restoring::restored(tx, &occasion)).await
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {

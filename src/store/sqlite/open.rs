@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::migrations::{self, APPLICATION_ID, VERSION, Version};
+use super::job::Failure;
+use super::migrations::{self, APPLICATION_ID, BACKUP_ID, VERSION, Version};
 
 /// Why a store can't be opened. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,33 @@ pub enum OpenError {
     NotAStore {
         /// The file.
         path: PathBuf,
+    },
+    /// The file is a backup, as it was made.
+    #[error(
+        "{path:?} is a backup: sessions and codes in it may have been used up since; name it in `[store] url`, where \
+         `vestibule store restored` or the start of a gateway ends them"
+    )]
+    Backup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Beside a backup lies what another store had not written into its own file yet.
+    #[error(
+        "beside the backup {path:?} lies the write-ahead log of another store, which would spoil it; move the files \
+         that end in -wal and -shm away"
+    )]
+    LogOfAnother {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What has to be done to a backup failed. It is as it was.
+    #[error("the backup {path:?} can't be made fit for use; it was left as it is")]
+    NotRestored {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Failure,
     },
     /// A later release has changed the file so that this one can't work with it, or not do what was asked.
     #[error(
@@ -124,19 +152,38 @@ const STATEMENTS: usize = 128;
 pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
     create_if_missing(path)?;
     let told = |source| explain(path, source);
-    let mut connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(told)?;
+    let (mut connection, found) = existing(path)?;
+    if found == Found::Backup {
+        return Err(OpenError::Backup { path: path.to_owned() });
+    }
+    close_to_others(path)?;
+    keep_a_log(&connection, path)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    migrations::bring_up_to_date(&mut connection).map_err(told)?;
+    Ok(connection)
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A store, or one to be.
+    Store,
+    /// A backup, as it was made.
+    Backup,
+}
+
+/// A connection to a file that is there, which it changes nothing of, and what the file is.
+pub(super) fn existing(path: &Path) -> Result<(Connection, Found), OpenError> {
+    let told = |source| explain(path, source);
+    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE)).map_err(told)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(told)?;
     if connection.is_readonly("main").map_err(told)? {
         return Err(OpenError::ReadOnly { path: path.to_owned() });
     }
     // Before anything is written: it may be somebody else's file.
-    recognize(&connection, path)?;
-    close_to_others(path)?;
-    keep_a_log(&connection, path)?;
+    let found = recognize(&connection, path)?;
     connection.execute_batch(PRAGMAS).map_err(told)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    migrations::bring_up_to_date(&mut connection).map_err(told)?;
-    Ok(connection)
+    Ok((connection, found))
 }
 
 /// A reading connection to a file that [`writer`] has opened.
@@ -184,15 +231,17 @@ fn create_if_missing(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn recognize(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+fn recognize(connection: &Connection, path: &Path) -> Result<Found, OpenError> {
     let (application, version, tables) = header(connection).map_err(|source| explain(path, source))?;
-    let is_empty = application == 0 && version.number == 0 && tables == 0;
-    if application != APPLICATION_ID && !is_empty {
-        return Err(OpenError::NotAStore { path: path.to_owned() });
-    }
+    let found = match application {
+        APPLICATION_ID => Found::Store,
+        BACKUP_ID => Found::Backup,
+        0 if version.number == 0 && tables == 0 => Found::Store,
+        _ => return Err(OpenError::NotAStore { path: path.to_owned() }),
+    };
     // One that knows less must not make anything of what it finds; one that knows more brings it up to date.
     if usize::try_from(version.oldest).is_ok_and(|oldest| oldest <= VERSION) {
-        return Ok(());
+        return Ok(found);
     }
     Err(OpenError::Newer { path: path.to_owned(), found: version.number, known: VERSION })
 }
@@ -209,12 +258,16 @@ pub(super) fn is_known_in_full(connection: &Connection, path: &Path) -> Result<(
 /// Application, version and number of tables, all of one moment: another process may be making the store.
 fn header(connection: &Connection) -> rusqlite::Result<(i32, Version, i64)> {
     let moment = connection.unchecked_transaction()?;
-    let application = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables = moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok((application, migrations::version(&moment)?, tables))
+    Ok((application(&moment)?, migrations::version(&moment)?, tables))
 }
 
-fn close_to_others(path: &Path) -> Result<(), OpenError> {
+/// What the header says that the file is.
+pub(super) fn application(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.pragma_query_value(None, "application_id", |row| row.get(0))
+}
+
+pub(super) fn close_to_others(path: &Path) -> Result<(), OpenError> {
     for suffix in ["", "-wal", "-shm"] {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
@@ -247,7 +300,7 @@ fn switch_to_log(connection: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
+pub(super) fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotAStore { path },

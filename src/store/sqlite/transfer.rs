@@ -7,8 +7,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::job::Outcome;
-use super::{OpenError, administration, audit, open};
-use crate::second_factor::event::{Event, EventKind, Occasion};
+use super::{OpenError, absolute, audit, open};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::store::transfer::{Claimed, Row, Table, Value};
 use crate::store::{Result, StoreError};
 
@@ -20,7 +20,7 @@ pub struct SqliteClaim {
 impl SqliteClaim {
     /// Claims the store in that file, and makes it if there is none. Waits for the disk.
     pub fn new(path: &Path) -> std::result::Result<Self, OpenError> {
-        let path = std::path::absolute(path).map_err(|source| OpenError::Create { path: path.to_owned(), source })?;
+        let path = absolute(path)?;
         open::is_known_in_full(&open::writer(&path)?, &path)?;
         Ok(Self { connection: open::alone(&path)? })
     }
@@ -37,7 +37,8 @@ impl Claimed for SqliteClaim {
     }
 
     async fn settle(&mut self, occasion: &Occasion) -> Result<()> {
-        told("note a copy", settle(&self.connection, occasion))
+        let noted = audit::of_each_organization(&self.connection, EventKind::StoreCopied, occasion);
+        told("note a copy", noted)
     }
 
     async fn commit(&mut self) -> Result<()> {
@@ -67,13 +68,6 @@ fn add(tx: &Connection, table: &Table, rows: &[Row]) -> Outcome<()> {
     let mut insert = tx.prepare_cached(&sql)?;
     for row in rows {
         insert.execute(params_from_iter(row))?;
-    }
-    Ok(())
-}
-
-fn settle(tx: &Connection, occasion: &Occasion) -> Outcome<()> {
-    for organization in administration::organizations(tx)? {
-        audit::enter(tx, organization.id, Event { kind: EventKind::StoreCopied, subject: None }, occasion)?;
     }
     Ok(())
 }
