@@ -21,6 +21,7 @@ use crate::proxy::tunnels::Holder;
 use crate::reload::Running;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::event::Occasion;
+use crate::second_factor::guessing::Alarm;
 use crate::second_factor::session::{BindingCheck, VerifiedSession};
 use crate::store::{Expired, StoreError};
 use crate::telemetry::causes;
@@ -36,6 +37,8 @@ const UNVOUCHED: Duration = Duration::from_secs(10);
 const LINK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store hears which sessions were used, and what has expired goes.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often is looked whether codes are being guessed.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How many expired rows of each kind go at a time.
 const PRUNED_AT_ONCE: u64 = 500;
 /// How many old entries of the audit log go at a time.
@@ -191,9 +194,13 @@ async fn upkeep(running: Arc<Running>, over: CancellationToken) {
         let gateway = running.gateway();
         async move { forget_old_entries(&gateway).await }
     });
+    let look = every(LOOK_EVERY, "look for guessing", || {
+        let gateway = running.gateway();
+        async move { raise_alarms(&gateway).await }
+    });
     tokio::select! {
         () = over.cancelled() => {}
-        _ = async { tokio::join!(listen, keep, link, forget, watch(&running)) } => {}
+        _ = async { tokio::join!(listen, keep, link, forget, look, watch(&running)) } => {}
     }
 }
 
@@ -236,6 +243,23 @@ async fn forget_old_entries(gateway: &Gateway) -> Result<(), StoreError> {
     for _ in 0..FORGOTTEN_IN_A_ROW {
         if audit_chain::forget(store, keys, before, FORGOTTEN_AT_ONCE.into()).await? < FORGOTTEN_AT_ONCE.into() {
             break;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the log of guessing, each time it is noticed.
+async fn raise_alarms(gateway: &Gateway) -> Result<(), StoreError> {
+    for alarm in gateway.store.raise_alarms(Occasion::of_the_gateway(gateway.clock.now())).await? {
+        gateway.metrics.count_alarm(&alarm);
+        let event = alarm.kind().as_str();
+        match alarm {
+            Alarm::AtAccount { account, organization, failures } => {
+                tracing::warn!(event, account = account.0, ?organization, failures, "somebody may be guessing codes");
+            }
+            Alarm::AtOrganization { organization, accounts } => {
+                tracing::warn!(event, ?organization, accounts, "somebody may be guessing codes at many accounts");
+            }
         }
     }
     Ok(())

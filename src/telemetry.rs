@@ -16,6 +16,7 @@ use tracing_subscriber::{Registry as Subscriber, fmt as lines, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::entropy;
+use crate::second_factor::guessing::Alarm;
 
 /// What a request is called in logs, in the audit log and on failure pages: 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,12 +137,19 @@ struct Labels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Where {
+    at: &'static str,
+}
+
 /// What is counted, in the text format of Prometheus.
 pub struct Metrics {
     registry: Registry,
     /// One for each outcome, in their order: counting takes no lock.
     counters: Vec<Counter>,
     turned_away: Counter,
+    account_alarms: Counter,
+    organization_alarms: Counter,
 }
 
 impl Default for Metrics {
@@ -154,7 +162,11 @@ impl Default for Metrics {
         let turned_away = Counter::default();
         let what = "Connections that were closed since their client had as many as one may have";
         registry.register("connections_turned_away", what, turned_away.clone());
-        Self { registry, counters, turned_away }
+        let alarms = Family::<Where, Counter>::default();
+        let [account_alarms, organization_alarms] =
+            ["account", "organization"].map(|at| alarms.get_or_create(&Where { at }).clone());
+        registry.register("guessing_alarms", "Alarms about guessing that this process raised", alarms);
+        Self { registry, counters, turned_away, account_alarms, organization_alarms }
     }
 }
 
@@ -167,6 +179,14 @@ impl Metrics {
     /// Counts a connection of a client that has as many as one may have.
     pub fn count_turned_away(&self) {
         self.turned_away.inc();
+    }
+
+    /// Counts an alarm.
+    pub fn count_alarm(&self, alarm: &Alarm) {
+        match alarm {
+            Alarm::AtAccount { .. } => self.account_alarms.inc(),
+            Alarm::AtOrganization { .. } => self.organization_alarms.inc(),
+        };
     }
 
     /// Everything counted so far.

@@ -23,6 +23,10 @@ pub enum EventKind {
     RecoveryCodeRefused,
     /// Too many failed tries locked the factor.
     FactorLocked,
+    /// So many failed tries within a day that somebody may be guessing.
+    GuessingAtAccount,
+    /// Failed tries at so many accounts within an hour that somebody may be guessing.
+    GuessingAtOrganization,
     /// New recovery codes took the place of the old ones.
     RecoveryCodesRegenerated,
     /// The organization began to require a second factor.
@@ -57,6 +61,8 @@ impl EventKind {
             Self::CodeReused => "Code used a second time",
             Self::RecoveryCodeRefused => "Wrong recovery code",
             Self::FactorLocked => "Authenticator locked after too many wrong codes",
+            Self::GuessingAtAccount => "Alarm: many wrong codes within a day",
+            Self::GuessingAtOrganization => "Alarm: wrong codes at many accounts within an hour",
             Self::RecoveryCodesRegenerated => "New recovery codes made",
             Self::RequirementTurnedOn => "2-factor authentication made required",
             Self::RequirementTurnedOff => "2-factor authentication made optional",
@@ -82,6 +88,8 @@ impl EventKind {
             Self::CodeReused => "A code was entered a second time",
             Self::RecoveryCodeRefused => "A wrong recovery code was entered",
             Self::FactorLocked => "Your authenticator was locked after too many wrong codes",
+            Self::GuessingAtAccount => "Many wrong codes were entered within a day: somebody may know your password",
+            Self::GuessingAtOrganization => "Wrong codes were entered at many accounts within an hour",
             Self::RecoveryCodesRegenerated => "You made new recovery codes",
             Self::RequirementTurnedOn => "Your organization made 2-factor authentication required",
             Self::RequirementTurnedOff => "Your organization made 2-factor authentication optional",
@@ -97,7 +105,12 @@ impl EventKind {
     /// Whether somebody may want to look into it.
     pub(crate) const fn weight(self) -> Weight {
         match self {
-            Self::CodeRefused | Self::CodeReused | Self::RecoveryCodeRefused | Self::FactorLocked => Weight::Suspicious,
+            Self::CodeRefused
+            | Self::CodeReused
+            | Self::RecoveryCodeRefused
+            | Self::FactorLocked
+            | Self::GuessingAtAccount
+            | Self::GuessingAtOrganization => Weight::Suspicious,
             Self::Disabled
             | Self::Reset
             | Self::RecoveryCodeUsed

@@ -80,6 +80,8 @@ pub(super) fn event_kind(kind: EventKind) -> templates::EventKind {
         EventKind::CodeReused => T::CodeReused,
         EventKind::RecoveryCodeRefused => T::RecoveryCodeRefused,
         EventKind::FactorLocked => T::FactorLocked,
+        EventKind::GuessingAtAccount => T::GuessingAtAccount,
+        EventKind::GuessingAtOrganization => T::GuessingAtOrganization,
         EventKind::RecoveryCodesRegenerated => T::RecoveryCodesRegenerated,
         EventKind::RequirementTurnedOn => T::RequirementTurnedOn,
         EventKind::RequirementTurnedOff => T::RequirementTurnedOff,

@@ -97,6 +97,10 @@ event_kinds! {
     RecoveryCodeRefused = "recovery_code_refused",
     /// Too many failed tries locked the factor.
     FactorLocked = "factor_locked",
+    /// So many failed tries within a day that somebody may be guessing.
+    GuessingAtAccount = "guessing_at_account",
+    /// Failed tries at so many accounts within an hour that somebody may be guessing.
+    GuessingAtOrganization = "guessing_at_organization",
     /// New recovery codes took the place of the old ones.
     RecoveryCodesRegenerated = "recovery_codes_regenerated",
     /// The organization began to require a second factor.

@@ -10,6 +10,7 @@ pub mod account;
 pub mod digests;
 pub mod enrollment;
 pub mod event;
+pub mod guessing;
 pub mod key_check;
 pub mod policy;
 pub mod recovery;

@@ -19,6 +19,7 @@ use crate::second_factor::account::{Account, AccountId, AccountKey, Organization
 use crate::second_factor::digests::Link;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
+use crate::second_factor::guessing::{ACCOUNT_SPAN, Alarm, ORGANIZATION_SPAN};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::{KeyMark, Sealed};
@@ -531,7 +532,12 @@ pub trait Store: Send + Sync + 'static {
     /// Failed tries stay, and what they locked stays locked.
     async fn restored(&self, occasion: Occasion) -> Result<Ended>;
 
-    /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries that no longer
+    /// Raises an alarm for each account and each organization where codes are guessed ([`guessing`](crate::second_factor::guessing)),
+    /// unless one was raised in its span already by whichever process: an entry of the audit log. Returns those that this call
+    /// raised; if there are very many, the others are raised by the calls to come. Nobody's code waits for it.
+    async fn raise_alarms(&self, occasion: Occasion) -> Result<Vec<Alarm>>;
+
+    /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries and alarms that no longer
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
 
@@ -561,6 +567,28 @@ pub struct Expired {
 
 /// How many pending sessions an account can have at a time.
 pub const PENDING_SESSIONS: u64 = 20;
+
+/// How many of the latest failures are looked at for alarms. No account has more than a few dozen in an hour.
+const FAILURES_LOOKED_AT: u64 = 20_000;
+
+/// How many alarms are raised at a time.
+const ALARMS_AT_ONCE: u64 = 100;
+
+/// What may be worth an alarm.
+struct Suspicion {
+    organization: OrganizationId,
+    alarm: Alarm,
+}
+
+impl Suspicion {
+    /// The number of what it is about, how long no other alarm about that is raised, and the account if it is one.
+    const fn about(&self) -> (i64, Duration, Option<AccountId>) {
+        match &self.alarm {
+            Alarm::AtAccount { account, .. } => (account.0, ACCOUNT_SPAN, Some(*account)),
+            Alarm::AtOrganization { .. } => (self.organization.0, ORGANIZATION_SPAN, None),
+        }
+    }
+}
 
 /// How long the change feed remembers.
 pub const CHANGES_KEPT: Duration = Duration::from_hours(1);

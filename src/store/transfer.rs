@@ -130,7 +130,8 @@ pub const COPIED: &[Table] = &[
 
 /// What stays behind. Sessions and what hangs on them, since one that was ended since must not come back to life; and what
 /// is about one place alone.
-pub const LEFT_BEHIND: &[&str] = &["sessions", "pending_sessions", "pending_enrollments", "changes", "readiness"];
+pub const LEFT_BEHIND: &[&str] =
+    &["sessions", "pending_sessions", "pending_enrollments", "changes", "alarms", "readiness"];
 
 /// A store that nobody else can change for as long as this lives. What is written is there once it is committed, and not at
 /// all otherwise.

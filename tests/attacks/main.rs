@@ -5,6 +5,7 @@ mod codes;
 mod cookies;
 mod enrollment;
 mod forms;
+mod guessing;
 mod headers;
 mod house;
 #[expect(dead_code, reason = "these stories need only a part of an installation")]

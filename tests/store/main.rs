@@ -34,6 +34,7 @@ mod codes;
 mod copies;
 mod engines;
 mod enrollment;
+mod guessing;
 mod keys;
 mod postgres_changes;
 mod postgres_server;

@@ -19,6 +19,13 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_listing ON accounts (listing);
 CREATE INDEX accounts_by_organization ON accounts (organization, listing);
 CREATE INDEX accounts_enrolled ON accounts (organization, listing) WHERE enrolled_at IS NOT NULL;
+CREATE TABLE alarms (
+    kind TEXT NOT NULL,
+    about INTEGER NOT NULL,
+    raised INTEGER NOT NULL,
+    PRIMARY KEY (kind, about)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alarms_by_age ON alarms (raised);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -140,6 +140,14 @@ impl World {
         at(times * 900)
     }
 
+    /// Fails once more, a quarter of an hour after that time; returns when.
+    pub(crate) async fn fail_once_more(&self, account: AccountId, last: Timestamp) -> Timestamp {
+        let now = last.plus(Duration::from_mins(15));
+        let charge = self.charge(account, Bucket::Code, now).await;
+        assert!(!matches!(charge, Charge::TooSoon { .. }), "{charge:?}");
+        now
+    }
+
     /// The authority of an administrator, as the rules give it to this person.
     pub(crate) async fn admin(&self, person: &Person) -> Authority {
         let limits = Limits { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12) };

@@ -15,6 +15,7 @@ mod codes;
 mod connection;
 mod enrollment;
 mod failure;
+mod guessing;
 mod key_check;
 mod migrations;
 mod open;
@@ -55,6 +56,7 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind, Occasion};
+use crate::second_factor::guessing::Alarm;
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::{KeyMark, Sealed};
@@ -364,6 +366,19 @@ impl Store for PostgresStore {
         let work = async move |tx: &Connection| restoring::restored(tx, &occasion).await;
         let ended = self.worker.transact_within(MIGRATION, work).await;
         ended.map_err(|source| StoreError { what: "end what a backup brought back", source })
+    }
+
+    async fn raise_alarms(&self, occasion: Occasion) -> Result<Vec<Alarm>> {
+        const WHAT: &str = "look for guessing";
+        let now = occasion.at;
+        let mut raised = Vec::new();
+        // Each in a transaction of its own, so that two gateways that do the same never wait for each other in turn.
+        for suspicion in self.ask(WHAT, async move |db| guessing::look(db, now).await).await? {
+            let (alarm, occasion) = (suspicion.alarm.clone(), occasion.clone());
+            let raise = self.transact(WHAT, async move |tx| guessing::raise(tx, &suspicion, &occasion).await);
+            raised.extend(raise.await?.then_some(alarm));
+        }
+        Ok(raised)
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {

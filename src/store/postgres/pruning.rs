@@ -5,6 +5,7 @@ use super::connection::{Connection, Params};
 use super::failure::Outcome;
 use super::values::row_number;
 use crate::second_factor::enrollment::ENROLLMENT_LIFETIME;
+use crate::second_factor::guessing::ACCOUNT_SPAN;
 use crate::second_factor::session::PENDING_LIFETIME;
 use crate::second_factor::throttle::WINDOW;
 use crate::store::{CHANGES_KEPT, Expired};
@@ -17,6 +18,7 @@ pub(super) async fn prune(tx: &Connection, expired: Expired, limit: u64) -> Outc
         counted(tx, PENDING_SESSIONS, &[&now.minus(PENDING_LIFETIME), &limit]).await?,
         counted(tx, SESSIONS, &[&expired.idle_since, &expired.verified_before, &limit, &now]).await?,
         tx.execute(FAILED_TRIES, &[&now.minus(WINDOW), &limit]).await?,
+        tx.execute(ALARMS, &[&now.minus(ACCOUNT_SPAN), &limit]).await?,
         counted(tx, CHANGES, &[&now.minus(CHANGES_KEPT), &limit]).await?,
     ];
     Ok(pruned.iter().sum())
@@ -52,6 +54,10 @@ const SESSIONS: &str = "
 const FAILED_TRIES: &str = "
     DELETE FROM failed_tries WHERE id IN
         (SELECT id FROM failed_tries WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+const ALARMS: &str = "
+    DELETE FROM alarms WHERE (kind, about) IN
+        (SELECT kind, about FROM alarms WHERE raised <= $1 ORDER BY raised LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
 /// Only from the beginning, so that no reader of the feed can miss one in the middle; and never the last.
 const CHANGES: &str = "

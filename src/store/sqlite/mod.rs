@@ -12,6 +12,7 @@ mod backup;
 mod changes;
 mod codes;
 mod enrollment;
+mod guessing;
 mod job;
 mod key_check;
 mod migrations;
@@ -46,6 +47,7 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind, Occasion};
+use crate::second_factor::guessing::Alarm;
 use crate::second_factor::policy::Authority;
 use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::{KeyMark, Sealed};
@@ -296,6 +298,18 @@ impl Store for SqliteStore {
 
     async fn restored(&self, occasion: Occasion) -> Result<Ended> {
         self.write("end what a backup brought back", move |tx| restoring::restored(tx, &occasion)).await
+    }
+
+    async fn raise_alarms(&self, occasion: Occasion) -> Result<Vec<Alarm>> {
+        const WHAT: &str = "look for guessing";
+        let mut raised = Vec::new();
+        for suspicion in self.read(WHAT, move |db| guessing::look(db, occasion.at)).await? {
+            let occasion = Occasion::clone(&occasion);
+            let raise =
+                self.write(WHAT, move |tx| Ok(guessing::raise(tx, &suspicion, &occasion)?.then_some(suspicion.alarm)));
+            raised.extend(raise.await?);
+        }
+        Ok(raised)
     }
 
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64> {

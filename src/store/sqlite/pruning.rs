@@ -6,6 +6,7 @@ use super::administration::row_number;
 use super::job::Outcome;
 use super::{changes, enrollment};
 use crate::second_factor::enrollment::ENROLLMENT_LIFETIME;
+use crate::second_factor::guessing::ACCOUNT_SPAN;
 use crate::second_factor::session::{PENDING_LIFETIME, TokenDigest};
 use crate::second_factor::throttle::WINDOW;
 use crate::store::{CHANGES_KEPT, Expired};
@@ -16,6 +17,7 @@ pub(super) fn prune(tx: &Connection, expired: Expired, limit: u64) -> Outcome<u6
         + pending_sessions(tx, expired, limit)?
         + sessions(tx, expired, limit)?
         + failed_tries(tx, expired, limit)?
+        + alarms(tx, expired, limit)?
         + old_changes(tx, expired, limit)?;
     Ok(pruned as u64)
 }
@@ -67,6 +69,14 @@ fn failed_tries(tx: &Connection, expired: Expired, limit: i64) -> Outcome<usize>
         "DELETE FROM failed_tries WHERE id IN (SELECT id FROM failed_tries WHERE at <= ?1 ORDER BY at LIMIT ?2)",
     )?;
     Ok(delete.execute(params![expired.now.minus(WINDOW), limit])?)
+}
+
+fn alarms(tx: &Connection, expired: Expired, limit: i64) -> Outcome<usize> {
+    let mut delete = tx.prepare_cached(
+        "DELETE FROM alarms WHERE (kind, about) IN
+             (SELECT kind, about FROM alarms WHERE raised <= ?1 ORDER BY raised LIMIT ?2)",
+    )?;
+    Ok(delete.execute(params![expired.now.minus(ACCOUNT_SPAN), limit])?)
 }
 
 /// Only from the beginning, so that no reader of the feed can miss one in the middle; and never the last.
