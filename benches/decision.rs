@@ -319,7 +319,8 @@ async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::Sto
     let initial = site.organization.initial();
     let (account, _) = store.sight(Sighting { key, email: None, name: None, initial, at: now }).await?;
     let session = SessionToken::new(Kind::Pending, entropy::random()).digest();
-    store.open_pending(PendingSession { digest: session, account: account.id, binding: None, opened: now }).await?;
+    let waiting = PendingSession { digest: session, account: account.id, binding: None, opened: now };
+    store.open_pending(waiting, Some(PEER)).await?;
     let pending = PendingEnrollment { session, account: account.id, secret: Sealed(vec![0; 61]), started: now };
     store.start_enrollment(pending.clone()).await?;
     let token = SessionToken::new(Kind::Verified, entropy::random());

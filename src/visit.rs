@@ -338,7 +338,7 @@ impl Visit<'_> {
             binding: carried(visitor.binding),
             opened: self.now,
         };
-        self.gateway.store.open_pending(session.clone()).await?;
+        self.gateway.store.open_pending(session.clone(), self.client.address).await?;
         Ok(Waiting { session, cookie: Some(session_cookie::set(&token, self.client.scheme)) })
     }
 }
@@ -421,7 +421,7 @@ mod tests {
         let token = SessionToken::new(Kind::Pending, [1; 32]);
         let digest = token.digest();
         let session = PendingSession { digest, account: account.id, binding: None, opened: NOW };
-        store.open_pending(session).await.expect("opened");
+        store.open_pending(session, None).await.expect("opened");
 
         let presented = Presented { kind: Kind::Pending, digest };
         assert!(is_known(&gateway, &gateway.dashboards[0], presented).await);

@@ -4,6 +4,7 @@
 //! settles alone, so that two browsers, two threads or two machines can't both win. What a method has answered as
 //! done is durable. What a caller must act on is a value; [`StoreError`] means that nothing can be said.
 
+mod network;
 pub mod postgres;
 mod sighting;
 pub mod sqlite;
@@ -366,9 +367,10 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number, with its organization.
     async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>>;
 
-    /// Opens a pending session. An account has at most [`PENDING_SESSIONS`]; the oldest make room, and an enrollment
-    /// that was started in one goes with it.
-    async fn open_pending(&self, session: PendingSession) -> Result<()>;
+    /// Opens a pending session for somebody at that address, if it is known. An account has at most [`PENDING_SESSIONS`]. Of
+    /// those that were opened from the same network as most others, the oldest makes room: whoever opens many crowds out
+    /// nobody elsewhere. An enrollment that was started in one goes with it.
+    async fn open_pending(&self, session: PendingSession, from: Option<IpAddr>) -> Result<()>;
 
     /// The pending session of that digest, live or not.
     async fn pending_session(&self, digest: TokenDigest) -> Result<Option<PendingSession>>;
@@ -566,7 +568,7 @@ pub struct Expired {
 }
 
 /// How many pending sessions an account can have at a time.
-pub const PENDING_SESSIONS: u64 = 20;
+pub const PENDING_SESSIONS: u64 = 100;
 
 /// How many of the latest failures are looked at for alarms. No account has more than a few dozen in an hour.
 const FAILURES_LOOKED_AT: u64 = 20_000;

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::house::House;
-use crate::support::http::{Answer, HeldBack, within};
+use crate::support::http::{Answer, HeldBack};
 use crate::support::visitor::Visitor;
 use crate::support::{Sight, at_once, optional, required, until};
 
@@ -79,17 +79,6 @@ async fn a_code_of_somebody_else_costs_whoever_gives_it() {
     house.challenged(&carol, 2).await.gives(&code).await.shows(Sight::Dashboard);
 }
 
-/// Sends a form from that address, and reads the answer to its end.
-async fn from(house: &House, address: Ipv4Addr, form: &[u8]) -> String {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((address, 0).into()).expect("all of 127.0.0.0/8 is this machine");
-    let mut stream = socket.connect(house.gateway()).await.expect("the gateway listens");
-    stream.write_all(form).await.expect("the gateway reads");
-    let mut read = String::new();
-    within("an answer", stream.read_to_string(&mut read)).await.expect("text");
-    read
-}
-
 /// THR-01, THR-03: the sixth guess waits, though each came from another address and another login.
 #[tokio::test]
 async fn failures_add_up_over_addresses_and_logins() {
@@ -103,7 +92,7 @@ async fn failures_add_up_over_addresses_and_logins() {
     let mut waits = Vec::new();
     for (number, browser) in &browsers {
         let form = house.form(browser, "/_2fa/verify", &[("code", &wrong)]);
-        let answer = from(&house, Ipv4Addr::new(127, 0, 0, *number), &form).await.to_ascii_lowercase();
+        let answer = house.hears_at(Ipv4Addr::new(127, 0, 0, *number), &form).await.to_ascii_lowercase();
         assert!(answer.starts_with("http/1.1 403 ") || answer.starts_with("http/1.1 429 "), "{answer}");
         waits.push(answer.contains("\r\nretry-after: "));
     }

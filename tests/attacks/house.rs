@@ -1,13 +1,13 @@
 //! The built program on a real store, in front of a dashboard that keeps every byte.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::installation::{Installation, Running};
 use crate::origin::{CANARY, Origin, find};
@@ -161,6 +161,17 @@ impl House {
             let _ = stream.read_to_end(&mut read).await;
         })
         .await;
+        read
+    }
+
+    /// Sends these bytes from that address, and reads the answer to its end.
+    pub(crate) async fn hears_at(&self, address: Ipv4Addr, bytes: &[u8]) -> String {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((address, 0).into()).expect("all of 127.0.0.0/8 is this machine");
+        let mut stream = socket.connect(self.gateway()).await.expect("the gateway listens");
+        stream.write_all(bytes).await.expect("the gateway reads");
+        let mut read = String::new();
+        within("an answer", stream.read_to_string(&mut read)).await.expect("text");
         read
     }
 

@@ -1,5 +1,7 @@
 //! Sessions that were planted, stolen or over.
 
+use std::net::Ipv4Addr;
+
 use crate::house::{House, cookies};
 use crate::support::http::Request;
 use crate::support::{Sight, required};
@@ -66,4 +68,33 @@ async fn a_session_that_was_logged_out_can_not_be_replayed() {
         house.gives_nothing_for(request.with("Cookie", cookies)).await;
     }
     assert_eq!(house.origin.targets(), [""; 0]);
+}
+
+/// SES-10: whoever has the password and opens challenges without end, with logins of their own, has at most a hundred of
+/// them at a time, and those take the place of each other: the owner's stay, at the challenge and at the first enrollment.
+#[tokio::test]
+async fn nobody_is_crowded_out_of_a_challenge_by_somebody_elsewhere() {
+    let house = House::open(required()).await;
+    let bob = house.enrolled("bob").await;
+    house.forgets_codes();
+    let mut owner = house.challenged(&bob, 2).await;
+    let mut carol = house.visitor("carol", 1);
+    carol.opens("/reports").await.shows(Sight::Enrollment);
+    carol.scans();
+    let host = house.gateway();
+    for login in ["bob", "carol"] {
+        for number in 100..230 {
+            let request = format!(
+                "GET /reports HTTP/1.1\r\nHost: {host}\r\nCookie: sid={login}-{number}\r\nSec-Fetch-Mode: navigate\r\n\
+                 Connection: close\r\n\r\n"
+            );
+            let answer = house.hears_at(Ipv4Addr::new(127, 0, 0, 9), request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 303 ") && answer.contains("vestibule=p"), "{answer}");
+        }
+        let pending = format!("SELECT count(*) FROM pending_sessions WHERE account = {}", house.account(login));
+        assert_eq!(house.number(&pending), 100);
+    }
+    let code = owner.authenticator().code(0);
+    owner.gives(&code).await.shows(Sight::Dashboard);
+    carol.gives_a_fresh_code().await.shows(Sight::RecoveryCodes);
 }

@@ -88,14 +88,14 @@ async fn what_was_used_after_a_backup_is_not_good_again_once_it_was_put_back() {
     let made = making.wait_with_output().expect("it has ended");
     let said = String::from_utf8(made.stdout).expect("UTF-8");
     assert!(made.status.success() && said.contains("backup.db") && said.contains("vestibule.key"), "{said}");
-    let (backup, store) = (installation.file("backup.db"), installation.file("vestibule.db"));
+    let (backup, place) = (installation.file("backup.db"), installation.file("vestibule.db"));
     assert_eq!(fs::metadata(&backup).expect("made").permissions().mode() & 0o777, 0o600);
     installation.run(&["store", "backup", "--to", "backup.db"]).is_refused(&["backup.db", "is there already"]);
     installation.run(&["store", "backup", "--to", "no/where.db"]).is_refused(&["no/where.db", "directory must exist"]);
     story.goes_on().await;
 
     stopped(gateway).await;
-    fs::copy(&backup, &store).expect("put back");
+    fs::copy(&backup, &place).expect("put back");
     // Nobody has to think of anything: whoever opens it first ends what has to be.
     let gateway = installation.serve().await;
     assert!(gateway.log().contains("\"event\":\"store_restored\""), "{}", gateway.log());

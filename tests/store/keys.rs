@@ -113,7 +113,7 @@ async fn enrollments_that_another_key_sealed_are_counted_until_they_expire(world
         let session = pending_session(account, NOON);
         let mut pending = pending_enrollment(account, session.digest, NOON);
         pending.secret = sealed(key, 7);
-        world.store.open_pending(session).await.expect("opened");
+        world.store.open_pending(session, None).await.expect("opened");
         world.store.start_enrollment(pending).await.expect("answered").expect("started");
     }
     let left = async |seconds| world.other.enrollments_sealed_by_others(mark(2), at(seconds)).await.expect("counted");

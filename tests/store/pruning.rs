@@ -46,7 +46,7 @@ async fn a_session_past_a_limit_goes_and_no_other(world: World) {
 async fn a_pending_session_that_ran_out_goes_with_its_enrollment(world: World) {
     let ann = world.visitor("acme", "ann").await;
     let session = pending_session(ann.id, NOON);
-    world.store.open_pending(session.clone()).await.expect("opened");
+    world.store.open_pending(session.clone(), None).await.expect("opened");
     let pending = pending_enrollment(ann.id, session.digest, at(300));
     world.store.start_enrollment(pending.clone()).await.expect("answered").expect("started");
     let end = NOON.plus(PENDING_LIFETIME);
@@ -61,7 +61,7 @@ async fn a_pending_session_that_ran_out_goes_with_its_enrollment(world: World) {
 async fn an_expired_enrollment_goes_and_its_session_stays(world: World) {
     let ann = world.visitor("acme", "ann").await;
     let session = pending_session(ann.id, at(60));
-    world.store.open_pending(session.clone()).await.expect("opened");
+    world.store.open_pending(session.clone(), None).await.expect("opened");
     let pending = pending_enrollment(ann.id, session.digest, NOON);
     world.store.start_enrollment(pending).await.expect("answered").expect("started");
     let end = NOON.plus(ENROLLMENT_LIFETIME);

@@ -219,11 +219,11 @@ async fn parallel_first_sights_make_one_account(world: World) {
 
 async fn parallel_pending_sessions_stay_below_their_limit(world: World) {
     let ann = world.visitor("acme", "ann").await.id;
-    let opened: Vec<PendingSession> = (0..60).map(|second| pending_session(ann, at(second))).collect();
+    let opened: Vec<PendingSession> = (0..160).map(|second| pending_session(ann, at(second))).collect();
     let digests: Vec<_> = opened.iter().map(|session| session.digest).collect();
     at_once(&world, opened.len(), move |store, number| {
         let session = opened[number].clone();
-        async move { store.open_pending(session).await.expect("opened") }
+        async move { store.open_pending(session, None).await.expect("opened") }
     })
     .await;
     let mut there = 0;

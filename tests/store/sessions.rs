@@ -8,7 +8,8 @@ use crate::world::{NOON, World, at, by, new_session, pending_enrollment, pending
 
 on_every_engine! {
     a_pending_session_is_read_back_as_it_was_opened_long_after_it_ran_out,
-    the_oldest_pending_session_makes_room_for_the_twenty_first,
+    the_oldest_pending_session_makes_room_for_the_hundred_and_first,
+    whoever_opens_many_pending_sessions_crowds_out_nobody_elsewhere,
     pending_sessions_of_others_make_no_room,
     a_pending_session_takes_its_enrollment_along,
     a_verified_session_is_read_back_as_it_was_opened,
@@ -30,31 +31,54 @@ async fn a_pending_session_is_read_back_as_it_was_opened_long_after_it_ran_out(w
     let bound = PendingSession { binding: Some(Binding([7; 32])), ..pending_session(ann.id, at(-86_400)) };
     let free = pending_session(ann.id, NOON);
     for session in [bound, free] {
-        world.store.open_pending(session.clone()).await.expect("opened");
+        world.store.open_pending(session.clone(), None).await.expect("opened");
         assert_eq!(world.other.pending_session(session.digest).await.expect("read"), Some(session.clone()));
         assert_eq!(world.store.verified_session(session.digest).await.expect("read"), None, "it is no verified one");
     }
     assert_eq!(world.store.pending_session(token()).await.expect("read"), None);
 }
 
-async fn the_oldest_pending_session_makes_room_for_the_twenty_first(world: World) {
+async fn the_oldest_pending_session_makes_room_for_the_hundred_and_first(world: World) {
     let ann = world.visitor("acme", "ann").await;
     let limit = i64::try_from(PENDING_SESSIONS).expect("a small number");
     // Opened in no order of time: the one of second 0 is the oldest, and the last.
     let sessions: Vec<_> = (0..limit).rev().map(|second| pending_session(ann.id, at(second))).collect();
     for session in &sessions {
-        world.store.open_pending(session.clone()).await.expect("opened");
+        world.store.open_pending(session.clone(), None).await.expect("opened");
     }
     let newest = pending_session(ann.id, at(limit));
-    world.store.open_pending(newest.clone()).await.expect("opened");
+    world.store.open_pending(newest.clone(), None).await.expect("opened");
     for session in &sessions {
         let there = world.store.pending_session(session.digest).await.expect("read").is_some();
         assert_eq!(there, session.opened != at(0), "{:?}", session.opened);
     }
     let clock_set_back = pending_session(ann.id, at(-500));
-    world.store.open_pending(clock_set_back.clone()).await.expect("opened");
+    world.store.open_pending(clock_set_back.clone(), None).await.expect("opened");
     for session in [newest, clock_set_back] {
         assert!(world.store.pending_session(session.digest).await.expect("read").is_some());
+    }
+}
+
+async fn whoever_opens_many_pending_sessions_crowds_out_nobody_elsewhere(world: World) {
+    let ann = world.visitor("acme", "ann").await;
+    let opens = async |address: Option<&str>, second| {
+        let session = pending_session(ann.id, at(second));
+        let from = address.map(|address| address.parse().expect("an address"));
+        world.store.open_pending(session.clone(), from).await.expect("opened");
+        session.digest
+    };
+    let owners = [opens(Some("192.0.2.1"), 0).await, opens(Some("2001:db8:1::1"), 0).await, opens(None, 0).await];
+    // From one address, and from as many addresses as one has in a network.
+    for second in 1..300 {
+        opens(Some("198.51.100.7"), second).await;
+        opens(Some(&format!("2001:db8:2:{second:x}::7")), second).await;
+    }
+    // From fewer places than leave each but one.
+    for second in 300..600 {
+        opens(Some(&format!("203.0.113.{}", second % 40)), second).await;
+    }
+    for owner in owners {
+        assert!(world.store.pending_session(owner).await.expect("read").is_some());
     }
 }
 

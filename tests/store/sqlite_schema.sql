@@ -106,7 +106,7 @@ CREATE TABLE pending_sessions (
     account INTEGER NOT NULL REFERENCES accounts,
     binding BLOB,
     opened INTEGER NOT NULL
-) STRICT;
+, network TEXT) STRICT;
 CREATE INDEX pending_sessions_by_account ON pending_sessions (account, opened);
 CREATE INDEX pending_sessions_by_age ON pending_sessions (opened);
 CREATE TABLE readiness (

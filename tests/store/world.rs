@@ -77,7 +77,7 @@ impl World {
     pub(crate) async fn pending(&self, account: AccountId) -> TokenDigest {
         let session = pending_session(account, NOON);
         let digest = session.digest;
-        self.store.open_pending(session).await.expect("opened");
+        self.store.open_pending(session, None).await.expect("opened");
         digest
     }
 

@@ -31,6 +31,7 @@ mod transfer;
 mod values;
 mod worker;
 
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -154,8 +155,8 @@ impl Store for PostgresStore {
         self.ask("read an account", async move |db| accounts::by_id(db, id).await).await
     }
 
-    async fn open_pending(&self, session: PendingSession) -> Result<()> {
-        self.transact("open a pending session", async move |tx| sessions::open_pending(tx, &session).await).await
+    async fn open_pending(&self, session: PendingSession, from: Option<IpAddr>) -> Result<()> {
+        self.transact("open a pending session", async move |tx| sessions::open_pending(tx, &session, from).await).await
     }
 
     async fn pending_session(&self, digest: TokenDigest) -> Result<Option<PendingSession>> {

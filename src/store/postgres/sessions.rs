@@ -1,5 +1,7 @@
 //! Sessions: opened, renewed and ended, each end told to the change feed.
 
+use std::net::IpAddr;
+
 use tokio_postgres::Row;
 
 use super::accounts::lock;
@@ -11,23 +13,25 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::account::AccountId;
 use crate::second_factor::event::{EventKind, Occasion};
 use crate::second_factor::session::{PendingSession, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
+use crate::store::network::network;
 use crate::store::{NewSession, PENDING_SESSIONS, SessionRecord};
 
-pub(super) async fn open_pending(tx: &Connection, session: &PendingSession) -> Outcome<()> {
+pub(super) async fn open_pending(tx: &Connection, session: &PendingSession, from: Option<IpAddr>) -> Outcome<()> {
     lock(tx, session.account).await?;
-    let room = row_number(PENDING_SESSIONS.saturating_sub(1));
     tx.execute(
-        "WITH evicted AS (DELETE FROM pending_sessions WHERE id IN
-                              (SELECT id FROM pending_sessions WHERE account = $1
-                               ORDER BY opened DESC, id DESC OFFSET $2)
+        "WITH evicted AS (DELETE FROM pending_sessions WHERE id =
+                              (SELECT id FROM (SELECT id, opened, count(*) OVER (PARTITION BY network) AS crowd,
+                                                      count(*) OVER () AS everybody
+                                               FROM pending_sessions WHERE account = $1) those
+                               WHERE everybody >= $2 ORDER BY crowd DESC, opened, id LIMIT 1)
                           RETURNING digest)
          DELETE FROM pending_enrollments WHERE session IN (SELECT digest FROM evicted)",
-        &[&session.account, &room],
+        &[&session.account, &row_number(PENDING_SESSIONS)],
     )
     .await?;
     tx.execute(
-        "INSERT INTO pending_sessions (digest, account, binding, opened) VALUES ($1, $2, $3, $4)",
-        &[&session.digest, &session.account, &session.binding, &session.opened],
+        "INSERT INTO pending_sessions (digest, account, binding, opened, network) VALUES ($1, $2, $3, $4, $5)",
+        &[&session.digest, &session.account, &session.binding, &session.opened, &from.map(network)],
     )
     .await?;
     Ok(())

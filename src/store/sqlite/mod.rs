@@ -26,6 +26,7 @@ mod transfer;
 mod values;
 mod writer;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -128,8 +129,8 @@ impl Store for SqliteStore {
         self.read("read an account", move |db| accounts::by_id(db, id)).await
     }
 
-    async fn open_pending(&self, session: PendingSession) -> Result<()> {
-        self.write("open a pending session", move |tx| sessions::open_pending(tx, &session)).await
+    async fn open_pending(&self, session: PendingSession, from: Option<IpAddr>) -> Result<()> {
+        self.write("open a pending session", move |tx| sessions::open_pending(tx, &session, from)).await
     }
 
     async fn pending_session(&self, digest: TokenDigest) -> Result<Option<PendingSession>> {

@@ -1,5 +1,7 @@
 //! Sessions: opened, renewed and ended, each end told to the change feed.
 
+use std::net::IpAddr;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::job::Outcome;
@@ -9,26 +11,35 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::account::AccountId;
 use crate::second_factor::event::{EventKind, Occasion};
 use crate::second_factor::session::{PendingSession, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
+use crate::store::network::network;
 use crate::store::{NewSession, PENDING_SESSIONS, SessionRecord};
 
 use super::administration::row_number;
 
-pub(super) fn open_pending(tx: &Connection, session: &PendingSession) -> Outcome<()> {
-    let room = row_number(PENDING_SESSIONS.saturating_sub(1));
-    let evicted: Vec<TokenDigest> = tx
+pub(super) fn open_pending(tx: &Connection, session: &PendingSession, from: Option<IpAddr>) -> Outcome<()> {
+    make_room(tx, session.account)?;
+    tx.prepare_cached(
+        "INSERT INTO pending_sessions (digest, account, binding, opened, network) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![session.digest, session.account, session.binding, session.opened, from.map(network)])?;
+    Ok(())
+}
+
+fn make_room(tx: &Connection, account: AccountId) -> Outcome<()> {
+    let evicted: Option<TokenDigest> = tx
         .prepare_cached(
-            "DELETE FROM pending_sessions WHERE id IN (SELECT id FROM pending_sessions WHERE account = ?1
-                                                       ORDER BY opened DESC, id DESC LIMIT -1 OFFSET ?2)
+            "DELETE FROM pending_sessions WHERE id =
+                 (SELECT id FROM (SELECT id, opened, count(*) OVER (PARTITION BY network) AS crowd, count(*) OVER () AS everybody
+                                  FROM pending_sessions WHERE account = ?1)
+                  WHERE everybody >= ?2 ORDER BY crowd DESC, opened, id LIMIT 1)
              RETURNING digest",
         )?
-        .query_map(params![session.account, room], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    for digest in evicted {
-        enrollment::end_with(tx, digest)?;
+        .query_row(params![account, row_number(PENDING_SESSIONS)], |row| row.get(0))
+        .optional()?;
+    match evicted {
+        Some(digest) => enrollment::end_with(tx, digest),
+        None => Ok(()),
     }
-    tx.prepare_cached("INSERT INTO pending_sessions (digest, account, binding, opened) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![session.digest, session.account, session.binding, session.opened])?;
-    Ok(())
 }
 
 pub(super) fn pending(db: &Connection, digest: TokenDigest) -> Outcome<Option<PendingSession>> {

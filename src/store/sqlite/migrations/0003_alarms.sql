@@ -7,3 +7,7 @@ CREATE TABLE alarms (
     PRIMARY KEY (kind, about)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alarms_by_age ON alarms (raised);
+
+-- From which network it was opened, as far as that is known: where an account has too many, those of the network that has
+-- the most make room.
+ALTER TABLE pending_sessions ADD COLUMN network TEXT;
