@@ -84,6 +84,27 @@ fn a_backup_does_not_open_before_it_was_taken_in_and_then_has_everything_but_wha
     });
 }
 
+/// The release that made it may be the one before. Its store is not brought up to date by that.
+#[test]
+fn a_backup_of_an_earlier_release_stays_one_until_it_was_taken_in() {
+    let folder = TempDir::new().expect("a temporary directory");
+    let [store, file] = ["vestibule.db", "copy.db"].map(|name| folder.path().join(name));
+    let earlier = include_str!("../../src/store/sqlite/migrations/0001_first.sql");
+    let ann = "INSERT INTO organizations VALUES (1, 'site', 'acme', 'optional');
+               INSERT INTO accounts (id, organization, user_id, listing) VALUES (1, 1, 'ann', 'ann');
+               INSERT INTO recovery_codes VALUES (1, x'00');";
+    let marks = format!("PRAGMA user_version = 1; PRAGMA application_id = {}", i32::from_be_bytes(*b"Vest"));
+    Connection::open(&store).expect("SQLite").execute_batch(&format!("{earlier} {ann} {marks}")).expect("good SQL");
+    SqliteStore::back_up(&store, &file).expect("a backup");
+    for file in [&store, &file] {
+        let file = Connection::open(file).expect("SQLite");
+        assert_eq!(file.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)), Ok(1));
+    }
+    assert!(matches!(refusal(&file), OpenError::Backup { .. }));
+    assert_eq!(take_in(&file).expect("taken in"), Some(Ended { sessions: 0, recovery_codes: 1 }));
+    drop(SqliteStore::open(&file).expect("a store of this release"));
+}
+
 #[test]
 fn of_many_gateways_that_find_a_backup_one_takes_it_in_and_all_open_it() {
     for _ in 0..5 {
