@@ -321,7 +321,8 @@ async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::Sto
     let session = SessionToken::new(Kind::Pending, entropy::random()).digest();
     let waiting = PendingSession { digest: session, account: account.id, binding: None, opened: now };
     store.open_pending(waiting, Some(PEER)).await?;
-    let pending = PendingEnrollment { session, account: account.id, secret: Sealed(vec![0; 61]), started: now };
+    let secret = Sealed(vec![0; 61]);
+    let pending = PendingEnrollment { session, account: account.id, secret, started: now, ticket: None };
     store.start_enrollment(pending.clone()).await?;
     let token = SessionToken::new(Kind::Verified, entropy::random());
     let verified = NewSession {

@@ -21,6 +21,12 @@ pub enum EventKind {
     CodeReused,
     /// A recovery code was refused.
     RecoveryCodeRefused,
+    /// A ticket for the first authenticator was issued.
+    TicketIssued,
+    /// An authenticator was enrolled with a ticket.
+    TicketUsed,
+    /// A ticket was refused.
+    TicketRefused,
     /// Too many failed tries locked the factor.
     FactorLocked,
     /// So many failed tries within a day that somebody may be guessing.
@@ -60,6 +66,9 @@ impl EventKind {
             Self::CodeRefused => "Wrong code",
             Self::CodeReused => "Code used a second time",
             Self::RecoveryCodeRefused => "Wrong recovery code",
+            Self::TicketIssued => "Enrollment ticket issued",
+            Self::TicketUsed => "Enrollment ticket used",
+            Self::TicketRefused => "Wrong enrollment ticket",
             Self::FactorLocked => "Authenticator locked after too many wrong codes",
             Self::GuessingAtAccount => "Alarm: many wrong codes within a day",
             Self::GuessingAtOrganization => "Alarm: wrong codes at many accounts within an hour",
@@ -87,6 +96,9 @@ impl EventKind {
             Self::CodeRefused => "A wrong code was entered",
             Self::CodeReused => "A code was entered a second time",
             Self::RecoveryCodeRefused => "A wrong recovery code was entered",
+            Self::TicketIssued => "An enrollment ticket was issued for you",
+            Self::TicketUsed => "You used your enrollment ticket",
+            Self::TicketRefused => "A wrong enrollment ticket was entered",
             Self::FactorLocked => "Your authenticator was locked after too many wrong codes",
             Self::GuessingAtAccount => "Many wrong codes were entered within a day: somebody may know your password",
             Self::GuessingAtOrganization => "Wrong codes were entered at many accounts within an hour",
@@ -108,15 +120,18 @@ impl EventKind {
             Self::CodeRefused
             | Self::CodeReused
             | Self::RecoveryCodeRefused
+            | Self::TicketRefused
             | Self::FactorLocked
             | Self::GuessingAtAccount
             | Self::GuessingAtOrganization => Weight::Suspicious,
             Self::Disabled
             | Self::Reset
             | Self::RecoveryCodeUsed
+            | Self::TicketIssued
             | Self::RequirementTurnedOff
             | Self::StoreRestored => Weight::Notable,
-            Self::Enrolled
+            Self::TicketUsed
+            | Self::Enrolled
             | Self::Replaced
             | Self::Verified
             | Self::RecoveryCodesRegenerated

@@ -149,6 +149,7 @@ pub(super) async fn new_pending(
         account: account.id,
         secret: visit.gateway.keys.seal(Purpose::PendingSecret, &account.key, secret.bytes()).await?,
         started: visit.now,
+        ticket: None,
     })
 }
 

@@ -1,4 +1,4 @@
-//! What recovery codes, bindings and the audit log are digested with: keys that stay the same for as long as the store
+//! What recovery codes, tickets, bindings and the audit log are digested with: keys that stay the same for as long as the store
 //! lives, whichever key seals.
 //!
 //! A digest can't be made anew under another key without what it was made of, which nobody keeps. So these keys are kept
@@ -64,6 +64,13 @@ impl DigestKeys {
     /// Vouches that the audit log up to this place of its chain, whose link this is, was deleted by whoever may.
     pub fn cut(&self, place: i64, link: Link) -> Link {
         Link(mac(&self.0.audit, &[b"cut", &place.to_be_bytes(), &link.0]))
+    }
+
+    /// With the key of recovery codes: a fifth part makes it another digest than theirs, whatever the bytes.
+    pub(super) fn ticket_digest(&self, account: &AccountKey, ticket: &[u8]) -> [u8; 32] {
+        let AccountKey { realm, organization, user } = account;
+        let parts = [realm.as_bytes(), organization.as_bytes(), user.as_bytes(), ticket, b"enrollment ticket"];
+        mac(&self.0.recovery, &parts)
     }
 
     pub(super) fn recovery_digest(&self, account: &AccountKey, code: &[u8]) -> [u8; 32] {
@@ -138,6 +145,15 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_gateways_of_the_version_before_read() {
         assert_eq!(DIGEST_KEYS_BYTES, 64);
+    }
+
+    #[test]
+    fn a_ticket_has_another_digest_in_each_account_and_never_that_of_a_recovery_code() {
+        let keys = DigestKeys::from_bytes(&[1; DIGEST_KEYS_BYTES]);
+        let account = |user: &str| AccountKey { realm: "site".into(), organization: "acme".into(), user: user.into() };
+        let of = |user| keys.ticket_digest(&account(user), b"ticket");
+        assert_ne!(of("7"), of("8"));
+        assert_ne!(of("7"), keys.recovery_digest(&account("7"), b"ticket"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::Timestamp;
 use super::account::{Account, AccountId};
 use super::sealing::Sealed;
 use super::session::TokenDigest;
+use super::ticket::TicketDigest;
 use super::totp::Secret;
 
 /// How long a shown secret can be confirmed.
@@ -28,6 +29,8 @@ pub struct PendingEnrollment {
     pub secret: Sealed,
     /// When it was first shown.
     pub started: Timestamp,
+    /// The ticket it was started with, which must still be open when it is confirmed; `None` without one.
+    pub ticket: Option<TicketDigest>,
 }
 
 impl PendingEnrollment {

@@ -95,6 +95,12 @@ event_kinds! {
     CodeReused = "otp_replay",
     /// A recovery code was refused.
     RecoveryCodeRefused = "recovery_code_refused",
+    /// A ticket for the first authenticator was issued, in place of the one before.
+    TicketIssued = "ticket_issued",
+    /// An authenticator was enrolled with a ticket, which is used up.
+    TicketUsed = "ticket_used",
+    /// A ticket was refused.
+    TicketRefused = "ticket_refused",
     /// Too many failed tries locked the factor.
     FactorLocked = "factor_locked",
     /// So many failed tries within a day that somebody may be guessing.

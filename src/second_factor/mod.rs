@@ -16,7 +16,9 @@ pub mod policy;
 pub mod recovery;
 pub mod sealing;
 pub mod session;
+mod spelling;
 pub mod throttle;
+pub mod ticket;
 pub mod timestamp;
 pub mod totp;
 

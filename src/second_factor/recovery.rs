@@ -1,18 +1,15 @@
 //! Recovery codes: ten single-use stand-ins for a lost authenticator.
 
-use data_encoding::{Encoding, Specification};
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
 use super::digests::DigestKeys;
+use super::spelling;
 
 /// How many codes a batch has.
 pub const CODES: usize = 10;
 /// Random bytes in a code: 80 bits, 16 characters.
 pub const CODE_BYTES: usize = 10;
-
-/// Crockford's alphabet: no I, L, O or U to be mistaken for 1, 0 and V.
-const ALPHABET: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// One recovery code. Never logged, never kept: the store has its [`CodeDigest`].
 pub struct RecoveryCode(Zeroizing<[u8; CODE_BYTES]>);
@@ -30,44 +27,18 @@ impl RecoveryCode {
     /// Reads what was typed, whatever its case, spaces and dashes; O is read as 0, I and L as 1.
     /// `None` is a failed try like any other.
     pub fn parse(typed: &str) -> Option<Self> {
-        let significant: Zeroizing<Vec<u8>> =
-            Zeroizing::new(typed.bytes().filter(|b| !matches!(b, b' ' | b'-')).map(forgive).collect());
-        let mut bytes = Zeroizing::new([0; CODE_BYTES]);
-        if encoding().decode_len(significant.len()).ok()? != CODE_BYTES {
-            return None;
-        }
-        encoding().decode_mut(&significant, bytes.as_mut_slice()).ok()?;
-        Some(Self(bytes))
+        spelling::read(typed).map(Self)
     }
 
     /// The code as it is shown: four groups of four characters.
     pub fn text(&self) -> String {
-        let plain = encoding().encode(self.0.as_slice());
-        let groups: Vec<&str> = (0..plain.len()).step_by(4).map(|at| &plain[at..plain.len().min(at + 4)]).collect();
-        groups.join("-")
+        spelling::spell(self.0.as_slice())
     }
 
     /// What the store keeps: the same code gives another digest for another account, or of another store.
     pub fn digest(&self, keys: &DigestKeys, account: &AccountKey) -> CodeDigest {
         CodeDigest(keys.recovery_digest(account, self.0.as_slice()))
     }
-}
-
-fn forgive(byte: u8) -> u8 {
-    match byte.to_ascii_uppercase() {
-        b'O' => b'0',
-        b'I' | b'L' => b'1',
-        other => other,
-    }
-}
-
-fn encoding() -> &'static Encoding {
-    static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
-        let mut specification = Specification::new();
-        specification.symbols.push_str(ALPHABET);
-        specification.encoding().expect("32 distinct symbols make a base32 encoding")
-    });
-    &ENCODING
 }
 
 #[cfg(test)]

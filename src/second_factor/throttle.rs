@@ -26,22 +26,28 @@ pub enum Bucket {
     Recovery,
     /// Codes that confirm an enrollment. Delayed, never locked: whoever guesses has just been shown the secret.
     Enrollment,
+    /// Enrollment tickets. Delayed, never locked: 120 random bits can't be guessed, and a new ticket begins anew.
+    Ticket,
 }
 
 impl Bucket {
+    /// Every bucket there is.
+    pub const ALL: [Self; 4] = [Self::Code, Self::Recovery, Self::Enrollment, Self::Ticket];
+
     /// The word for it in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Code => "code",
             Self::Recovery => "recovery",
             Self::Enrollment => "enrollment",
+            Self::Ticket => "ticket",
         }
     }
 
     const fn locks(self) -> bool {
         match self {
             Self::Code => true,
-            Self::Recovery | Self::Enrollment => false,
+            Self::Recovery | Self::Enrollment | Self::Ticket => false,
         }
     }
 }
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn only_the_authenticator_locks() {
         let later = NOW.plus(LONGEST_DELAY);
-        for bucket in [Bucket::Recovery, Bucket::Enrollment] {
+        for bucket in [Bucket::Recovery, Bucket::Enrollment, Bucket::Ticket] {
             assert!(matches!(failures(400, 400).charge(bucket, later), Charge::Compare(_)));
         }
     }

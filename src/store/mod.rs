@@ -26,6 +26,7 @@ use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::{KeyMark, Sealed};
 use crate::second_factor::session::{Binding, PendingSession, SessionId, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge};
+use crate::second_factor::ticket::TicketDigest;
 use crate::second_factor::totp::Step;
 
 /// The store can't answer. Nobody passes on the strength of this.
@@ -166,6 +167,15 @@ pub struct Confirmation {
     pub recovery_codes: Vec<CodeDigest>,
     /// The session to open.
     pub session: NewSession,
+}
+
+/// A ticket to issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewTicket {
+    /// What is kept of it.
+    pub digest: TicketDigest,
+    /// When it is good no more.
+    pub expires: Timestamp,
 }
 
 /// A verified session, as its owner sees it in the profile.
@@ -367,6 +377,9 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number, with its organization.
     async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>>;
 
+    /// The account of that user of an organization.
+    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>>;
+
     /// Opens a pending session for somebody at that address, if it is known. An account has at most [`PENDING_SESSIONS`]. Of
     /// those that were opened from the same network as most others, the oldest makes room: whoever opens many crowds out
     /// nobody elsewhere. An enrollment that was started in one goes with it.
@@ -426,8 +439,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Acceptance>;
 
     /// Starts an enrollment for an account without a key, in a session of its own, pending or verified. If that
-    /// session has one that has not expired it stays, and is returned. `None`, and nothing done, if the account has a
-    /// key already or no such session (any more).
+    /// session has one that has not expired, started with the same ticket or without one as this, it stays, and is
+    /// returned. `None`, and nothing done, if the account has a key already, no such session (any more), or not the ticket
+    /// that `pending.ticket` names open. For one that is, the charge of the try is taken back.
     async fn start_enrollment(&self, pending: PendingEnrollment) -> Result<Option<PendingEnrollment>>;
 
     /// Starts an enrollment that may take the place of the account's key, in the verified session that
@@ -440,21 +454,33 @@ pub trait Store: Send + Sync + 'static {
         fresh_since: Timestamp,
     ) -> Result<Option<PendingEnrollment>>;
 
-    /// The enrollment that was started in this session and has not expired at `now`.
+    /// The enrollment that was started in this session and has not expired at `now`; nor has the ticket that it was
+    /// started with, which is still open.
     async fn pending_enrollment(&self, session: TokenDigest, now: Timestamp) -> Result<Option<PendingEnrollment>>;
 
     /// Makes a pending secret the account's key, uses up the step of the confirming code, replaces the recovery
     /// codes, ends every other session of the account, pending ones too, and opens the new one. [`Acceptance::Gone`]
     /// if the enrollment is not as it was read, has expired, or the account got a key meanwhile that it was not
-    /// started to replace.
+    /// started to replace; or if the ticket that it was started with is open no more. Whatever ticket was open for the
+    /// account is used up.
     async fn confirm_enrollment(&self, confirmation: Confirmation, occasion: Occasion) -> Result<Acceptance>;
 
     /// How many unused recovery codes the account has.
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u32>;
 
-    /// Throws away the account's key, recovery codes, pending enrollments, failed tries and every session.
+    /// Throws away the account's key, recovery codes, pending enrollments, ticket, failed tries and every session.
     /// `None`, and nothing done, if the authority's organization has no such account with a key.
     async fn reset_account(&self, by: Authority, account: AccountId, occasion: Occasion) -> Result<Option<Account>>;
+
+    /// Issues a ticket for the first key of an account, in place of the one that may be open, and forgets failed tries of
+    /// that. `None`, and nothing done, if the authority's organization has no such account, or it has a key.
+    async fn issue_ticket(
+        &self,
+        by: Authority,
+        account: AccountId,
+        ticket: NewTicket,
+        occasion: Occasion,
+    ) -> Result<Option<Account>>;
 
     /// Sets what the authority's organization asks for. `false` if it asked for that already.
     async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool>;
@@ -539,7 +565,7 @@ pub trait Store: Send + Sync + 'static {
     /// raised; if there are very many, the others are raised by the calls to come. Nobody's code waits for it.
     async fn raise_alarms(&self, occasion: Occasion) -> Result<Vec<Alarm>>;
 
-    /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, failed tries and alarms that no longer
+    /// Deletes what has run out at `now`: sessions, pending sessions and enrollments, tickets, failed tries and alarms that no longer
     /// count, changes older than [`CHANGES_KEPT`]. At most `limit` rows of each; returns how many in all.
     async fn prune(&self, expired: Expired, limit: u64) -> Result<u64>;
 

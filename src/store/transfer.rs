@@ -128,10 +128,10 @@ pub const COPIED: &[Table] = &[
     Table { name: "key_check", columns: &[("only_row", Integer), ("sealed", Bytes)], key: 1 },
 ];
 
-/// What stays behind. Sessions and what hangs on them, since one that was ended since must not come back to life; and what
-/// is about one place alone.
+/// What stays behind. Sessions and what hangs on them, and tickets, since one that was ended or used since must not come
+/// back to life; and what is about one place alone.
 pub const LEFT_BEHIND: &[&str] =
-    &["sessions", "pending_sessions", "pending_enrollments", "changes", "alarms", "readiness"];
+    &["sessions", "pending_sessions", "pending_enrollments", "tickets", "changes", "alarms", "readiness"];
 
 /// A store that nobody else can change for as long as this lives. What is written is there once it is committed, and not at
 /// all otherwise.

@@ -239,6 +239,9 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         (EventKind::RecoveryCodeUsed, Actor::Person("Alan Turing"), alan),
         (EventKind::FactorLocked, Actor::Gateway, alan),
         (EventKind::Reset, ada, alan),
+        (EventKind::TicketIssued, ada, alan),
+        (EventKind::TicketRefused, Actor::Person("Alan Turing"), alan),
+        (EventKind::TicketUsed, Actor::Person("Alan Turing"), alan),
         (EventKind::Enrolled, Actor::Person("Alan Turing"), alan),
         (EventKind::Replaced, Actor::Person("Alan Turing"), alan),
         (EventKind::RecoveryCodesRegenerated, Actor::Person("Alan Turing"), alan),
@@ -265,7 +268,7 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         sample(
             "audit-last-page",
             "Audit log: the last page",
-            page(&entries[12..], Paging { page: 12, pages: 12, total: 170 }),
+            page(&entries[15..], Paging { page: 12, pages: 12, total: 170 }),
         ),
         sample("audit-empty", "Audit log: nothing yet", page(&[], Paging::of(0, 25, 1))),
     ]

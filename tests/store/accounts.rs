@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use vestibule::second_factor::account::{AccountId, AccountKey, Factor, Requirement};
+use vestibule::second_factor::account::{Account, AccountId, AccountKey, Factor, Requirement};
 use vestibule::second_factor::sealing::Sealed;
 use vestibule::store::Sighting;
 
@@ -15,6 +15,7 @@ on_every_engine! {
     a_dashboard_that_gives_no_name_takes_none_away,
     only_a_new_organization_starts_with_the_initial_requirement,
     an_account_is_found_by_its_number,
+    a_user_is_found_in_that_organization_alone,
     organizations_are_listed_by_realm_and_name,
     the_first_key_check_stands,
     a_store_that_can_be_written_to_is_ready,
@@ -97,6 +98,18 @@ async fn an_account_is_found_by_its_number(world: World) {
     let seen = world.store.sight(sighting("acme", "7")).await.expect("sighted");
     assert_eq!(world.other.account(seen.0.id).await.expect("read"), Some(seen));
     assert_eq!(world.store.account(AccountId(4711)).await.expect("read"), None);
+}
+
+async fn a_user_is_found_in_that_organization_alone(world: World) {
+    let (ann, other) = (world.visitor("acme", "ann").await, world.visitor("globex", "ann").await);
+    let find = async |account: &Account, user: &str| {
+        world.other.account_of(account.organization, user.to_owned()).await.expect("looked up")
+    };
+    assert_eq!(find(&ann, "ann").await, Some(ann.clone()));
+    assert_eq!(find(&other, "ann").await, Some(other.clone()));
+    for nobody in ["Ann", "an", "ann ", "", "ann\0", "%"] {
+        assert_eq!(find(&ann, nobody).await, None, "{nobody:?}");
+    }
 }
 
 async fn organizations_are_listed_by_realm_and_name(world: World) {

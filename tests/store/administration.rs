@@ -161,7 +161,7 @@ async fn a_reset_throws_everything_of_the_key_away(world: World) {
     let pending = world.pending(ann.id).await;
     let replacement = pending_enrollment(ann.id, ann.session.digest, at(60));
     world.give_code(ann.id, 102, Effect::StartReplacement(replacement), at(60)).await;
-    for bucket in [Bucket::Code, Bucket::Recovery, Bucket::Enrollment] {
+    for bucket in Bucket::ALL {
         world.fail(ann.id, bucket, 21).await;
     }
     let authority = world.admin(&admin).await;
@@ -174,7 +174,7 @@ async fn a_reset_throws_everything_of_the_key_away(world: World) {
     assert!(!world.is_signed_in(&ann.session).await && !world.is_signed_in(&elsewhere).await);
     assert_eq!(world.store.pending_session(pending).await.expect("read"), None);
     assert_eq!(world.store.pending_enrollment(ann.session.digest, at(60)).await.expect("read"), None);
-    for bucket in [Bucket::Code, Bucket::Recovery, Bucket::Enrollment] {
+    for bucket in Bucket::ALL {
         let fresh = Charge::Compare(Failures { in_a_row: 1, in_window: 1, last: Some(days(1)) });
         assert_eq!(world.charge(ann.id, bucket, days(1)).await, fresh);
     }

@@ -9,8 +9,9 @@ use vestibule::second_factor::event::EventKind;
 use vestibule::second_factor::policy::Authority;
 use vestibule::second_factor::sealing::Sealed;
 use vestibule::second_factor::throttle::{Bucket, Charge};
+use vestibule::second_factor::ticket::TicketDigest;
 use vestibule::second_factor::totp::Step;
-use vestibule::store::{Acceptance, AccountQuery, AuditEntry, Effect, MatchedStep, Store};
+use vestibule::store::{Acceptance, AccountQuery, AuditEntry, Effect, MatchedStep, NewTicket, Store};
 
 use crate::audit_chain::keys;
 use crate::cluster::{Cluster, connect};
@@ -30,6 +31,9 @@ on_every_engine! {
 
 /// When the copies are made.
 const THEN: i64 = 1_000_000;
+
+/// That of somebody who has no key.
+const CARLS_TICKET: TicketDigest = TicketDigest([7; 32]);
 
 /// Places that were never used, on each engine.
 async fn new_places(folder: &TempDir) -> [Place; 2] {
@@ -54,6 +58,9 @@ async fn lived_in(world: World) -> (Place, Person) {
     world.fail(bob.id, Bucket::Code, 20).await;
     let carl = world.visitor("acme", "carl").await;
     world.pending(carl.id).await;
+    let ticket = NewTicket { digest: CARLS_TICKET, expires: at(2 * THEN) };
+    let acme = Authority::Operator(carl.organization);
+    world.store.issue_ticket(acme, carl.id, ticket, by_operator(NOON)).await.expect("answered").expect("issued");
     let dora = world.person("globex", "dora").await;
     let globex = Authority::Operator(world.organization("globex").await.id);
     world.store.reset_account(globex, dora.id, by_operator(at(7))).await.expect("answered").expect("reset");
@@ -131,6 +138,9 @@ async fn nothing_that_was_over_comes_back(world: World) {
         let world = World::at(to).await;
         assert!(!world.is_signed_in(&ann.session).await);
         assert_eq!(world.store.sessions_of(ann.id).await.expect("listed"), []);
+        // A ticket may have been used since, so none is good.
+        let carl = world.visitor("acme", "carl").await;
+        assert_eq!(world.enrollment_by(CARLS_TICKET, carl.id, at(THEN)).await, None);
         // A used recovery code stays used, others are good.
         for (code, accepted) in [(0, false), (1, true)] {
             let effect = Effect::SignIn(new_session());

@@ -7,6 +7,7 @@ use vestibule::second_factor::account::Factor;
 use vestibule::second_factor::enrollment::{ENROLLMENT_LIFETIME, PendingEnrollment};
 use vestibule::second_factor::session::VerifiedBy;
 use vestibule::second_factor::throttle::{Bucket, Charge, Failures};
+use vestibule::second_factor::ticket::TicketDigest;
 use vestibule::second_factor::totp::Step;
 use vestibule::store::{Acceptance, Confirmation, Effect, EnrolledKey, NewSession};
 
@@ -126,6 +127,7 @@ async fn only_the_enrollment_that_was_read_is_confirmed(world: World) {
         PendingEnrollment { account: other.account, ..read.clone() },
         PendingEnrollment { secret: other.secret, ..read.clone() },
         PendingEnrollment { started: other.started, ..read.clone() },
+        PendingEnrollment { ticket: Some(TicketDigest([7; 32])), ..read.clone() },
     ];
     for pending in changed {
         assert_eq!(confirm(&world, confirmation(pending, 100), at(2)).await, Acceptance::Gone);

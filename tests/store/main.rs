@@ -48,4 +48,5 @@ mod schema;
 mod sessions;
 mod sqlite_backup;
 mod sqlite_file;
+mod tickets;
 mod world;

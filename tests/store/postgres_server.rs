@@ -18,7 +18,7 @@ use vestibule::store::{Counts, Effect, Store};
 
 use crate::cluster::{Cluster, connect};
 use crate::engines::{Place, on_postgres, runtime};
-use crate::world::{World, at, by, by_operator, confirmation, pending_enrollment, session_of, sighting};
+use crate::world::{NOON, World, at, by, by_operator, confirmation, pending_enrollment, session_of, sighting};
 
 /// The server itself, past the store.
 async fn server(world: &World) -> Client {
@@ -198,7 +198,31 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
         assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
         server.batch_execute("UPDATE vestibule_schema SET oldest = 98").await.expect("set");
         let error = refused(database).await;
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_store_of_the_first_release_is_brought_up_to_date_and_that_release_goes_on() {
+    on_postgres(async |world: World| {
+        let Place::Postgres(database) = &world.place else { panic!("it is about PostgreSQL") };
+        let server = server(&world).await;
+        let ann = world.visitor("acme", "ann").await;
+        let begun = world.enrollment(ann.id).await;
+        let back = "DROP TABLE tickets; ALTER TABLE pending_enrollments DROP COLUMN ticket;
+                    UPDATE vestibule_schema SET version = 3";
+        server.batch_execute(back).await.expect("good SQL");
+        let store = PostgresStore::open(database, None).await.expect("brought up to date");
+        assert_eq!(store.pending_enrollment(begun.session, NOON).await.expect("read"), Some(begun.clone()));
+        world.ticket(&ann).await;
+        // What a gateway of that release writes.
+        let sql = "UPDATE pending_enrollments SET secret = 'new' WHERE session = $1";
+        assert_eq!(server.execute(sql, &[&begun.session.0.as_slice()]).await.expect("written"), 1);
+        let sql = "INSERT INTO pending_enrollments (session, account, secret, started, replaces)
+                   VALUES ('other', $1, 'other', $2, NULL)";
+        assert_eq!(server.execute(sql, &[&ann.id.0, &NOON.as_millis()]).await.expect("written"), 1);
+        let version = server.query_one("SELECT oldest FROM vestibule_schema", &[]).await.expect("read");
+        assert_eq!(version.get::<_, i64>(0), 1, "nobody is turned away");
     });
 }
 

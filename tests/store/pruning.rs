@@ -15,6 +15,7 @@ on_every_engine! {
     a_session_past_a_limit_goes_and_no_other,
     a_pending_session_that_ran_out_goes_with_its_enrollment,
     an_expired_enrollment_goes_and_its_session_stays,
+    a_ticket_goes_when_it_is_good_no_more,
     failed_tries_go_when_they_count_no_more,
     a_batch_is_as_small_as_it_was_asked_to_be,
     the_audit_log_and_the_accounts_stay,
@@ -68,6 +69,17 @@ async fn an_expired_enrollment_goes_and_its_session_stays(world: World) {
     assert_eq!(world.store.prune(Expired { now: end, ..nothing_but_sessions() }, 100).await.expect("pruned"), 1);
     assert_eq!(world.store.pending_enrollment(session.digest, NOON).await.expect("read"), None);
     assert!(world.store.pending_session(session.digest).await.expect("read").is_some());
+}
+
+async fn a_ticket_goes_when_it_is_good_no_more(world: World) {
+    let ann = world.visitor("acme", "ann").await;
+    let ticket = world.ticket(&ann).await;
+    let prune = async |now| world.store.prune(Expired { now, ..nothing_but_sessions() }, 100).await.expect("pruned");
+    assert_eq!(prune(at(3600).minus(MILLISECOND)).await, 0);
+    assert!(world.enrollment_by(ticket, ann.id, at(3500)).await.is_some());
+    assert_eq!(prune(at(3600)).await, 1, "the ticket alone");
+    // Also for a clock that is behind.
+    assert_eq!(world.enrollment_by(ticket, ann.id, at(3501)).await, None);
 }
 
 async fn failed_tries_go_when_they_count_no_more(world: World) {

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use vestibule::second_factor::account::{AccountId, Factor};
+use vestibule::second_factor::enrollment::PendingEnrollment;
+use vestibule::second_factor::event::EventKind;
 use vestibule::second_factor::policy::Authority;
 use vestibule::second_factor::session::PendingSession;
 use vestibule::second_factor::throttle::{Bucket, Charge};
-use vestibule::store::{Acceptance, Effect, PENDING_SESSIONS, Store};
+use vestibule::second_factor::ticket::TicketDigest;
+use vestibule::store::{Acceptance, Effect, NewTicket, PENDING_SESSIONS, Store};
 
 use crate::world::{
     NOON, World, at, by, by_operator, confirmation, new_session, pending_enrollment, pending_session, sighting,
@@ -19,6 +22,8 @@ on_every_engine! {
     of_fifty_submissions_of_one_recovery_code_one_is_accepted,
     of_two_codes_of_different_steps_the_later_always_counts,
     of_many_confirmations_one_makes_the_key,
+    of_many_enrollments_with_one_ticket_one_makes_the_key,
+    a_new_ticket_and_the_confirmation_with_the_old_one_never_both_stand,
     a_reset_revives_nothing_that_was_accepted_meanwhile,
     a_reset_revives_nothing_that_was_confirmed_meanwhile,
     parallel_tries_are_all_charged,
@@ -133,6 +138,57 @@ async fn assert_reset(world: &World, account: AccountId) {
     assert_eq!(world.store.enrolled_key(account).await.expect("read"), None);
     assert_eq!(world.store.recovery_codes_left(account).await.expect("counted"), 0);
     assert_eq!(sessions(world, account).await, 0);
+}
+
+async fn of_many_enrollments_with_one_ticket_one_makes_the_key(world: World) {
+    for round in 0..ROUNDS {
+        let ann = world.visitor("acme", &format!("ann-{round}")).await;
+        let (ticket, ann) = (world.ticket(&ann).await, ann.id);
+        let started = at_once(&world, 10, |store, _| {
+            let session = pending_session(ann, NOON);
+            let pending = pending_enrollment(ann, session.digest, NOON);
+            async move {
+                store.open_pending(session).await.expect("opened");
+                let pending = PendingEnrollment { ticket: Some(ticket), ..pending };
+                store.start_enrollment(pending).await.expect("answered").expect("the ticket is open")
+            }
+        })
+        .await;
+        let answers = at_once(&world, started.len(), |store, number| {
+            let confirmation = confirmation(started[number].clone(), 100);
+            async move { store.confirm_enrollment(confirmation, by(ann, at(1))).await.expect("answered") }
+        })
+        .await;
+        assert_eq!(accepted(&answers), 1);
+        assert_eq!(answers.iter().filter(|answer| **answer == Acceptance::Gone).count(), 9);
+        let log = world.audit_log().await;
+        let uses = log.iter().filter(|entry| entry.kind == EventKind::TicketUsed && entry.subject == Some(ann));
+        assert_eq!(uses.count(), 1);
+    }
+}
+
+async fn a_new_ticket_and_the_confirmation_with_the_old_one_never_both_stand(world: World) {
+    for round in 0..ROUNDS {
+        let ann = world.visitor("acme", &format!("ann-{round}")).await;
+        let ticket = world.ticket(&ann).await;
+        let confirmation = confirmation(world.enrollment_by(ticket, ann.id, NOON).await.expect("started"), 100);
+        let authority = Authority::Operator(ann.organization);
+        let answers = at_once(&world, 2, |store, number| {
+            let confirmation = confirmation.clone();
+            async move {
+                if number == 0 {
+                    let confirmed = store.confirm_enrollment(confirmation, by(ann.id, at(1))).await.expect("answered");
+                    matches!(confirmed, Acceptance::Accepted(_))
+                } else {
+                    let new = NewTicket { digest: TicketDigest([7; 32]), expires: at(3600) };
+                    let issued = store.issue_ticket(authority, ann.id, new, by_operator(at(1))).await;
+                    issued.expect("answered").is_some()
+                }
+            }
+        })
+        .await;
+        assert_eq!(answers.iter().filter(|stands| **stands).count(), 1, "{answers:?}");
+    }
 }
 
 async fn a_reset_revives_nothing_that_was_accepted_meanwhile(world: World) {

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vestibule::second_factor::account::Factor;
+use vestibule::second_factor::account::{AccountId, Factor};
 use vestibule::second_factor::policy::Authority;
+use vestibule::second_factor::session::TokenDigest;
 use vestibule::store::sqlite::{OpenError, SqliteClaim, SqliteStore};
 
 use crate::child::Child;
 use crate::engines::{Place, runtime, sqlite};
-use crate::world::{World, at, by_operator, sighting};
+use crate::world::{NOON, World, at, by_operator, sighting};
 
 /// A directory of its own, and the path of a store in it.
 fn place() -> (TempDir, PathBuf) {
@@ -171,7 +172,7 @@ fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
     Connection::open(&file).expect("opened").execute_batch("PRAGMA user_version = 99").expect("good SQL");
     let content = fs::read(&file).expect("readable");
     let error = refused(&file);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 3, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
     assert_names(&error, &file);
     assert!(error.to_string().contains("version 99"), "{error}");
     assert_eq!(fs::read(&file).expect("readable"), content);
@@ -189,7 +190,26 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
     assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
     header(98).expect("set");
     let error = refused(&file);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
+}
+
+#[test]
+fn a_store_of_the_first_release_is_brought_up_to_date() {
+    let (_directory, file) = place();
+    let connection = Connection::open(&file).expect("opened");
+    connection.execute_batch(include_str!("../../src/store/sqlite/migrations/0001_first.sql")).expect("good SQL");
+    let filled = "PRAGMA user_version = 1; PRAGMA application_id = 0x56657374;
+                  INSERT INTO organizations VALUES (1, 'site', 'acme', 'required');
+                  INSERT INTO accounts (id, organization, user_id, listing) VALUES (1, 1, 'ann', 'ann');
+                  INSERT INTO pending_enrollments VALUES (zeroblob(32), 1, zeroblob(9), 1800000000000, NULL);";
+    connection.execute_batch(filled).expect("good SQL");
+    runtime().block_on(async {
+        let world = World::at(Place::Sqlite(file)).await;
+        let begun = world.store.pending_enrollment(TokenDigest([0; 32]), NOON).await.expect("read").expect("there");
+        assert_eq!((begun.account, begun.ticket), (AccountId(1), None));
+        let ticket = world.ticket(&world.account(AccountId(1)).await).await;
+        assert!(world.enrollment_by(ticket, AccountId(1), NOON).await.is_some());
+    });
 }
 
 #[test]

@@ -97,7 +97,7 @@ CREATE TABLE pending_enrollments (
     secret BLOB NOT NULL,
     started INTEGER NOT NULL,
     replaces INTEGER
-) STRICT, WITHOUT ROWID;
+, ticket BLOB) STRICT, WITHOUT ROWID;
 CREATE INDEX pending_enrollments_by_account ON pending_enrollments (account);
 CREATE INDEX pending_enrollments_by_age ON pending_enrollments (started);
 CREATE TABLE pending_sessions (
@@ -134,3 +134,9 @@ CREATE INDEX sessions_by_account ON sessions (account);
 CREATE INDEX sessions_by_age ON sessions (verified_at);
 CREATE INDEX sessions_by_use ON sessions (last_seen);
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE tickets (
+    account INTEGER PRIMARY KEY REFERENCES accounts,
+    digest BLOB NOT NULL,
+    expires INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tickets_by_age ON tickets (expires);

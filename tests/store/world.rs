@@ -13,9 +13,10 @@ use vestibule::second_factor::recovery::CodeDigest;
 use vestibule::second_factor::sealing::Sealed;
 use vestibule::second_factor::session::{BindingCheck, Limits, PendingSession, TokenDigest, VerifiedSession};
 use vestibule::second_factor::throttle::{Bucket, Charge};
+use vestibule::second_factor::ticket::TicketDigest;
 use vestibule::second_factor::totp::Step;
 use vestibule::store::{
-    Acceptance, AuditEntry, AuditQuery, Confirmation, Effect, MatchedStep, NewSession, Sighting, Store,
+    Acceptance, AuditEntry, AuditQuery, Confirmation, Effect, MatchedStep, NewSession, NewTicket, Sighting, Store,
 };
 
 use crate::engines::Place;
@@ -51,6 +52,9 @@ pub(crate) struct Person {
     pub(crate) session: VerifiedSession,
     pub(crate) codes: Vec<CodeDigest>,
 }
+
+/// An enrollment that was started, or not.
+pub(crate) type Started = Option<PendingEnrollment>;
 
 impl World {
     pub(crate) async fn at(place: Place) -> Self {
@@ -92,6 +96,23 @@ impl World {
     pub(crate) async fn person(&self, organization: &str, user: &str) -> Person {
         let id = self.visitor(organization, user).await.id;
         self.enroll(id).await
+    }
+
+    /// A ticket for an account, issued by the operator at noon and good for an hour.
+    pub(crate) async fn ticket(&self, account: &Account) -> TicketDigest {
+        let ticket = NewTicket { digest: TicketDigest(bytes()), expires: at(3600) };
+        let by = Authority::Operator(account.organization);
+        let issued = self.store.issue_ticket(by, account.id, ticket, by_operator(NOON)).await.expect("answered");
+        assert_eq!(issued.expect("issued").id, account.id);
+        ticket.digest
+    }
+
+    /// An enrollment with a ticket in a new pending session, if it is started.
+    pub(crate) async fn enrollment_by(&self, ticket: TicketDigest, id: AccountId, now: Timestamp) -> Started {
+        let session = pending_session(id, now);
+        let pending = pending_enrollment(id, session.digest, now);
+        self.store.open_pending(session).await.expect("opened");
+        self.store.start_enrollment(PendingEnrollment { ticket: Some(ticket), ..pending }).await.expect("answered")
     }
 
     pub(crate) async fn enroll(&self, id: AccountId) -> Person {
@@ -218,7 +239,7 @@ pub(crate) fn pending_session(account: AccountId, opened: Timestamp) -> PendingS
 
 /// An enrollment with a secret that no other has.
 pub(crate) fn pending_enrollment(account: AccountId, session: TokenDigest, started: Timestamp) -> PendingEnrollment {
-    PendingEnrollment { session, account, secret: Sealed(bytes().to_vec()), started }
+    PendingEnrollment { session, account, secret: Sealed(bytes().to_vec()), started, ticket: None }
 }
 
 pub(crate) fn confirmation(pending: PendingEnrollment, step: i64) -> Confirmation {

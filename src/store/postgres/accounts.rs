@@ -90,6 +90,19 @@ pub(super) async fn by_id(db: &Connection, id: AccountId) -> Outcome<Option<(Acc
     db.row(&sql, &[&id]).await?.as_ref().map(read).transpose()
 }
 
+pub(super) async fn of_user(db: &Connection, organization: OrganizationId, user: &str) -> Outcome<Option<Account>> {
+    if user.contains('\0') {
+        // The server can't keep it in a text, so nobody is called that.
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts a JOIN organizations o ON o.id = a.organization
+         WHERE a.organization = $1 AND a.user_id = $2"
+    );
+    let found = db.row(&sql, &[&organization, &user]).await?;
+    Ok(found.as_ref().map(read).transpose()?.map(|(account, _)| account))
+}
+
 /// The visitor's account if there is nothing to write: it is known, and has the name and address of the sighting.
 pub(super) async fn up_to_date(db: &Connection, sighting: &Sighting) -> Outcome<Option<(Account, Organization)>> {
     Ok(by_key(db, &sighting.key).await?.filter(|(account, _)| !sighting::is_news(sighting, account)))

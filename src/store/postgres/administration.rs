@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::failure::Outcome;
 use super::tallies::{self, Turn};
 use super::values::row_number;
-use super::{accounts, attempts, audit, changes, codes, sessions};
+use super::{accounts, attempts, audit, changes, codes, sessions, tickets};
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, Requirement};
 use crate::second_factor::event::{Event, EventKind, Occasion};
@@ -36,6 +36,7 @@ pub(super) async fn reset(
     }
     codes::delete_recovery_codes(tx, account).await?;
     attempts::forget_all(tx, account).await?;
+    tickets::close(tx, account).await?;
     sessions::end_all(tx, account, occasion.at).await?;
     changes::account(tx, account, occasion.at).await?;
     tallies::count(tx, account, Turn::Left).await?;

@@ -70,7 +70,7 @@ pub(super) async fn forget(tx: &Connection, account: AccountId, bucket: Bucket) 
 }
 
 pub(super) async fn forget_all(tx: &Connection, account: AccountId) -> Outcome<()> {
-    for bucket in [Bucket::Code, Bucket::Recovery, Bucket::Enrollment] {
+    for bucket in Bucket::ALL {
         forget(tx, account, bucket).await?;
     }
     Ok(())

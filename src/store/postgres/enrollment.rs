@@ -1,10 +1,12 @@
 //! Enrollments: a secret waits in the session it was shown in, and becomes the account's key once.
 
+use tokio_postgres::Row;
+
 use super::accounts::lock;
 use super::connection::Connection;
 use super::failure::Outcome;
 use super::tallies::{self, Turn};
-use super::{attempts, audit, changes, codes, key_check, sessions};
+use super::{attempts, audit, changes, codes, key_check, sessions, tickets};
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{EventKind, Occasion};
@@ -17,6 +19,12 @@ pub(super) async fn start(tx: &Connection, pending: &PendingEnrollment) -> Outco
     let has_session = holds_pending(tx, pending).await? || codes::holds(tx, pending.session, pending.account).await?;
     if !has_session || account.key.is_some() {
         return Ok(None);
+    }
+    if !tickets::is_open(tx, pending.account, pending.ticket, pending.started).await? {
+        return Ok(None);
+    }
+    if pending.ticket.is_some() {
+        attempts::take_back(tx, pending.account, Bucket::Ticket).await?;
     }
     keep_or_put(tx, pending, None).await.map(Some)
 }
@@ -42,10 +50,9 @@ pub(super) async fn start_replacement(
 
 /// The session's enrollment for the same end if it has one that has not expired, else the new one, kept from now on.
 async fn keep_or_put(tx: &Connection, new: &PendingEnrollment, replaces: Option<KeyId>) -> Outcome<PendingEnrollment> {
+    let is_for_the_same = |there: &PendingEnrollment| there.account == new.account && there.ticket == new.ticket;
     match find(tx, new.session).await? {
-        Some((there, end)) if there.account == new.account && end == replaces && new.started < there.expires() => {
-            Ok(there)
-        }
+        Some((there, end)) if is_for_the_same(&there) && end == replaces && new.started < there.expires() => Ok(there),
         _ => {
             put(tx, new, replaces).await?;
             Ok(new.clone())
@@ -57,10 +64,12 @@ async fn keep_or_put(tx: &Connection, new: &PendingEnrollment, replaces: Option<
 pub(super) async fn put(tx: &Connection, pending: &PendingEnrollment, replaces: Option<KeyId>) -> Outcome<()> {
     key_check::admit(tx, &pending.secret).await?;
     tx.execute(
-        "INSERT INTO pending_enrollments (session, account, secret, started, replaces) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO pending_enrollments (session, account, secret, started, replaces, ticket)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (session) DO UPDATE SET account = excluded.account, secret = excluded.secret,
-                                             started = excluded.started, replaces = excluded.replaces",
-        &[&pending.session, &pending.account, &pending.secret, &pending.started, &replaces],
+                                             started = excluded.started, replaces = excluded.replaces,
+                                             ticket = excluded.ticket",
+        &[&pending.session, &pending.account, &pending.secret, &pending.started, &replaces, &pending.ticket],
     )
     .await?;
     Ok(())
@@ -71,20 +80,29 @@ pub(super) async fn unexpired(
     session: TokenDigest,
     now: Timestamp,
 ) -> Outcome<Option<PendingEnrollment>> {
-    let sql = "SELECT account, secret, started FROM pending_enrollments WHERE session = $1";
+    let sql = "SELECT account, secret, started, ticket FROM pending_enrollments WHERE session = $1";
     let Some(row) = db.row(sql, &[&session]).await? else { return Ok(None) };
-    let pending =
-        PendingEnrollment { session, account: row.try_get(0)?, secret: row.try_get(1)?, started: row.try_get(2)? };
-    Ok(Some(pending).filter(|pending| now < pending.expires()))
+    let pending = read(session, &row)?;
+    let lasts = now < pending.expires() && tickets::is_open(db, pending.account, pending.ticket, now).await?;
+    Ok(lasts.then_some(pending))
+}
+
+fn read(session: TokenDigest, row: &Row) -> Outcome<PendingEnrollment> {
+    Ok(PendingEnrollment {
+        session,
+        account: row.try_get(0)?,
+        secret: row.try_get(1)?,
+        started: row.try_get(2)?,
+        ticket: row.try_get(3)?,
+    })
 }
 
 /// The session's enrollment, and the key that it may replace. Locked, so that nobody prunes it meanwhile.
 async fn find(tx: &Connection, session: TokenDigest) -> Outcome<Option<(PendingEnrollment, Option<KeyId>)>> {
-    let sql = "SELECT account, secret, started, replaces FROM pending_enrollments WHERE session = $1 FOR UPDATE";
+    let sql =
+        "SELECT account, secret, started, ticket, replaces FROM pending_enrollments WHERE session = $1 FOR UPDATE";
     let Some(row) = tx.row(sql, &[&session]).await? else { return Ok(None) };
-    let pending =
-        PendingEnrollment { session, account: row.try_get(0)?, secret: row.try_get(1)?, started: row.try_get(2)? };
-    Ok(Some((pending, row.try_get(3)?)))
+    Ok(Some((read(session, &row)?, row.try_get(4)?)))
 }
 
 pub(super) async fn confirm(tx: &Connection, confirmation: &Confirmation, occasion: &Occasion) -> Outcome<Acceptance> {
@@ -94,6 +112,9 @@ pub(super) async fn confirm(tx: &Connection, confirmation: &Confirmation, occasi
     let Some(locked) = lock(tx, account).await? else { return Ok(Acceptance::Gone) };
     let Some((there, replaces)) = find(tx, pending.session).await? else { return Ok(Acceptance::Gone) };
     if there != *pending || at >= there.expires() || locked.key.map(|(key, _)| key) != replaces {
+        return Ok(Acceptance::Gone);
+    }
+    if !tickets::is_open(tx, account, there.ticket, at).await? {
         return Ok(Acceptance::Gone);
     }
     key_check::admit(tx, secret).await?;
@@ -106,12 +127,16 @@ pub(super) async fn confirm(tx: &Connection, confirmation: &Confirmation, occasi
     .await?;
     codes::replace_recovery_codes(tx, account, recovery_codes).await?;
     attempts::take_back(tx, account, Bucket::Enrollment).await?;
+    tickets::close(tx, account).await?;
     sessions::end_all(tx, account, at).await?;
     let session = sessions::open(tx, account, session, VerifiedBy::Totp, at).await?;
     changes::account(tx, account, at).await?;
     let kind = if replaces.is_some() { EventKind::Replaced } else { EventKind::Enrolled };
     if replaces.is_none() {
         tallies::count(tx, account, Turn::Enrolled).await?;
+    }
+    if there.ticket.is_some() {
+        audit::about(tx, account, EventKind::TicketUsed, occasion).await?;
     }
     audit::about(tx, account, kind, occasion).await?;
     Ok(Acceptance::Accepted(Some(session)))

@@ -9,10 +9,11 @@ use super::connection::Connection;
 use super::failure::{Failure, Outcome, state};
 
 /// In their order. A file that was released once never changes again.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_audit_chain.sql"),
     include_str!("migrations/0003_alarms.sql"),
+    include_str!("migrations/0004_tickets.sql"),
 ];
 
 /// The version that this program reads and writes: the number of the last file.

@@ -26,6 +26,7 @@ mod restoring;
 mod sessions;
 mod settings;
 mod tallies;
+mod tickets;
 mod tls;
 mod transfer;
 mod values;
@@ -50,8 +51,8 @@ use self::tls::Tls;
 use self::worker::{MIGRATION, Worker};
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
-    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
-    SessionRecord, Sighting, Store, StoreError,
+    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, NewTicket, Page, Place, Resealed, Result,
+    SealedSecret, SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -155,6 +156,10 @@ impl Store for PostgresStore {
         self.ask("read an account", async move |db| accounts::by_id(db, id).await).await
     }
 
+    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
+        self.ask("look up an account", async move |db| accounts::of_user(db, organization, &user).await).await
+    }
+
     async fn open_pending(&self, session: PendingSession, from: Option<IpAddr>) -> Result<()> {
         self.transact("open a pending session", async move |tx| sessions::open_pending(tx, &session, from).await).await
     }
@@ -247,6 +252,16 @@ impl Store for PostgresStore {
 
     async fn reset_account(&self, by: Authority, account: AccountId, occasion: Occasion) -> Result<Option<Account>> {
         self.transact("reset an account", async move |tx| administration::reset(tx, by, account, &occasion).await).await
+    }
+
+    async fn issue_ticket(
+        &self,
+        by: Authority,
+        account: AccountId,
+        ticket: NewTicket,
+        occasion: Occasion,
+    ) -> Result<Option<Account>> {
+        self.transact("issue a ticket", async move |tx| tickets::issue(tx, by, account, ticket, &occasion).await).await
     }
 
     async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool> {

@@ -15,6 +15,7 @@ pub(super) async fn prune(tx: &Connection, expired: Expired, limit: u64) -> Outc
     let limit = row_number(limit);
     let pruned = [
         tx.execute(ENROLLMENTS, &[&now.minus(ENROLLMENT_LIFETIME), &limit]).await?,
+        tx.execute(TICKETS, &[&now, &limit]).await?,
         counted(tx, PENDING_SESSIONS, &[&now.minus(PENDING_LIFETIME), &limit]).await?,
         counted(tx, SESSIONS, &[&expired.idle_since, &expired.verified_before, &limit, &now]).await?,
         tx.execute(FAILED_TRIES, &[&now.minus(WINDOW), &limit]).await?,
@@ -33,6 +34,10 @@ async fn counted(tx: &Connection, sql: &str, params: Params<'_>) -> Outcome<u64>
 const ENROLLMENTS: &str = "
     DELETE FROM pending_enrollments WHERE session IN
         (SELECT session FROM pending_enrollments WHERE started <= $1 ORDER BY started LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+const TICKETS: &str = "
+    DELETE FROM tickets WHERE account IN
+        (SELECT account FROM tickets WHERE expires <= $1 ORDER BY expires LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
 const PENDING_SESSIONS: &str = "
     WITH ended AS (DELETE FROM pending_sessions WHERE id IN

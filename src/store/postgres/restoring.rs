@@ -20,6 +20,7 @@ pub(super) async fn restored(tx: &Connection, occasion: &Occasion) -> Outcome<En
     };
     tx.execute("DELETE FROM pending_sessions", &[]).await?;
     tx.execute("DELETE FROM pending_enrollments", &[]).await?;
+    tx.execute("DELETE FROM tickets", &[]).await?;
     audit::of_each_organization(tx, EventKind::StoreRestored, occasion).await?;
     Ok(ended)
 }

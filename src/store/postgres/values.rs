@@ -14,6 +14,7 @@ use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::Sealed;
 use crate::second_factor::session::{Binding, SessionId, TokenDigest, VerifiedBy};
 use crate::second_factor::throttle::Bucket;
+use crate::second_factor::ticket::TicketDigest;
 use crate::second_factor::totp::Step;
 use crate::store::KeyId;
 
@@ -65,7 +66,7 @@ macro_rules! digests {
     )*};
 }
 
-digests!(TokenDigest, Binding, CodeDigest);
+digests!(TokenDigest, Binding, CodeDigest, TicketDigest);
 
 as_type!(Link as &[u8], |link| link.0.as_slice(), |bytes: &'a [u8]| Ok(Self::of_kept(bytes)));
 

@@ -48,6 +48,15 @@ pub(super) fn by_id(db: &Connection, id: AccountId) -> Outcome<Option<(Account, 
     Ok(db.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
+pub(super) fn of_user(db: &Connection, organization: OrganizationId, user: &str) -> Outcome<Option<Account>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts a JOIN organizations o ON o.id = a.organization
+         WHERE a.organization = ?1 AND a.user_id = ?2"
+    );
+    let found = db.prepare_cached(&sql)?.query_row(params![organization, user], read).optional()?;
+    Ok(found.map(|(account, _)| account))
+}
+
 /// The visitor's account if there is nothing to write: it is known, and has the name and address of the sighting.
 pub(super) fn up_to_date(db: &Connection, sighting: &Sighting) -> Outcome<Option<(Account, Organization)>> {
     Ok(by_key(db, &sighting.key)?.filter(|(account, _)| !sighting::is_news(sighting, account)))

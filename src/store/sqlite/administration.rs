@@ -3,7 +3,7 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::job::Outcome;
-use super::{accounts, attempts, audit, changes, codes, sessions};
+use super::{accounts, attempts, audit, changes, codes, sessions, tickets};
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
 use crate::second_factor::event::{Event, EventKind, Occasion};
@@ -30,6 +30,7 @@ pub(super) fn reset(
     }
     codes::delete_recovery_codes(tx, account)?;
     attempts::forget_all(tx, account)?;
+    tickets::close(tx, account)?;
     sessions::end_all(tx, account, occasion.at)?;
     changes::account(tx, account, occasion.at)?;
     audit::enter(tx, organization, Event { kind: EventKind::Reset, subject: Some(account) }, occasion)?;

@@ -65,7 +65,7 @@ pub(super) fn forget(tx: &Connection, account: AccountId, bucket: Bucket) -> Out
 }
 
 pub(super) fn forget_all(tx: &Connection, account: AccountId) -> Outcome<()> {
-    for bucket in [Bucket::Code, Bucket::Recovery, Bucket::Enrollment] {
+    for bucket in Bucket::ALL {
         forget(tx, account, bucket)?;
     }
     Ok(())

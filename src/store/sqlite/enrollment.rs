@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::job::Outcome;
-use super::{attempts, audit, changes, codes, key_check, sessions};
+use super::{attempts, audit, changes, codes, key_check, sessions, tickets};
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{EventKind, Occasion};
@@ -20,6 +20,12 @@ pub(super) fn start(tx: &Connection, pending: PendingEnrollment) -> Outcome<Opti
         .exists(params![pending.session, pending.account])?;
     if !has_session || codes::key_id(tx, pending.account)?.is_some() {
         return Ok(None);
+    }
+    if !tickets::is_open(tx, pending.account, pending.ticket, pending.started)? {
+        return Ok(None);
+    }
+    if pending.ticket.is_some() {
+        attempts::take_back(tx, pending.account, Bucket::Ticket)?;
     }
     keep_or_put(tx, pending, None).map(Some)
 }
@@ -40,10 +46,9 @@ pub(super) fn start_replacement(
 
 /// The session's enrollment for the same end if it has one that has not expired, else the new one, kept from now on.
 fn keep_or_put(tx: &Connection, new: PendingEnrollment, replaces: Option<KeyId>) -> Outcome<PendingEnrollment> {
+    let is_for_the_same = |there: &PendingEnrollment| there.account == new.account && there.ticket == new.ticket;
     match find(tx, new.session)? {
-        Some((there, end)) if there.account == new.account && end == replaces && new.started < there.expires() => {
-            Ok(there)
-        }
+        Some((there, end)) if is_for_the_same(&there) && end == replaces && new.started < there.expires() => Ok(there),
         _ => {
             put(tx, &new, replaces)?;
             Ok(new)
@@ -55,25 +60,41 @@ fn keep_or_put(tx: &Connection, new: PendingEnrollment, replaces: Option<KeyId>)
 pub(super) fn put(tx: &Connection, pending: &PendingEnrollment, replaces: Option<KeyId>) -> Outcome<()> {
     key_check::admit(tx, &pending.secret)?;
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO pending_enrollments (session, account, secret, started, replaces)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO pending_enrollments (session, account, secret, started, replaces, ticket)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![pending.session, pending.account, pending.secret, pending.started, replaces])?;
+    .execute(params![
+        pending.session,
+        pending.account,
+        pending.secret,
+        pending.started,
+        replaces,
+        pending.ticket
+    ])?;
     Ok(())
 }
 
 pub(super) fn unexpired(db: &Connection, session: TokenDigest, now: Timestamp) -> Outcome<Option<PendingEnrollment>> {
-    Ok(find(db, session)?.map(|(pending, _)| pending).filter(|pending| now < pending.expires()))
+    let Some((pending, _)) = find(db, session)? else { return Ok(None) };
+    let lasts = now < pending.expires() && tickets::is_open(db, pending.account, pending.ticket, now)?;
+    Ok(lasts.then_some(pending))
 }
 
 /// The session's enrollment, and the key that it may replace.
 fn find(db: &Connection, session: TokenDigest) -> Outcome<Option<(PendingEnrollment, Option<KeyId>)>> {
     let found = db
-        .prepare_cached("SELECT account, secret, started, replaces FROM pending_enrollments WHERE session = ?1")?
+        .prepare_cached(
+            "SELECT account, secret, started, ticket, replaces FROM pending_enrollments WHERE session = ?1",
+        )?
         .query_row([session], |row| {
-            let pending =
-                PendingEnrollment { session, account: row.get(0)?, secret: row.get(1)?, started: row.get(2)? };
-            Ok((pending, row.get(3)?))
+            let pending = PendingEnrollment {
+                session,
+                account: row.get(0)?,
+                secret: row.get(1)?,
+                started: row.get(2)?,
+                ticket: row.get(3)?,
+            };
+            Ok((pending, row.get(4)?))
         })
         .optional()?;
     Ok(found)
@@ -87,6 +108,9 @@ pub(super) fn confirm(tx: &Connection, confirmation: Confirmation, occasion: &Oc
     if there != pending || at >= there.expires() || codes::key_id(tx, account)? != replaces {
         return Ok(Acceptance::Gone);
     }
+    if !tickets::is_open(tx, account, there.ticket, at)? {
+        return Ok(Acceptance::Gone);
+    }
     key_check::admit(tx, &secret)?;
     tx.prepare_cached(
         "UPDATE accounts SET secret = ?2, enrolled_at = ?3, last_step = ?4, last_used = ?3, reset_at = NULL,
@@ -96,9 +120,13 @@ pub(super) fn confirm(tx: &Connection, confirmation: Confirmation, occasion: &Oc
     .execute(params![account, secret, at, step])?;
     codes::replace_recovery_codes(tx, account, &recovery_codes)?;
     attempts::take_back(tx, account, Bucket::Enrollment)?;
+    tickets::close(tx, account)?;
     sessions::end_all(tx, account, at)?;
     let session = sessions::open(tx, account, &session, VerifiedBy::Totp, at)?;
     changes::account(tx, account, at)?;
+    if there.ticket.is_some() {
+        audit::about(tx, account, EventKind::TicketUsed, occasion)?;
+    }
     let kind = if replaces.is_some() { EventKind::Replaced } else { EventKind::Enrolled };
     audit::about(tx, account, kind, occasion)?;
     Ok(Acceptance::Accepted(Some(session)))

@@ -22,6 +22,7 @@ mod readers;
 mod resealing;
 mod restoring;
 mod sessions;
+mod tickets;
 mod transfer;
 mod values;
 mod writer;
@@ -41,8 +42,8 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
-    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, Page, Place, Resealed, Result, SealedSecret,
-    SessionRecord, Sighting, Store, StoreError,
+    Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, NewTicket, Page, Place, Resealed, Result,
+    SealedSecret, SessionRecord, Sighting, Store, StoreError,
 };
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
@@ -129,6 +130,10 @@ impl Store for SqliteStore {
         self.read("read an account", move |db| accounts::by_id(db, id)).await
     }
 
+    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
+        self.read("look up an account", move |db| accounts::of_user(db, organization, &user)).await
+    }
+
     async fn open_pending(&self, session: PendingSession, from: Option<IpAddr>) -> Result<()> {
         self.write("open a pending session", move |tx| sessions::open_pending(tx, &session, from)).await
     }
@@ -211,6 +216,16 @@ impl Store for SqliteStore {
 
     async fn reset_account(&self, by: Authority, account: AccountId, occasion: Occasion) -> Result<Option<Account>> {
         self.write("reset an account", move |tx| administration::reset(tx, by, account, &occasion)).await
+    }
+
+    async fn issue_ticket(
+        &self,
+        by: Authority,
+        account: AccountId,
+        ticket: NewTicket,
+        occasion: Occasion,
+    ) -> Result<Option<Account>> {
+        self.write("issue a ticket", move |tx| tickets::issue(tx, by, account, ticket, &occasion)).await
     }
 
     async fn set_requirement(&self, by: Authority, requirement: Requirement, occasion: Occasion) -> Result<bool> {

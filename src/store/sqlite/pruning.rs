@@ -14,6 +14,7 @@ use crate::store::{CHANGES_KEPT, Expired};
 pub(super) fn prune(tx: &Connection, expired: Expired, limit: u64) -> Outcome<u64> {
     let limit = row_number(limit);
     let pruned = enrollments(tx, expired, limit)?
+        + tickets(tx, expired, limit)?
         + pending_sessions(tx, expired, limit)?
         + sessions(tx, expired, limit)?
         + failed_tries(tx, expired, limit)?
@@ -28,6 +29,13 @@ fn enrollments(tx: &Connection, expired: Expired, limit: i64) -> Outcome<usize> 
              (SELECT session FROM pending_enrollments WHERE started <= ?1 ORDER BY started LIMIT ?2)",
     )?;
     Ok(delete.execute(params![expired.now.minus(ENROLLMENT_LIFETIME), limit])?)
+}
+
+fn tickets(tx: &Connection, expired: Expired, limit: i64) -> Outcome<usize> {
+    let mut delete = tx.prepare_cached(
+        "DELETE FROM tickets WHERE account IN (SELECT account FROM tickets WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
+    )?;
+    Ok(delete.execute(params![expired.now, limit])?)
 }
 
 fn pending_sessions(tx: &Connection, expired: Expired, limit: i64) -> Outcome<usize> {

@@ -18,6 +18,7 @@ pub(super) fn restored(tx: &Connection, occasion: &Occasion) -> Outcome<Ended> {
     };
     tx.execute("DELETE FROM pending_sessions", [])?;
     tx.execute("DELETE FROM pending_enrollments", [])?;
+    tx.execute("DELETE FROM tickets", [])?;
     audit::of_each_organization(tx, EventKind::StoreRestored, occasion)?;
     Ok(ended)
 }

@@ -12,6 +12,7 @@ use crate::second_factor::recovery::CodeDigest;
 use crate::second_factor::sealing::Sealed;
 use crate::second_factor::session::{Binding, SessionId, TokenDigest, VerifiedBy};
 use crate::second_factor::throttle::Bucket;
+use crate::second_factor::ticket::TicketDigest;
 use crate::second_factor::totp::Step;
 use crate::store::KeyId;
 
@@ -49,7 +50,7 @@ macro_rules! digests {
     )*};
 }
 
-digests!(TokenDigest, Binding, CodeDigest);
+digests!(TokenDigest, Binding, CodeDigest, TicketDigest);
 
 impl ToSql for Link {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
