@@ -2,6 +2,7 @@
 
 mod address;
 mod duration;
+mod enrollment;
 mod finding;
 mod identity;
 mod look;
@@ -79,6 +80,7 @@ impl Check<'_> {
         }
         let issuer = totp.as_ref().map_or(default::ISSUER, |totp| totp.issuer.as_str());
         let meant: Vec<_> = sites.iter().map(|written| self.site(written, issuer)).collect();
+        self.accounts_are_guarded_alike(sites, &meant);
         if let Ok(server) = &server {
             for (written, meant) in sites.iter().zip(&meant) {
                 if let Ok(site) = meant {

@@ -10,6 +10,7 @@ pub(super) const POSTGRES_PORT: u16 = 5432;
 pub(super) const KEY_FILE: &str = "vestibule.key";
 pub(super) const IDLE: Duration = Duration::from_hours(1);
 pub(super) const LIFETIME: Duration = Duration::from_hours(12);
+pub(super) const TICKET_LIFETIME: Duration = Duration::from_hours(24);
 pub(super) const ISSUER: &str = "Vestibule";
 pub(super) const PREFIX: &str = "/_2fa";
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -126,6 +126,8 @@ pub(super) struct Site {
     pub(super) identity: Option<Section<Identity>>,
     #[serde(default)]
     pub(super) organization: Table<Organization>,
+    #[serde(default)]
+    pub(super) enrollment: Table<Enrollment>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +190,13 @@ impl Anonymous {
 pub(super) struct Organization {
     pub(super) requirement: Option<Text>,
     pub(super) locked: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Enrollment {
+    pub(super) guard: Option<Text>,
+    pub(super) ticket_lifetime: Option<Spanned<Period>>,
 }
 
 /// A table. Serde's derived code alone would also take an array, for the values of the keys in their order.
@@ -348,7 +357,7 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// Every table, by its dotted path, with the keys that it may have.
-pub fn tables() -> [(&'static str, &'static [&'static str]); 18] {
+pub fn tables() -> [(&'static str, &'static [&'static str]); 19] {
     [
         ("", keys::<File>()),
         ("server", keys::<Server>()),
@@ -368,6 +377,7 @@ pub fn tables() -> [(&'static str, &'static [&'static str]); 18] {
         ("site.identity.admin", keys::<Admin>()),
         ("site.identity.anonymous", keys::<Anonymous>()),
         ("site.organization", keys::<Organization>()),
+        ("site.enrollment", keys::<Enrollment>()),
     ]
 }
 

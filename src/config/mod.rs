@@ -30,6 +30,7 @@ pub use self::identity::{
 pub use self::outer_server::OuterServer;
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
+pub use crate::second_factor::ticket::Guard;
 use crate::store::postgres::Database;
 
 /// Everything that one configuration file says.
@@ -244,6 +245,8 @@ pub struct Site {
     pub identity: Identity,
     /// What organizations start with.
     pub organization: OrganizationPolicy,
+    /// What the first authenticator of an account takes beside the first factor. The same at all sites of a realm.
+    pub enrollment: Guard,
     /// How its pages look.
     pub look: Look,
 }

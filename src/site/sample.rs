@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    AdminRule, AnonymousEvidence, Config, Credential, Hosts, Identity, Log, LogFormat, LogLevel, Look, Operations,
-    OrganizationPolicy, Probe, Server, Site, Source, Store, StoreUrl, Totp, TrustedProxies, Upstream, UpstreamAddress,
-    UpstreamHttp, Value,
+    AdminRule, AnonymousEvidence, Config, Credential, Guard, Hosts, Identity, Log, LogFormat, LogLevel, Look,
+    Operations, OrganizationPolicy, Probe, Server, Site, Source, Store, StoreUrl, Totp, TrustedProxies, Upstream,
+    UpstreamAddress, UpstreamHttp, Value,
 };
 use crate::second_factor::account::Requirement;
 use crate::second_factor::session::Limits;
@@ -40,6 +40,7 @@ pub(crate) fn site() -> Site {
         bind: None,
         identity: identity(),
         organization: OrganizationPolicy::StartsWith(Requirement::Optional),
+        enrollment: Guard::None,
         look: Look { title: "Acme Insights".into(), logo: None, accent: None },
     }
 }

@@ -35,6 +35,7 @@ organization = "/company"
 
 [site.identity.anonymous]
 [site.organization]
+[site.enrollment]
 "#;
 
 fn read(text: &str) -> Result<Config, Problems> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use vestibule::config::{
-    AdminRule, Bind, Config, Credential, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, OuterServer,
+    AdminRule, Bind, Config, Credential, Guard, Hosts, Listen, LogFormat, LogLevel, OrganizationPolicy, OuterServer,
     PathPattern, Postgres, PostgresTls, Scalar, Site, Source, StoreUrl, UpstreamAddress, Value, parse,
 };
 use vestibule::second_factor::account::Requirement;
@@ -20,6 +20,16 @@ fn config(header: &str, lines: &str) -> Config {
 
 fn site(lines: &str) -> Site {
     Site::clone(&config("[[site]]", lines).sites[0])
+}
+
+#[test]
+fn a_ticket_is_good_for_a_day_unless_the_operator_says_otherwise() {
+    let guard = |lines| config("[site.enrollment]", lines).sites[0].enrollment;
+    let ticket = |hours| Guard::Ticket { lifetime: Duration::from_hours(hours) };
+    assert_eq!(site("").enrollment, Guard::None);
+    assert_eq!(guard("ticket_lifetime = \"1h\""), Guard::None);
+    assert_eq!(guard("guard = \"ticket\""), ticket(24));
+    assert_eq!(guard("guard = \"ticket\"\nticket_lifetime = \"30d\""), ticket(720));
 }
 
 fn identity(lines: &str) -> vestibule::config::Identity {

@@ -369,7 +369,42 @@ const BAD_VALUES: &[BadValue] = &[
         "true or false",
     ),
     ("[site.organization]", "requirement = \"on\"", "site.organization.requirement", "no requirement", "\"required\""),
+    ("[site.enrollment]", "guard = \"password\"", "site.enrollment.guard", "no guard", "\"none\", or \"ticket\""),
+    ("[site.enrollment]", "ticket_lifetime = \"0\"", "site.enrollment.ticket_lifetime", "no time at all", "\"30d\""),
+    (
+        "[site.enrollment]",
+        "ticket_lifetime = \"31d\"",
+        "site.enrollment.ticket_lifetime",
+        "too long",
+        "at most \"30d\"",
+    ),
 ];
+
+#[test]
+fn sites_with_the_same_accounts_guard_them_alike() {
+    let first = SMALL.replace("[[site]]\n", "[[site]]\nrealm = \"acme\"\n");
+    let second = &first[first.find("[[site]]").expect("a site")..];
+    let second = second.replace("insights", "reports");
+    let both = |guard: &str, other: &str| read(&format!("{first}{guard}\n{second}{other}\n"));
+    let ticket = "guard = \"ticket\"";
+    both(ticket, "guard = \"ticket\"\nticket_lifetime = \"24h\"").expect("the same");
+    both("", "guard = \"none\"\nticket_lifetime = \"1h\"").expect("none is none");
+    let rows = [
+        (ticket, "", "guard = \"ticket\" and ticket_lifetime = \"1d\", as there"),
+        (ticket, "guard = \"none\"", "guard = \"ticket\" and"),
+        (ticket, "guard = \"ticket\"\nticket_lifetime = \"1h\"", "ticket_lifetime = \"1d\", as there"),
+        ("", ticket, "or \"ticket\" there too"),
+    ];
+    for (guard, other, right) in rows {
+        let problems = both(guard, other).expect_err("one is guarded otherwise");
+        let [problem] = &problems.iter().collect::<Vec<_>>()[..] else { panic!("{problems}") };
+        assert_eq!(problem.key, "site.enrollment.guard");
+        assert!(problem.message.contains("\"insights\" has the same accounts (realm \"acme\")"), "{problems}");
+        assert!(problems.to_string().contains(right), "{problems}");
+    }
+    let apart = second.replace("\"acme\"", "\"other\"");
+    read(&format!("{first}{ticket}\n{apart}")).expect("other accounts");
+}
 
 #[test]
 fn two_sites_share_neither_name_nor_host() {

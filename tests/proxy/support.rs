@@ -320,6 +320,7 @@ fn site(upstream: Upstream) -> Site {
         credentials: vec![config::Credential::Cookie],
         by_session: Vec::new(),
         bind: None,
+        enrollment: config::Guard::None,
         identity: config::Identity {
             source: config::Source::Probe(config::Probe {
                 url: "/me".into(),

@@ -60,6 +60,7 @@ impl Check<'_> {
         let strip =
             strip.map(|strip| with_what_the_source_needs(strip, identity.as_ref().ok(), credentials.as_deref()));
         let organization = self.organization(&site.organization);
+        let enrollment = self.enrollment(&site.enrollment);
         let look = self.look(site, issuer);
         let name = name?;
         let meant = Site {
@@ -80,6 +81,7 @@ impl Check<'_> {
             bind: bind?,
             identity: identity?,
             organization: organization?,
+            enrollment: enrollment?,
             look: look?,
         };
         self.login_is_open(site, &meant)?;
