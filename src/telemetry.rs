@@ -124,11 +124,11 @@ outcomes! {
     Refused = "refused",
     /// One of the gateway's own pages.
     OwnPage = "own_page",
-    /// A code was accepted.
+    /// A code or a ticket was accepted.
     CodeAccepted = "code_accepted",
-    /// A code was refused.
+    /// A code or a ticket was refused.
     CodeRefused = "code_refused",
-    /// A code came too soon after failed ones.
+    /// A code or a ticket came too soon after failed ones.
     CodeTooSoon = "code_too_soon",
 }
 

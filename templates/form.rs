@@ -17,6 +17,8 @@ pub(crate) enum Asked {
     FirstCode,
     /// A code for a change or an administrator's action.
     ActionCode,
+    /// A ticket, before a key is shown.
+    Ticket,
 }
 
 impl Asked {
@@ -24,7 +26,7 @@ impl Asked {
     const fn is_sent_when_complete(self) -> bool {
         match self {
             Self::Code | Self::FirstCode => true,
-            Self::RecoveryCode | Self::ActionCode => false,
+            Self::RecoveryCode | Self::ActionCode | Self::Ticket => false,
         }
     }
 }
@@ -69,6 +71,19 @@ pub(crate) fn recovery_code_field(refusal: Option<Refusal>) -> Markup {
     }
 }
 
+/// A field `ticket`, with its label.
+pub(crate) fn ticket_field(refusal: Option<Refusal>) -> Markup {
+    html! {
+        div.field {
+            label for="ticket" { "Ticket" }
+            input.recovery-input #ticket name="ticket" type="text" autocomplete="off" maxlength="64"
+                required autocapitalize="characters" spellcheck="false"
+                aria-describedby=(described_by("ticket", refusal)) aria-invalid=[is_invalid(refusal)] autofocus;
+            p.hint #ticket-hint { "24 letters and digits. Capital or small letters, with or without dashes." }
+        }
+    }
+}
+
 /// The refusal comes before the hint: it is what somebody wants to hear first.
 fn described_by(id: &str, refusal: Option<Refusal>) -> String {
     if refusal.is_some() { format!("{id}-error {id}-hint") } else { format!("{id}-hint") }
@@ -84,7 +99,7 @@ pub(crate) fn refusal_alert(id: &str, asked: Asked, refusal: Option<Refusal>) ->
     let id = format!("{id}-error");
     match refusal {
         Refusal::NotAccepted { .. } => alert(&id, not_accepted_title(asked), &advice(asked, refusal)),
-        Refusal::TooSoon { seconds } => too_soon(&id, seconds),
+        Refusal::TooSoon { seconds } => too_soon(&id, asked, seconds),
         Refusal::Expired => alert(&id, expired_title(asked), &html! { p { (expired_text(asked)) } }),
         Refusal::SentFromElsewhere => alert(
             &id,
@@ -98,6 +113,7 @@ const fn not_accepted_title(asked: Asked) -> &'static str {
     match asked {
         Asked::Code | Asked::FirstCode | Asked::ActionCode => "That code was not accepted",
         Asked::RecoveryCode => "That recovery code was not accepted",
+        Asked::Ticket => "That ticket was not accepted",
     }
 }
 
@@ -129,6 +145,11 @@ fn advice(asked: Asked, refusal: Refusal) -> Markup {
                     li { "Each code works only once, and new codes replace all older ones." }
                     li { "No codes left? Ask an administrator of your organization for a reset." }
                 }
+                Asked::Ticket => {
+                    li { "Compare it with what you were given, character by character." }
+                    li { "It works only once, for you alone and for a limited time. A new ticket replaces all older ones." }
+                    li { "No luck? Ask your administrator for a new one." }
+                }
             }
         }
     }
@@ -136,7 +157,7 @@ fn advice(asked: Asked, refusal: Refusal) -> Markup {
 
 const fn expired_title(asked: Asked) -> &'static str {
     match asked {
-        Asked::Code | Asked::RecoveryCode | Asked::ActionCode => "That took a little too long",
+        Asked::Code | Asked::RecoveryCode | Asked::ActionCode | Asked::Ticket => "That took a little too long",
         Asked::FirstCode => "This is a new key",
     }
 }
@@ -150,6 +171,10 @@ const fn expired_text(asked: Asked) -> &'static str {
             "For your safety this page is good for 10 minutes. Please enter the recovery code again."
         }
         Asked::ActionCode => "Nothing was changed. Please enter the code that your app shows now.",
+        Asked::Ticket => {
+            "The key that you were shown can't be confirmed any more; delete its entry from your app. A ticket that is \
+             still good shows you another."
+        }
         Asked::FirstCode => {
             "The one you were shown before was good for 10 minutes and has expired. Delete its entry from your app, \
              and add this one."
@@ -158,9 +183,10 @@ const fn expired_text(asked: Asked) -> &'static str {
 }
 
 /// The wait, and a clock that the script lets run down.
-fn too_soon(id: &str, seconds: u64) -> Markup {
+fn too_soon(id: &str, asked: Asked, seconds: u64) -> Markup {
+    let what = if asked == Asked::Ticket { "ticket" } else { "code" };
     let wait = html! {
-        p { "Please wait " (span(seconds)) ", then try again. The last code was not looked at." }
+        p { "Please wait " (span(seconds)) ", then try again. The last " (what) " was not looked at." }
         p.timer role="timer" aria-live="off" data-countdown=(seconds) hidden {}
         p.timer-end role="status" data-countdown-end {}
     };

@@ -12,11 +12,13 @@
 //! |---|---|---|
 //! | the challenge | [`Challenge`] | [`challenge()`] |
 //! | enrollment | [`Enrollment`] | [`enrollment()`] |
+//! | the ticket that enrollment may take | [`EnrollmentTicket`] | [`enrollment_ticket()`] |
 //! | new recovery codes | [`RecoveryCodes`] | [`recovery_codes()`] |
 //! | use a recovery code | [`Recovery`] | [`recovery()`] |
 //! | my profile | [`Profile`] | [`profile()`] |
 //! | the organization's settings | [`Settings`] | [`settings()`] |
-//! | accounts with 2-factor authentication, and reset | [`Security`] | [`security()`] |
+//! | accounts with 2-factor authentication, reset, and tickets | [`Security`] | [`security()`] |
+//! | a new ticket | [`IssuedTicket`] | [`issued_ticket()`] |
 //! | the audit log | [`Audit`] | [`audit()`] |
 //! | *Limited access* | [`LimitedAccess`] | [`limited_access()`] |
 //! | logged out | [`SignedOut`] | [`signed_out()`] |
@@ -29,11 +31,13 @@ mod assets;
 mod audit;
 mod challenge;
 mod enrollment;
+mod enrollment_ticket;
 mod event;
 mod failure;
 mod form;
 mod frame;
 mod icon;
+mod issued_ticket;
 mod limited_access;
 mod moment;
 mod notice;
@@ -48,15 +52,18 @@ mod sections;
 mod security;
 mod settings;
 mod signed_out;
+mod ticket_office;
 
 pub use accent::Accent;
 pub use assets::{Asset, assets};
 pub use audit::{Actor, Audit, AuditEntry, audit};
 pub use challenge::{Challenge, challenge};
 pub use enrollment::{Enrollment, EnrollmentReason, Qr, enrollment};
+pub use enrollment_ticket::{EnrollmentTicket, enrollment_ticket};
 pub use event::EventKind;
 pub use failure::{Failure, FailureKind, failure};
 pub use frame::{Frame, Navigation, Person};
+pub use issued_ticket::{IssuedTicket, TicketAfter, issued_ticket};
 pub use limited_access::{Limitation, LimitedAccess, limited_access};
 pub use maud::Markup;
 pub use moment::Moment;
@@ -71,3 +78,4 @@ pub use refusal::{CodeDemand, Refusal};
 pub use security::{KeyState, ResetAction, ResetDialog, Security, SecurityNotice, SecurityRow, security};
 pub use settings::{Authority, Requirement, Settings, SettingsNotice, settings};
 pub use signed_out::{SignedOut, signed_out};
+pub use ticket_office::{TicketOffice, TicketRefusal};

@@ -1,4 +1,4 @@
-//! Settings > Security > 2-factor authentication: who has it, and the reset.
+//! Settings > Security > 2-factor authentication: who has it, the reset, and tickets for those who have it not.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,8 @@ use crate::icon::{Icon, icon};
 use crate::notice::{alert, snackbar};
 use crate::outside::{query_value, shown};
 use crate::sections::{Section, beside, breadcrumb};
-use crate::{CodeDemand, Frame, Moment, Paging, Refusal};
+use crate::ticket_office::ticket_office;
+use crate::{CodeDemand, Frame, Moment, Paging, Refusal, TicketOffice};
 
 /// The accounts with 2-factor authentication: `GET {prefix}/settings/security`.
 ///
@@ -25,6 +26,8 @@ pub struct Security<'a> {
     pub rows: &'a [SecurityRow<'a>],
     /// Which page it is.
     pub paging: Paging,
+    /// The form that issues tickets; `None` where enrollment takes none.
+    pub tickets: Option<TicketOffice<'a>>,
     /// The question whether to reset one of them.
     pub dialog: Option<ResetDialog<'a>>,
     /// What became of the last request.
@@ -103,8 +106,9 @@ pub enum SecurityNotice<'a> {
 /// The accounts with 2-factor authentication. The dialog posts `account`, `q`, `page` and perhaps `code` to
 /// `settings/security/reset`.
 pub fn security(view: &Security<'_>) -> Markup {
-    let failed =
-        view.dialog.is_some_and(|dialog| dialog.refusal.is_some()) || view.notice == Some(SecurityNotice::OwnAccount);
+    let failed = view.dialog.is_some_and(|dialog| dialog.refusal.is_some())
+        || view.tickets.is_some_and(|tickets| tickets.refusal.is_some())
+        || view.notice == Some(SecurityNotice::OwnAccount);
     let title = if failed { "Error: 2-factor authentication" } else { "2-factor authentication" };
     let page = html! {
         (outcome(view))
@@ -114,6 +118,7 @@ pub fn security(view: &Security<'_>) -> Markup {
         (search(view))
         (list(view))
         (view.paging.links(|page| address(view, page)))
+        @if let Some(tickets) = &view.tickets { (ticket_office(view.frame, tickets)) }
     };
     let layout = if view.dialog.is_some() { Layout::Covered } else { Layout::Full };
     let body = html! {
@@ -248,8 +253,17 @@ fn reset_dialog(view: &Security<'_>, dialog: &ResetDialog<'_>) -> Markup {
                 div #dialog-text {
                     @if let Some(email) = dialog.email { p.quiet { bdi { (shown(email)) } } }
                     p {
-                        "Their key and recovery codes stop working and they are logged out everywhere. At the next login they "
-                        "set it up again with their password alone, so make sure that it was really they who asked."
+                        "Their key and recovery codes stop working and they are logged out everywhere. "
+                        @match view.tickets {
+                            None => {
+                                "At the next login they set it up again with their password alone, so make sure that it was "
+                                "really they who asked."
+                            }
+                            Some(_) => {
+                                "At the next login they set it up again with a ticket. You are shown it next: make sure that "
+                                "it is really they whom you give it to."
+                            }
+                        }
                     }
                 }
                 (refusal_alert("code", Asked::ActionCode, dialog.refusal))

@@ -1,12 +1,14 @@
-//! `vestibule accounts`: who has a second factor, and the reset of a lost key.
+//! `vestibule accounts`: who has a second factor, the reset of a lost key, and tickets for those who have none.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::ticket::TicketOffice;
 use super::{Common, Failed, occasion, output};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Factor, OrganizationId};
 use crate::second_factor::policy::Authority;
@@ -23,6 +25,8 @@ pub(super) enum Accounts {
     Show(Which),
     /// Throw an account's key away: its user enrolls a new one at the next login
     Reset(Which),
+    /// Issue a ticket, where enrollment takes one: for an account without an authenticator, in place of its last ticket
+    Ticket(Which),
 }
 
 #[derive(Debug, Args)]
@@ -64,11 +68,12 @@ impl Within {
 
 impl Accounts {
     pub(super) async fn run(self, common: &Common) -> Result<ExitCode, Failed> {
-        let (_, store) = common.open().await?;
+        let (config, store) = common.open().await?;
         match self {
             Self::List(list) => list.run(common, store.as_ref()).await,
             Self::Show(which) => show(common, store.as_ref(), &which).await,
-            Self::Reset(which) => reset(common, store.as_ref(), &which).await,
+            Self::Reset(which) => reset(common, &config, store.as_ref(), &which).await,
+            Self::Ticket(which) => ticket(common, &config, store.as_ref(), &which).await,
         }
     }
 }
@@ -155,20 +160,53 @@ async fn show(common: &Common, store: &dyn Store, which: &Which) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-async fn reset(common: &Common, store: &dyn Store, which: &Which) -> Result<ExitCode, Failed> {
+async fn reset(common: &Common, config: &Config, store: &dyn Store, which: &Which) -> Result<ExitCode, Failed> {
     let account = find(store, which).await?.account;
+    // Before anything is done: without the key file there would be no ticket.
+    let tickets = TicketOffice::of(config, store, &account).await?;
     let authority = Authority::Operator(account.organization);
     let done = store.reset_account(authority, account.id, occasion(Clock::system().now())).await?;
     let name = account.display_name();
-    if done.is_none() {
-        return Err(format!("{name} has no key to throw away").into());
-    }
+    let Some(account) = done else { return Err(format!("{name} has no key to throw away").into()) };
+    let ticket = match tickets {
+        Some(tickets) => tickets.issue(store, &account).await?,
+        None => None,
+    };
     if common.json {
-        output::json(&json!({ "account": account.id.0, "reset": true }));
+        let mut document =
+            Map::from_iter([("account".to_owned(), account.id.0.into()), ("reset".to_owned(), true.into())]);
+        ticket.inspect(|ticket| ticket.add_to(&mut document));
+        output::json(&document.into());
     } else {
         output::line(&format!(
             "{name}: the key, the recovery codes and every session are gone; a new authenticator is enrolled at the next login"
         ));
+        ticket.inspect(|ticket| ticket.tell(name));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ticket(common: &Common, config: &Config, store: &dyn Store, which: &Which) -> Result<ExitCode, Failed> {
+    let account = find(store, which).await?.account;
+    let (name, realm) = (account.display_name(), &account.key.realm);
+    let Some(tickets) = TicketOffice::of(config, store, &account).await? else {
+        return Err(format!(
+            "{name} needs no ticket: no site of the realm {realm:?} has guard = \"ticket\" in [site.enrollment]"
+        )
+        .into());
+    };
+    let Some(ticket) = tickets.issue(store, &account).await? else {
+        return Err(format!(
+            "{name} needs no ticket, having an authenticator: `vestibule accounts reset` throws it away and issues one"
+        )
+        .into());
+    };
+    if common.json {
+        let mut document = Map::from_iter([("account".to_owned(), account.id.0.into())]);
+        ticket.add_to(&mut document);
+        output::json(&document.into());
+    } else {
+        ticket.tell(name);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod output;
 mod render;
 mod serve;
 mod store;
+mod ticket;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,7 +56,7 @@ enum Command {
     /// Print the configuration of a server in front that asks Vestibule about each request
     #[command(subcommand)]
     Render(render::Render),
-    /// Accounts: who has a second factor, and the reset of a lost key
+    /// Accounts: who has a second factor, the reset of a lost key, and tickets to enroll with
     #[command(subcommand)]
     Accounts(accounts::Accounts),
     /// Organizations: whether they require a second factor

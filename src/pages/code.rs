@@ -9,11 +9,13 @@ use crate::body::Body;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::second_factor::Timestamp;
+use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind};
 use crate::second_factor::recovery::{CODES, CodeDigest, RecoveryCode};
 use crate::second_factor::sealing::{Purpose, Sealed};
 use crate::second_factor::session::{Kind, SessionToken, TokenDigest, VerifiedSession};
 use crate::second_factor::throttle::{Bucket, Charge, Failures};
+use crate::second_factor::ticket::Ticket;
 use crate::second_factor::totp::{Code, Secret, Step};
 use crate::store::{Acceptance, Effect, MatchedStep, NewSession};
 use crate::telemetry::Outcome;
@@ -105,6 +107,28 @@ pub(super) async fn try_confirmation(
         Some(step) => Ok(Ok(step)),
         None => refused(visit, visitor, EventKind::CodeRefused, failures).await.map(Err),
     }
+}
+
+/// Tries a ticket: with a good one the enrollment is started.
+pub(super) async fn try_ticket(
+    visit: &Visit<'_>,
+    visitor: &Visitor,
+    typed: &str,
+    pending: PendingEnrollment,
+) -> Result<Tried, Failure> {
+    let (store, account) = (&visit.gateway.store, &visitor.known.account);
+    let failures = match store.charge_attempt(account.id, Bucket::Ticket, visit.now).await? {
+        Charge::Compare(failures) | Charge::Locked(failures) => failures,
+        Charge::TooSoon { retry_at } => return Ok(too_soon(visit, retry_at)),
+    };
+    if let Some(ticket) = Ticket::parse(typed) {
+        let ticket = Some(ticket.digest(visit.gateway.keys.digests(), &account.key));
+        if store.start_enrollment(PendingEnrollment { ticket, ..pending }).await?.is_some() {
+            visit.gateway.metrics.count(Outcome::CodeAccepted);
+            return Ok(Tried::Accepted(None));
+        }
+    }
+    refused(visit, visitor, EventKind::TicketRefused, failures).await
 }
 
 /// The secret that was sealed for this visitor's account.

@@ -1,4 +1,4 @@
-//! Enrollment: a new key on the screen, and the code that confirms it.
+//! Enrollment: a new key on the screen, and the code that confirms it. Before that, where they are wanted, a ticket.
 
 use http::{Response, StatusCode};
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -8,7 +8,7 @@ use super::code::{Reply, Tried, Waiting, new_recovery_codes, new_session, open_s
 use super::form::Form;
 use super::stop::with_next;
 use super::view::{form_page, frame, moment};
-use super::{Handled, visitor};
+use super::{Handled, ticket, visitor};
 use crate::body::Body;
 use crate::entropy;
 use crate::failure::Failure;
@@ -20,6 +20,7 @@ use crate::second_factor::event::EventKind;
 use crate::second_factor::policy::Decision;
 use crate::second_factor::sealing::Purpose;
 use crate::second_factor::session::{Binding, TokenDigest};
+use crate::second_factor::ticket::Guard;
 use crate::second_factor::totp::Secret;
 use crate::session_cookie;
 use crate::store::{Acceptance, Confirmation, StoreError};
@@ -34,33 +35,54 @@ struct Ceremony {
     pending: PendingEnrollment,
 }
 
+/// How far somebody is who comes to enroll.
+enum Stage {
+    /// There is a key to show.
+    Key(Ceremony),
+    /// Not before they have given a ticket.
+    Ticket,
+    /// They have a key, and did not ask on the profile page for another.
+    Enrolled,
+}
+
 /// Shows the visitor's new key: the same one on every reload, until it expires.
 pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     let next = visit.next();
     let visitor = visitor(visit, Freshness::Cached).await?;
     match begin(visit, &visitor).await? {
-        Some(ceremony) => page(visit, &visitor, &ceremony, &next, None).await,
-        None => Ok(elsewhere(visit, &visitor, &next)),
+        Stage::Key(ceremony) => page(visit, &visitor, &ceremony, &next, None).await,
+        Stage::Ticket => ticket::ask(visit, &visitor, &next, None).await,
+        Stage::Enrolled => Ok(elsewhere(visit, &visitor, &next)),
     }
 }
 
-/// Takes the code that confirms the key.
+/// Takes the code that confirms the key, or the ticket that comes before.
 pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     let next = visit.safe_next(form.one("next"));
     let visitor = visitor(visit, Freshness::Cached).await?;
     let Some(ceremony) = underway(visit, &visitor).await? else {
         return match begin(visit, &visitor).await? {
-            Some(ceremony) => page(visit, &visitor, &ceremony, &next, Some(&Reply::EXPIRED)).await,
-            None => Ok(elsewhere(visit, &visitor, &next)),
+            Stage::Key(ceremony) => page(visit, &visitor, &ceremony, &next, Some(&Reply::EXPIRED)).await,
+            Stage::Ticket if form.has("code") => ticket::ask(visit, &visitor, &next, Some(&Reply::EXPIRED)).await,
+            Stage::Ticket => ticket::take(visit, &visitor, form, &next).await,
+            Stage::Enrolled => Ok(elsewhere(visit, &visitor, &next)),
         };
     };
-    let secret = open_secret(visit, &visitor, Purpose::PendingSecret, &ceremony.pending.secret).await?;
-    let refused = async |reply: Reply| page(visit, &visitor, &ceremony, &next, Some(&reply)).await;
-    match try_confirmation(visit, &visitor, form.typed("code"), &secret).await? {
+    if form.has("ticket") {
+        // Sent twice: the first one was taken.
+        return Ok(respond::see_other(&with_next(&visit.own("enroll"), &next)));
+    }
+    confirm(visit, &visitor, form, &ceremony, &next).await
+}
+
+async fn confirm(visit: &Visit<'_>, visitor: &Visitor, form: &Form, ceremony: &Ceremony, next: &str) -> Handled {
+    let secret = open_secret(visit, visitor, Purpose::PendingSecret, &ceremony.pending.secret).await?;
+    let refused = async |reply: Reply| page(visit, visitor, ceremony, next, Some(&reply)).await;
+    match try_confirmation(visit, visitor, form.typed("code"), &secret).await? {
         Ok(step) => {
             let waiting = Waiting { digest: ceremony.session, binding: ceremony.binding };
-            let (token, session) = new_session(visit, &visitor, &waiting);
-            let (shown, kept) = new_recovery_codes(visit, &visitor);
+            let (token, session) = new_session(visit, visitor, &waiting);
+            let (shown, kept) = new_recovery_codes(visit, visitor);
             let key = &visitor.known.account.key;
             let confirmation = Confirmation {
                 pending: ceremony.pending.clone(),
@@ -72,13 +94,16 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
             let occasion = visit.occasion(visitor.actor());
             match visit.gateway.store.confirm_enrollment(confirmation, occasion).await? {
                 Acceptance::Accepted(_) => {
-                    visit.done(event(&visitor), &visitor.known.account).await?;
-                    let mut response = codes_page(visit, &visitor, &shown, after(&visitor), &next);
+                    if ceremony.pending.ticket.is_some() {
+                        visit.tell(EventKind::TicketUsed, &visitor.known.account);
+                    }
+                    visit.done(event(visitor), &visitor.known.account).await?;
+                    let mut response = codes_page(visit, visitor, &shown, after(visitor), next);
                     respond::set_cookie(&mut response, Some(session_cookie::set(&token, visit.client.scheme)));
                     Ok(response)
                 }
                 Acceptance::AlreadyUsed | Acceptance::Gone => {
-                    Ok(respond::see_other(&with_next(&visit.own("enroll"), &next)))
+                    Ok(respond::see_other(&with_next(&visit.own("enroll"), next)))
                 }
             }
         }
@@ -115,24 +140,29 @@ fn after(visitor: &Visitor) -> CodesAfter {
     }
 }
 
-/// The enrollment of this visitor's session, started if they may enroll and have none. `None` if they may not: they
-/// have a key, and did not ask on the profile page for another.
-async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>, Failure> {
+/// The enrollment of this visitor's session, started if they may enroll without more ado and have none.
+async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Stage, Failure> {
     if let Some(ceremony) = underway(visit, visitor).await? {
-        return Ok(Some(ceremony));
+        return Ok(Stage::Key(ceremony));
     }
     match visitor.known.account.factor {
-        Factor::Enrolled { .. } => return Ok(None),
+        Factor::Enrolled { .. } => return Ok(Stage::Enrolled),
         Factor::NotEnrolled | Factor::Reset { .. } => {}
+    }
+    match visit.dashboard.site.enrollment {
+        Guard::None => {}
+        Guard::Ticket { .. } => return Ok(Stage::Ticket),
     }
     let waiting = visit.wait(visitor).await?;
     let new = new_pending(visit, visitor, waiting.session.digest).await?;
     let started = visit.gateway.store.start_enrollment(new).await?;
-    Ok(started.map(|pending| Ceremony {
-        session: waiting.session.digest,
-        binding: waiting.session.binding,
-        cookie: waiting.cookie,
-        pending,
+    Ok(started.map_or(Stage::Enrolled, |pending| {
+        Stage::Key(Ceremony {
+            session: waiting.session.digest,
+            binding: waiting.session.binding,
+            cookie: waiting.cookie,
+            pending,
+        })
     }))
 }
 
@@ -153,7 +183,7 @@ pub(super) async fn new_pending(
     })
 }
 
-/// The enrollment that this visitor's own session has under way.
+/// The enrollment that this visitor's own session has under way, with what that takes at this site.
 async fn underway(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremony>, StoreError> {
     let (session, binding) = match &visitor.session {
         Some(session) => (session.digest, session.binding),
@@ -163,7 +193,8 @@ async fn underway(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremon
         },
     };
     let pending = visit.gateway.store.pending_enrollment(session, visit.now).await?;
-    let theirs = pending.filter(|pending| pending.account == visitor.known.account.id);
+    let (account, guard) = (&visitor.known.account, visit.dashboard.site.enrollment);
+    let theirs = pending.filter(|pending| pending.account == account.id && guard.admits(account.factor, pending));
     Ok(theirs.map(|pending| Ceremony { session, binding, cookie: None, pending }))
 }
 
@@ -202,7 +233,8 @@ async fn page(visit: &Visit<'_>, visitor: &Visitor, ceremony: &Ceremony, next: &
     Ok(response)
 }
 
-fn reason(visitor: &Visitor) -> EnrollmentReason {
+/// Why somebody is here.
+pub(super) fn reason(visitor: &Visitor) -> EnrollmentReason {
     match (visitor.known.account.factor, visitor.requirement) {
         (Factor::Reset { at }, _) => EnrollmentReason::Reset { at: moment(at) },
         (Factor::Enrolled { .. }, _) => EnrollmentReason::Replacement,

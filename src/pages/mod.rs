@@ -16,6 +16,8 @@ mod recovery;
 mod security;
 mod settings;
 mod status;
+mod ticket;
+mod ticket_office;
 mod view;
 
 use http::{Method, Response};
@@ -70,7 +72,7 @@ async fn show(visit: &Visit<'_>, page: &str) -> Handled {
     }
 }
 
-const FORMS: [&str; 11] = [
+const FORMS: [&str; 12] = [
     "verify",
     "enroll",
     "recover",
@@ -82,6 +84,7 @@ const FORMS: [&str; 11] = [
     "profile/sessions/end",
     "settings/requirement",
     "settings/security/reset",
+    "settings/security/ticket",
 ];
 
 fn is_form(page: &str) -> bool {
@@ -108,6 +111,7 @@ async fn take(visit: &mut Visit<'_>, page: &str, body: Incoming) -> Handled {
         "profile/sessions/end" => profile::end_session(visit, &form).await,
         "settings/requirement" => settings::take(visit, &form).await,
         "settings/security/reset" => security::reset(visit, &form).await,
+        "settings/security/ticket" => ticket_office::issue(visit, &form).await,
         _ => Err(Failure::NotFound.into()),
     }
 }

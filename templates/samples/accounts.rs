@@ -2,10 +2,10 @@
 
 use super::{DAY, Frames, HOUR, NOW, Sample, ago, sample};
 use crate::{
-    Activity, Actor, Audit, AuditEntry, Authority, CodeDemand, EnrolledFactor, EventKind, KeyState, OwnFactor,
-    OwnSession, Paging, Profile, ProfileForm, ProfileNotice, Refusal, Replacing, Requirement, ResetAction, ResetDialog,
-    Security, SecurityNotice, SecurityRow, SessionPlace, Settings, SettingsNotice, Switch, VerifiedWith, audit,
-    profile, security, settings,
+    Activity, Actor, Audit, AuditEntry, Authority, CodeDemand, EnrolledFactor, EventKind, IssuedTicket, KeyState,
+    OwnFactor, OwnSession, Paging, Profile, ProfileForm, ProfileNotice, Refusal, Replacing, Requirement, ResetAction,
+    ResetDialog, Security, SecurityNotice, SecurityRow, SessionPlace, Settings, SettingsNotice, Switch, TicketAfter,
+    TicketOffice, TicketRefusal, VerifiedWith, audit, issued_ticket, profile, security, settings,
 };
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0";
@@ -18,6 +18,7 @@ pub(super) fn samples(frames: &Frames<'_>) -> Vec<Sample> {
     all.extend(all_settings(frames));
     all.extend(security_lists(frames));
     all.extend(resets(frames));
+    all.extend(tickets(frames));
     all.extend(audits(frames));
     all
 }
@@ -177,6 +178,7 @@ const fn list<'a>(frames: &'a Frames<'_>) -> Security<'a> {
         search: "",
         rows: &PEOPLE,
         paging: Paging { page: 1, pages: 1, total: 6 },
+        tickets: None,
         dialog: None,
         notice: None,
     }
@@ -226,6 +228,36 @@ fn resets(frames: &Frames<'_>) -> Vec<Sample> {
         sample("reset-refused", "Reset: code refused", page(needed, Some(NOT_ACCEPTED))),
         sample("reset-too-soon", "Reset: too many tries", page(needed, Some(Refusal::TooSoon { seconds: 40 }))),
         sample("reset-expired", "Reset: expired", page(needed, Some(Refusal::Expired))),
+    ]
+}
+
+fn tickets(frames: &Frames<'_>) -> Vec<Sample> {
+    let (name, email) = ("Alan Turing", Some("alan@acme.example"));
+    let office = TicketOffice { user: "", code: CodeDemand::Fresh, refusal: None };
+    let page = |tickets| security(&Security { tickets: Some(tickets), ..list(frames) });
+    let refused = |refusal| TicketOffice { user: "Alan Turing", refusal: Some(refusal), ..office };
+    let code = TicketOffice { code: CodeDemand::Needed, ..office };
+    let code_refused = TicketOffice { code: CodeDemand::Needed, ..refused(TicketRefusal::Code(NOT_ACCEPTED)) };
+    let dialog = Some(ResetDialog { account: 2, name, email, code: CodeDemand::Needed, refusal: None });
+    let issued = |after| {
+        let (frame, ticket, back) = (&frames.admin, "7K2M-9QXA-4TDF-W8ZC-B3NH-5VJE", "/_2fa/settings/security");
+        let expires = ago(-DAY);
+        issued_ticket(&IssuedTicket { frame, ticket, name, email, user: "1912", expires, after, back })
+    };
+    vec![
+        sample("tickets", "Tickets: the form", page(office)),
+        sample("tickets-code", "Tickets: asks for a code", page(code)),
+        sample("tickets-nobody", "Tickets: nobody of that name", page(refused(TicketRefusal::Nobody))),
+        sample("tickets-several", "Tickets: several of that name", page(refused(TicketRefusal::Several))),
+        sample("tickets-enrolled", "Tickets: needs none", page(refused(TicketRefusal::Enrolled { name }))),
+        sample("tickets-code-refused", "Tickets: code refused", page(code_refused)),
+        sample(
+            "reset-ticket",
+            "Reset: confirm, a ticket follows",
+            security(&Security { tickets: Some(code), dialog, ..list(frames) }),
+        ),
+        sample("issued-ticket", "A new ticket", issued(TicketAfter::Request)),
+        sample("issued-ticket-reset", "A new ticket: after a reset", issued(TicketAfter::Reset)),
     ]
 }
 

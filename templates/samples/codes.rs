@@ -2,8 +2,8 @@
 
 use super::{DAY, Frames, NOW, Sample, ago, sample};
 use crate::{
-    Challenge, CodesAfter, Enrollment, EnrollmentReason, Qr, Recovery, RecoveryCodes, Refusal, challenge, enrollment,
-    recovery, recovery_codes,
+    Challenge, CodesAfter, Enrollment, EnrollmentReason, EnrollmentTicket, Qr, Recovery, RecoveryCodes, Refusal,
+    challenge, enrollment, enrollment_ticket, recovery, recovery_codes,
 };
 
 const NEXT: &str = "/reports/42?period=q3&view=table";
@@ -12,6 +12,7 @@ const NOT_ACCEPTED: Option<Refusal> = Some(Refusal::NotAccepted { server_time: N
 pub(super) fn samples(frames: &Frames<'_>) -> Vec<Sample> {
     let mut all = challenges(frames);
     all.extend(recoveries(frames));
+    all.extend(tickets(frames));
     all.extend(enrollments(frames));
     all.extend(new_codes(frames));
     all
@@ -36,6 +37,23 @@ fn recoveries(frames: &Frames<'_>) -> Vec<Sample> {
         sample("recovery-too-soon", "Recovery code: too many tries", page(Some(Refusal::TooSoon { seconds: 5 }))),
         sample("recovery-expired", "Recovery code: session expired", page(Some(Refusal::Expired))),
         sample("recovery-elsewhere", "Recovery code: sent from elsewhere", page(Some(Refusal::SentFromElsewhere))),
+    ]
+}
+
+fn tickets(frames: &Frames<'_>) -> Vec<Sample> {
+    let page = |reason, refusal| {
+        let frame = if reason == EnrollmentReason::OwnWish { &frames.member } else { &frames.pending };
+        enrollment_ticket(&EnrollmentTicket { frame, next: NEXT, reason, refusal })
+    };
+    let required = EnrollmentReason::RequiredByOrganization;
+    let too_soon = Some(Refusal::TooSoon { seconds: 20 });
+    vec![
+        sample("ticket-required", "Ticket: required", page(required, None)),
+        sample("ticket-reset", "Ticket: after a reset", page(EnrollmentReason::Reset { at: ago(2 * DAY) }, None)),
+        sample("ticket-own-wish", "Ticket: own wish", page(EnrollmentReason::OwnWish, None)),
+        sample("ticket-refused", "Ticket: not accepted", page(required, NOT_ACCEPTED)),
+        sample("ticket-too-soon", "Ticket: too many tries", page(required, too_soon)),
+        sample("ticket-expired", "Ticket: key expired", page(required, Some(Refusal::Expired))),
     ]
 }
 

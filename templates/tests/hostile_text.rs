@@ -3,10 +3,12 @@
 use scraper::{Html, Selector};
 use vestibule_templates::{
     Activity, Actor, Audit, AuditEntry, Challenge, CodeDemand, CodesAfter, EnrolledFactor, Enrollment,
-    EnrollmentReason, EventKind, Failure, FailureKind, Frame, KeyState, Limitation, LimitedAccess, Markup, Moment,
-    Navigation, OwnFactor, OwnSession, Paging, Person, Profile, Qr, Recovery, RecoveryCodes, Replacing, ResetAction,
-    ResetDialog, Security, SecurityNotice, SecurityRow, SessionPlace, Settings, SignedOut, Switch, VerifiedWith, audit,
-    challenge, enrollment, failure, limited_access, profile, recovery, recovery_codes, security, settings, signed_out,
+    EnrollmentReason, EnrollmentTicket, EventKind, Failure, FailureKind, Frame, IssuedTicket, KeyState, Limitation,
+    LimitedAccess, Markup, Moment, Navigation, OwnFactor, OwnSession, Paging, Person, Profile, Qr, Recovery,
+    RecoveryCodes, Replacing, ResetAction, ResetDialog, Security, SecurityNotice, SecurityRow, SessionPlace, Settings,
+    SignedOut, Switch, TicketAfter, TicketOffice, TicketRefusal, VerifiedWith, audit, challenge, enrollment,
+    enrollment_ticket, failure, issued_ticket, limited_access, profile, recovery, recovery_codes, security, settings,
+    signed_out,
 };
 
 const AT: Moment = Moment::from_unix(1_795_515_151);
@@ -50,6 +52,7 @@ fn code_pages(frame: &Frame<'_>, text: &str) -> Vec<Markup> {
     vec![
         challenge(&Challenge { frame, next, refusal: None }),
         recovery(&Recovery { frame, next, refusal: None }),
+        enrollment_ticket(&EnrollmentTicket { frame, next, reason: EnrollmentReason::OwnWish, refusal: None }),
         enrollment(&Enrollment {
             frame,
             next,
@@ -98,8 +101,20 @@ fn account_pages(frame: &Frame<'_>, text: &str) -> Vec<Markup> {
         address: Some(text),
         request: Some(text),
     };
+    let refusal = Some(TicketRefusal::Enrolled { name: text });
+    let tickets = TicketOffice { user: text, code: CodeDemand::Needed, refusal };
     vec![
         own_page(frame, text),
+        issued_ticket(&IssuedTicket {
+            frame,
+            ticket: "7K2M-9QXA-4TDF-W8ZC-B3NH-5VJE",
+            name: text,
+            email: Some(text),
+            user: text,
+            expires: AT,
+            after: TicketAfter::Reset,
+            back: text,
+        }),
         settings(&Settings {
             frame,
             organization: text,
@@ -116,6 +131,7 @@ fn account_pages(frame: &Frame<'_>, text: &str) -> Vec<Markup> {
             search: text,
             rows: &[row],
             paging,
+            tickets: Some(tickets),
             dialog: Some(dialog),
             notice: Some(SecurityNotice::Reset { name: text }),
         }),
