@@ -38,7 +38,7 @@ struct Ceremony {
 /// How far somebody is who comes to enroll.
 enum Stage {
     /// There is a key to show.
-    Key(Ceremony),
+    Key(Box<Ceremony>),
     /// Not before they have given a ticket.
     Ticket,
     /// They have a key, and did not ask on the profile page for another.
@@ -143,7 +143,7 @@ fn after(visitor: &Visitor) -> CodesAfter {
 /// The enrollment of this visitor's session, started if they may enroll without more ado and have none.
 async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Stage, Failure> {
     if let Some(ceremony) = underway(visit, visitor).await? {
-        return Ok(Stage::Key(ceremony));
+        return Ok(Stage::Key(Box::new(ceremony)));
     }
     match visitor.known.account.factor {
         Factor::Enrolled { .. } => return Ok(Stage::Enrolled),
@@ -157,12 +157,12 @@ async fn begin(visit: &Visit<'_>, visitor: &Visitor) -> Result<Stage, Failure> {
     let new = new_pending(visit, visitor, waiting.session.digest).await?;
     let started = visit.gateway.store.start_enrollment(new).await?;
     Ok(started.map_or(Stage::Enrolled, |pending| {
-        Stage::Key(Ceremony {
+        Stage::Key(Box::new(Ceremony {
             session: waiting.session.digest,
             binding: waiting.session.binding,
             cookie: waiting.cookie,
             pending,
-        })
+        }))
     }))
 }
 

@@ -12,8 +12,8 @@ use super::spelling;
 
 /// Random bytes in a ticket: 120 bits, 24 characters.
 ///
-/// With 112 bits or more it is no short code that could be guessed: those ten minutes that section 4.1.2.1 gives a binding
-/// code do not apply, and a ticket may live for as long as it takes to reach its owner.
+/// The ten minutes that section 4.1.2.1 gives a code are for one that is short enough to be guessed. With 112 bits or more
+/// there is nothing to guess, so a ticket may live for as long as it takes to reach its owner. `SECURITY.md` declares it.
 pub const TICKET_BYTES: usize = 15;
 
 /// A ticket, on its way to whoever hands it over. Never logged, never kept: the store has its [`TicketDigest`].

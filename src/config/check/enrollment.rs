@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use toml::Spanned;
+
 use super::duration;
 use super::finding::{Check, Checked};
 use crate::config::file::{self, Section};
@@ -35,7 +37,7 @@ impl Check<'_> {
             }
             let enrollment = &written.get_ref().enrollment;
             let at = enrollment.guard.as_ref().map(file::Text::span);
-            let at = at.or_else(|| enrollment.ticket_lifetime.as_ref().map(|written| written.span()));
+            let at = at.or_else(|| enrollment.ticket_lifetime.as_ref().map(Spanned::span));
             let what =
                 format!("the site {first:?} has the same accounts (realm {:?}), and guards them otherwise", site.realm);
             let right = match guard {
