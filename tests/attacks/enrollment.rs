@@ -1,8 +1,12 @@
-//! Changing what is enrolled without the code that takes, and what is left after a reset.
+//! Enrolling with a password alone, changing what is enrolled without the code that takes, and what is left after a reset.
+
+use data_encoding::{BASE32_NOPAD, BASE64, HEXLOWER};
 
 use crate::house::House;
 use crate::origin::find;
-use crate::support::{Sight, optional, required};
+use crate::support::http::{Answer, Request};
+use crate::support::visitor::Visitor;
+use crate::support::{Sight, at_once, optional, required};
 
 const FORMS: [&str; 3] = ["/_2fa/profile/disable", "/_2fa/profile/replace", "/_2fa/profile/recovery-codes"];
 
@@ -12,6 +16,159 @@ fn enrolled(house: &House) -> String {
     let kept =
         |line: &&str| ["accounts.", "recovery_codes.", "pending_enrollments."].iter().any(|t| line.starts_with(t));
     dump.lines().filter(kept).collect::<Vec<_>>().join("\n")
+}
+
+/// What shows a key.
+const OF_A_KEY: [&str; 3] = ["otpauth:", "id=\"secret\"", "class=\"qr\""];
+
+/// A ticket of the operator's, for somebody who was here once.
+fn ticket(house: &House, login: &str) -> String {
+    let issued = house.installation.json(&["accounts", "ticket", &format!("id-{login}")]);
+    issued["ticket"].as_str().expect("a ticket").to_owned()
+}
+
+/// Somebody who is asked for a ticket.
+async fn at_the_door(house: &House, login: &str, number: u32) -> Visitor {
+    let mut visitor = house.visitor(login, number);
+    visitor.opens("/_2fa/enroll").await.shows(Sight::TicketNeeded);
+    visitor
+}
+
+/// ENR-01: whoever has the password of an account that has no authenticator, or has one no more, gets no key by any method,
+/// address, field or order of forms; and nothing of the dashboard.
+#[tokio::test]
+async fn a_password_alone_gets_no_key() {
+    let house = House::open(required().guarded()).await;
+    let thief = at_the_door(&house, "bob", 1).await;
+    let carols = {
+        at_the_door(&house, "carol", 1).await;
+        ticket(&house, "carol")
+    };
+    let shows_no_key = |answer: &Answer, what: &str| {
+        let text = answer.text();
+        assert!(OF_A_KEY.iter().all(|part| !text.contains(part)), "{what}: {text}");
+    };
+    for target in ["/_2fa/enroll", "/_2fa/enroll?ticket=1&code=1", "/_2fa/profile", "/_2fa/profile/replace", "/reports"]
+    {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
+            let request = thief.navigation(target);
+            let request = Request { method, ..request };
+            shows_no_key(&house.gives_nothing_for(request).await, &format!("{method} {target}"));
+        }
+    }
+    let half = &carols[..14];
+    let wrong = ["", "0", "000000", "0000-0000-0000-0000-0000-0000", half, &carols, "' OR 1=1 --", "%00", "null"];
+    for form in ["/_2fa/enroll", "/_2fa/profile/enable", "/_2fa/profile/replace", "/_2fa/verify", "/_2fa/recover"] {
+        for ticket in wrong {
+            house.forgets_failures();
+            let fields = [("ticket", ticket), ("code", ticket), ("next", "/reports")];
+            for fields in [&fields[..1], &fields[1..], &fields[..], &[fields[0], fields[0]], &[]] {
+                let request = thief.form_request(form, fields);
+                shows_no_key(&house.gives_nothing_for(request).await, &format!("{form} {fields:?}"));
+            }
+        }
+    }
+    assert_eq!(house.number("SELECT count(*) FROM pending_enrollments"), 0);
+    assert_eq!(house.number("SELECT count(*) FROM tickets"), 1, "carol's is as good as before");
+    assert_eq!(house.origin.targets(), [""; 0]);
+}
+
+/// ENR-01: a ticket is good for its account alone, once and in time; after a reset another is needed.
+#[tokio::test]
+async fn a_ticket_is_good_once_for_one_account_and_in_time() {
+    let house = House::open(optional().guarded()).await;
+    let (mut bob, mut carol) = (at_the_door(&house, "bob", 1).await, at_the_door(&house, "carol", 1).await);
+    let bobs = ticket(&house, "bob");
+    // By another user, of the same organization.
+    carol.gives_ticket(&bobs).await.shows(Sight::TicketRefused);
+    assert_eq!((house.failures("carol", "ticket"), house.failures("bob", "ticket")), (1, 0));
+    // Also where that one has a ticket, too.
+    let carols = ticket(&house, "carol");
+    carol.gives_ticket(&bobs).await.shows(Sight::TicketRefused);
+    bob.gives_ticket(&carols).await.shows(Sight::TicketRefused);
+    // After expiry.
+    let account = house.account("carol");
+    house.changes(&format!("UPDATE tickets SET expires = 1 WHERE account = {account}"));
+    carol.gives_ticket(&carols).await.shows(Sight::TicketRefused);
+    // Twice.
+    bob.gives_ticket(&bobs).await.shows(Sight::Enrollment);
+    bob.enrolls().await;
+    house.forgets_codes();
+    let code = bob.authenticator().code(0);
+    bob.opens("/_2fa/profile").await;
+    bob.submits("/_2fa/profile/disable", &[("code", &code)]).await.shows(Sight::Profile);
+    bob.opens("/_2fa/enroll").await.shows(Sight::TicketNeeded);
+    bob.gives_ticket(&bobs).await.shows(Sight::TicketRefused);
+    // And after a reset, which shows one that is good.
+    let second = ticket(&house, "bob");
+    bob.gives_ticket(&second).await.shows(Sight::Enrollment);
+    bob.enrolls().await;
+    let reset = house.installation.json(&["accounts", "reset", "id-bob"]);
+    let third = reset["ticket"].as_str().expect("a ticket").to_owned();
+    until_asked_for_a_ticket(&mut bob).await;
+    for old in [&bobs, &second] {
+        bob.gives_ticket(old).await.shows(Sight::TicketRefused);
+    }
+    bob.gives_ticket(&third).await.shows(Sight::Enrollment);
+}
+
+async fn until_asked_for_a_ticket(visitor: &mut Visitor) {
+    let asked = async || visitor.opens("/_2fa/enroll").await.words().contains("Ask your administrator for a ticket");
+    crate::support::until("a ticket is asked for", asked).await;
+}
+
+/// ENR-01, ENR-03: two browsers with the same ticket, at the same moment: one makes the key, the other is sent away.
+#[tokio::test]
+async fn of_two_enrollments_with_one_ticket_one_makes_the_key() {
+    let house = House::open(required().guarded()).await;
+    let mut browsers = Vec::new();
+    for number in 0..6 {
+        browsers.push(at_the_door(&house, "bob", number).await);
+    }
+    let ticket = ticket(&house, "bob");
+    let mut forms = Vec::new();
+    for browser in &mut browsers {
+        browser.gives_ticket(&ticket).await.shows(Sight::Enrollment);
+        browser.scans();
+        forms.push(house.form(browser, "/_2fa/enroll", &[("code", &browser.authenticator().code(0))]));
+    }
+    let answers = at_once(forms.iter().map(|form| house.hears(form))).await;
+    let made = answers.iter().filter(|answer| find(answer, b"Save your recovery codes").is_some()).count();
+    assert_eq!(made, 1);
+    assert_eq!(house.number("SELECT count(*) FROM tickets"), 0);
+    assert_eq!(house.number("SELECT count(*) FROM recovery_codes"), 10);
+    assert_eq!(house.number("SELECT count(*) FROM audit WHERE kind = 'ticket_used'"), 1);
+}
+
+/// ENR-01: what is kept of a ticket is no ticket, and nothing of it is written anywhere else.
+#[tokio::test]
+async fn what_is_kept_of_a_ticket_is_no_ticket() {
+    let house = House::open(required().guarded()).await;
+    let mut thief = at_the_door(&house, "bob", 1).await;
+    let ticket = ticket(&house, "bob");
+    let characters = ticket.replace('-', "");
+    assert_eq!(characters.len(), 24, "24 letters of 32 are 120 bits");
+    let digest: Vec<u8> =
+        house.store().query_row("SELECT digest FROM tickets", [], |row| row.get(0)).expect("a digest");
+    for text in [
+        HEXLOWER.encode(&digest),
+        BASE32_NOPAD.encode(&digest),
+        BASE64.encode(&digest),
+        BASE32_NOPAD.encode(&digest[..15]),
+        BASE32_NOPAD.encode(&digest[17..]),
+        HEXLOWER.encode(&digest)[..24].to_owned(),
+    ] {
+        house.forgets_failures();
+        thief.gives_ticket(&text).await.shows(Sight::TicketRefused);
+    }
+    thief.gives_ticket(&ticket).await.shows(Sight::Enrollment);
+    let stored = ["vestibule.db", "vestibule.db-wal"]
+        .map(|name| std::fs::read(house.installation.file(name)).unwrap_or_default());
+    for text in [&ticket, &characters] {
+        assert!(find(&stored.concat(), text.as_bytes()).is_none(), "in the store");
+        assert!(!house.running.log().contains(text), "in the log");
+        assert!(house.origin.requests().iter().all(|taken| find(&taken.head, text.as_bytes()).is_none()));
+    }
 }
 
 /// ENR-02: a session, however young, changes nothing without a code that was not used, and a pending one with none.
@@ -81,9 +238,18 @@ async fn a_reset_leaves_nothing() {
     let mut pending = house.challenged(&bob, 2).await;
     let wrong = bob.authenticator().wrong_code();
     pending.gives(&wrong).await.shows(Sight::CodeRefused);
-    let tables =
-        ["recovery_codes", "sessions", "pending_sessions", "pending_enrollments", "failed_tries", "failures_in_a_row"];
+    let tables = [
+        "recovery_codes",
+        "sessions",
+        "pending_sessions",
+        "pending_enrollments",
+        "failed_tries",
+        "failures_in_a_row",
+        "tickets",
+    ];
     let account = house.account("bob");
+    // As a gateway of a release leaves it that enrolls and knows of no tickets.
+    house.changes(&format!("INSERT INTO tickets VALUES ({account}, randomblob(32), 9000000000000)"));
     let count = |table: &str| house.number(&format!("SELECT count(*) FROM {table} WHERE account = {account}"));
     assert!(tables.iter().all(|table| count(table) > 0), "there is something to end");
 

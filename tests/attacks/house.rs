@@ -110,6 +110,7 @@ impl House {
             "failed_tries",
             "failures_in_a_row",
             "pending_enrollments",
+            "tickets",
             "sessions",
             "audit",
         ];

@@ -41,6 +41,8 @@ mod store;
 #[expect(dead_code, reason = "some stories are told at the gateway itself alone")]
 #[path = "../journeys/support/mod.rs"]
 mod support;
+#[path = "../journeys/tickets.rs"]
+mod tickets;
 #[path = "../journeys/upstream.rs"]
 mod upstream;
 

@@ -82,11 +82,55 @@ async fn what_the_configuration_fixes_no_command_changes() {
 }
 
 #[tokio::test]
+async fn the_operator_issues_the_first_administrators_ticket() {
+    let installation = Installation::new(&required().guarded()).await;
+    let gateway = installation.serve().await;
+    let mut alice = installation.visitor(&gateway, "alice");
+    alice.logs_in().await;
+    alice.opens("/_2fa/settings").await.shows(Sight::TicketNeeded);
+    alice.page().says("Whoever operates this site can give you one");
+    let issued = installation.json(&["accounts", "ticket", "alice@acme.example"]);
+    let ticket = issued["ticket"].as_str().expect("a ticket").to_owned();
+    assert!(issued["account"].is_number() && issued["expires"].is_string(), "{issued:#}");
+    let log = &installation.json(&["audit"])[0];
+    assert_eq!((&log["event"], &log["actor"]), (&json!("ticket_issued"), &json!("operator")), "{log:#}");
+    // Another key seals by now, and the ticket is as good as before.
+    installation.json(&["key", "rotate"]);
+    installation.json(&["key", "rotate"]);
+    alice.gives_ticket(&ticket).await.shows(Sight::Enrollment);
+    alice.enrolls().await;
+    alice.opens("/_2fa/settings").await.shows(Sight::Settings);
+    installation.run(&["accounts", "ticket", "id-alice"]).is_refused(&["having an authenticator", "accounts reset"]);
+    let events = installation.json(&["audit"]);
+    assert!(!events.to_string().contains(&ticket), "{events:#}");
+    let people = installation.run(&["accounts", "reset", "id-alice"]).printed;
+    assert!(people.contains("ticket for Alice Ames: ") && people.contains("good once, until 20"), "{people}");
+    let people = installation.run(&["accounts", "ticket", "id-alice"]).printed;
+    assert!(people.starts_with("ticket for Alice Ames: "), "{people}");
+}
+
+#[tokio::test]
+async fn where_enrollment_takes_no_ticket_the_operator_issues_none() {
+    let installation = Installation::new(&required()).await;
+    let gateway = installation.serve().await;
+    let mut bob = installation.visitor(&gateway, "bob");
+    bob.logs_in().await;
+    bob.enrolls().await;
+    installation.run(&["accounts", "ticket", "id-bob"]).is_refused(&["needs no ticket", "[site.enrollment]"]);
+    let reset = installation.json(&["accounts", "reset", "id-bob"]);
+    assert_eq!(reset.as_object().map(serde_json::Map::len), Some(2), "{reset:#}");
+    installation.run(&["accounts", "ticket", "id-bob"]).is_refused(&["\"insights\"", "[site.enrollment]"]);
+    let log = installation.json(&["audit"]);
+    assert!(!log.to_string().contains("ticket"), "{log:#}");
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_refused() {
     let installation = Installation::new(&optional()).await;
     for (arguments, words) in [
         (&["accounts", "show", "nobody"][..], ["nobody", "vestibule accounts list"]),
         (&["accounts", "reset", "7"], ["7", "vestibule accounts list"]),
+        (&["accounts", "ticket", "nobody"], ["nobody", "vestibule accounts list"]),
         (&["organizations", "require", "nothing"], ["nothing", "vestibule organizations list"]),
         (&["audit", "--organization", "nothing"], ["nothing", "vestibule organizations list"]),
     ] {

@@ -20,6 +20,7 @@ mod sessions;
 mod settings;
 mod sites;
 mod support;
+mod tickets;
 mod tokens;
 mod trusted_proxies;
 mod upstream;

@@ -11,7 +11,7 @@ const PYTHON = path.join(TARGET, "tests", "django", "bin", "python");
 /** Django's admin with users of two organizations, and a view that says who is logged in. */
 export const twoOrganizations = {
   start: (folder) => new Program(PYTHON, ["-B", path.join(ROOT, "tests/dashboards/django/site.py"), folder]),
-  configuration: ({ address, folder, requirement }) => `
+  configuration: ({ address, folder, requirement, guard }) => `
 [server]
 listen = ["127.0.0.1:0"]
 
@@ -46,6 +46,9 @@ admin = { pointer = "/role", any = ["admin"] }
 
 [site.organization]
 requirement = "${requirement}"
+
+[site.enrollment]
+guard = "${guard}"
 `,
 };
 

@@ -10,9 +10,10 @@ import { chromium } from "playwright-core";
 
 import { twoOrganizations } from "./dashboards.js";
 import { TARGET } from "./places.js";
-import { Program } from "./programs.js";
+import { Program, run } from "./programs.js";
 import { Visitor } from "./visitor.js";
 
+const VESTIBULE = path.join(TARGET, "debug", "vestibule");
 const REPORTS = path.join(TARGET, "tests", "browser");
 
 /** A headless Chromium, closed when the tests of the file are over. */
@@ -38,11 +39,11 @@ export async function openDashboard(kind = twoOrganizations) {
   const [, address] = await program.prints(/(http:\/\/127\.0\.0\.1:\d+)/);
 
   /** A test with a gateway of its own. On failure, what can be seen of it is kept in a folder below `target/tests`. */
-  return function journey(name, { requirement = "required", scripts = true }, story) {
+  return function journey(name, { requirement = "required", guard = "none", scripts = true }, story) {
     test(name, async () => {
       const site = new Site(browser, scripts);
       try {
-        await site.open((folder) => kind.configuration({ address, folder, requirement }));
+        await site.open((folder) => kind.configuration({ address, folder, requirement, guard }));
         await story(site);
         site.assertNoComplaints();
       } catch (failure) {
@@ -59,6 +60,7 @@ export async function openDashboard(kind = twoOrganizations) {
 class Site {
   #browser;
   #folder;
+  #file;
   #gateway;
   #visitors = [];
 
@@ -69,11 +71,16 @@ class Site {
 
   async open(configuration) {
     this.#folder = await mkdtemp(path.join(tmpdir(), "vestibule-journey-"));
-    const file = path.join(this.#folder, "vestibule.toml");
-    await writeFile(file, configuration(this.#folder));
-    this.#gateway = new Program(path.join(TARGET, "debug", "vestibule"), ["serve", "--config", file]);
+    this.#file = path.join(this.#folder, "vestibule.toml");
+    await writeFile(this.#file, configuration(this.#folder));
+    this.#gateway = new Program(VESTIBULE, ["serve", "--config", this.#file]);
     const [, address] = await this.#gateway.prints(/listening address=(127\.0\.0\.1:\d+)/);
     this.url = `http://${address}`;
+  }
+
+  /** What the operator's command answers. */
+  operator(...command) {
+    return JSON.parse(run(VESTIBULE, [...command, "--json", "--config", this.#file]));
   }
 
   /** Somebody with a browser of their own. */

@@ -83,6 +83,12 @@ export class Visitor {
     });
   }
 
+  /** Types a ticket where one is asked for. */
+  async giveTicket(ticket) {
+    await this.page.fill("input[name=ticket]", ticket);
+    await this.follow(() => this.page.press("input[name=ticket]", "Enter"));
+  }
+
   /** Scans the key that is shown and confirms it; returns the recovery codes, which are shown on the next page. */
   async enroll() {
     this.assertAt("/_2fa/enroll");

@@ -97,6 +97,11 @@ impl Page {
         !self.texts("svg.qr path").is_empty()
     }
 
+    /// The ticket to hand over.
+    pub(crate) fn ticket(&self) -> String {
+        self.texts("code#ticket").pop().unwrap_or_else(|| panic!("no ticket: {}", self.words()))
+    }
+
     pub(crate) fn recovery_codes(&self) -> Vec<String> {
         self.texts("#codes code")
     }

@@ -236,6 +236,11 @@ impl Visitor {
         page
     }
 
+    /// Types a ticket where one is asked for.
+    pub(crate) async fn gives_ticket(&mut self, ticket: &str) -> Page {
+        self.submits("/_2fa/enroll", &[("ticket", ticket)]).await
+    }
+
     /// Takes over the key that the open page shows.
     pub(crate) fn scans(&mut self) {
         self.authenticator = Some(Authenticator::scan(self.page(), &self.place.time));
@@ -281,6 +286,12 @@ impl Visitor {
         self.opens(&format!("/_2fa/settings/security?reset={account}")).await.shows(Sight::ResetQuestion);
         self.page().says(name);
         self.submits("/_2fa/settings/security/reset", &[]).await
+    }
+
+    /// Asks for a ticket for somebody.
+    pub(crate) async fn issues_a_ticket_for(&mut self, user: &str) -> Page {
+        self.opens("/_2fa/settings/security").await.shows(Sight::Security);
+        self.submits("/_2fa/settings/security/ticket", &[("user", user)]).await
     }
 
     // As a script of the page, or a program.

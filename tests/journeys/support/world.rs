@@ -96,6 +96,11 @@ impl Configuration {
         Self(self.0 + more)
     }
 
+    /// Where the first authenticator takes a ticket.
+    pub(crate) fn guarded(self) -> Self {
+        self.and("\n[site.enrollment]\nguard = \"ticket\"\n")
+    }
+
     /// The text for a dashboard at that address.
     pub(crate) fn before(&self, dashboard: SocketAddr) -> String {
         let text = self.0.replace("DASHBOARD", &dashboard.to_string());
