@@ -72,26 +72,25 @@ const OUTAGE: Duration = Duration::from_secs(4);
 /// How long what was open stays so while nobody can say whether it may: twelve seconds, and what is under way.
 const UNVOUCHED: Duration = Duration::from_secs(15);
 
+/// What begins trouble, or ends it.
+type Turn = fn(&Cluster);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_can_vouch_for_is_closed() {
     let cluster = Cluster::start(5432, &["fsync = off"], |_| {});
     let nodes = Nodes::on(&cluster, required()).await;
     let mut bob = nodes.enrolled("bob").await;
-    for (begin, what) in [("stop", "stopped"), ("STOP", "frozen")] {
+    let troubles: [(&str, Turn, Turn); 2] = [
+        ("stopped", Cluster::stop, Cluster::go_on),
+        ("frozen", |cluster| cluster.signal("STOP"), |cluster| cluster.signal("CONT")),
+    ];
+    for (what, begins, ends) in troubles {
         let open = live(&bob).await;
         let begun = Instant::now();
-        if begin == "stop" {
-            cluster.stop();
-        } else {
-            cluster.signal(begin);
-        }
+        begins(&cluster);
         end(open).await;
         took(UNVOUCHED, &format!("what was open is closed, the server {what}"), begun.elapsed());
-        if begin == "stop" {
-            cluster.go_on();
-        } else {
-            cluster.signal("CONT");
-        }
+        ends(&cluster);
         is_let_in(&format!("a return of the server that was {what}"), &mut bob).await;
     }
     // A restart does not keep anybody from vouching for so long.

@@ -182,8 +182,9 @@ fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
 fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_it() {
     let (_directory, file) = place();
     drop(sqlite(&file));
-    let header =
-        |oldest: i32| Connection::open(&file).expect("opened").pragma_update(None, "user_version", oldest << 16 | 0x63);
+    let header = |oldest: i32| {
+        Connection::open(&file).expect("opened").pragma_update(None, "user_version", oldest * 0x1_0000 + 99)
+    };
     header(1).expect("set");
     runtime().block_on(sqlite(&file).ready()).expect("it only added");
     let claim = SqliteClaim::new(&file).err().expect("what it can't copy in full is not copied");
