@@ -458,9 +458,9 @@ impl Visit<'_> {
         let (source, changes_something) = (&self.dashboard.source, !self.head.method.is_safe());
         let mut body = Body::client(body, self.head.version);
         if !body.is_end_stream()
-            && let Some(held_back) = HeldBack::of(self, passage.traveler(), credentials)
+            && let Some(traveler) = passage.traveler()
         {
-            body = body.with_leave_for_its_end(held_back.stays_theirs());
+            body = body.with_leave_for_its_end(HeldBack::of(self, traveler, credentials).still_passes());
         }
         let request = self.take_request(body);
         let response = proxy::forward(passage, request, self.client, self.way()).await?;

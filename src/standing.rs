@@ -10,10 +10,14 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use crate::clock::Clock;
+use crate::config::Site;
 use crate::identity::Identity;
 use crate::second_factor::Timestamp;
-use crate::second_factor::account::{Account, AccountId, AccountKey, Organization, Requirement};
-use crate::second_factor::session::{Binding, Limits, SessionId, TokenDigest, VerifiedBy, VerifiedSession};
+use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, Organization, Requirement};
+use crate::second_factor::policy::Traveler;
+use crate::second_factor::session::{
+    Binding, BindingCheck, Limits, SessionId, TokenDigest, VerifiedBy, VerifiedSession,
+};
 use crate::store::{Change, Cursor, Result, Sighting, Store};
 
 /// How many accounts and how many sessions are remembered at most.
@@ -187,6 +191,22 @@ impl Standings {
             self.digests.insert(id, session.digest);
         }
         Ok(found)
+    }
+
+    /// Whether somebody who passed at a site some time ago still would, as far as it is not up to the dashboard: the site may
+    /// ask for more by now, or have other users, and their session may have ended.
+    pub async fn still_passes(&self, traveler: &Traveler, site: &Site, limits: Limits) -> Result<bool> {
+        let Some(known) = self.of_account(traveler.account).await? else { return Ok(false) };
+        if known.organization.realm != site.realm {
+            return Ok(false);
+        }
+        let Some(verified) = traveler.verified else {
+            let requirement = site.organization.requirement(known.organization.requirement);
+            return Ok(requirement == Requirement::Optional && known.account.factor == Factor::NotEnrolled);
+        };
+        let (session, now) = (self.session_of(traveler.account, verified.session).await?, self.clock.now());
+        let live = |s: VerifiedSession| s.prove(traveler.account, BindingCheck::Unbound, limits, now).is_ok();
+        Ok(session.is_some_and(live))
     }
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].

@@ -19,10 +19,8 @@ use crate::opening::{OpenError, open_store};
 use crate::operations;
 use crate::proxy::tunnels::Holder;
 use crate::reload::Running;
-use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::event::Occasion;
 use crate::second_factor::guessing::Alarm;
-use crate::second_factor::session::{BindingCheck, VerifiedSession};
 use crate::store::{Expired, StoreError};
 use crate::telemetry::causes;
 use crate::upstream::Pool;
@@ -304,17 +302,6 @@ impl Gateway {
     /// may ask for more, or have other users.
     async fn still_stands(&self, Holder { traveler, site }: &Holder) -> Result<bool, StoreError> {
         let Some(dashboard) = self.dashboards.iter().find(|d| d.site.name == *site) else { return Ok(false) };
-        let Some(known) = self.standings.of_account(traveler.account).await? else { return Ok(false) };
-        if known.organization.realm != dashboard.site.realm {
-            return Ok(false);
-        }
-        let Some(verified) = traveler.verified else {
-            let requirement = dashboard.site.organization.requirement(known.organization.requirement);
-            return Ok(requirement == Requirement::Optional && known.account.factor == Factor::NotEnrolled);
-        };
-        let session = self.standings.session_of(traveler.account, verified.session).await?;
-        let (now, limits) = (self.clock.now(), self.config.session);
-        let live = |s: VerifiedSession| s.prove(traveler.account, BindingCheck::Unbound, limits, now).is_ok();
-        Ok(session.is_some_and(live))
+        self.standings.still_passes(traveler, &dashboard.site, self.config.session).await
     }
 }

@@ -66,6 +66,17 @@ async fn nor_for_somebody_whom_another_gateway_has_seen_log_in() {
 }
 
 #[tokio::test]
+async fn nor_after_a_reset_for_the_same_person() {
+    let world = world().await;
+    let (bob, mut alice) = (world.enrolled("bob").await, world.enrolled("alice").await);
+    let request = held_back(&world, &bob, "POST").await;
+    world.dashboard().news();
+    alice.resets("Bob Brown").await.announces("Bob Brown");
+    assert_eq!(request.comes().await.status, 401);
+    assert_eq!(world.dashboard().news(), [""; 0]);
+}
+
+#[tokio::test]
 async fn it_is_finished_though_others_have_logged_in_and_the_dashboard_is_asked_once_more() {
     for method in METHODS {
         let world = world().await;
