@@ -106,3 +106,37 @@ pub struct Organization {
     /// What it asks of its users.
     pub requirement: Requirement,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_called_by_their_name_else_their_address_else_their_id() {
+        let called = |name: Option<&str>, email: Option<&str>| {
+            let key = AccountKey { realm: "site".into(), organization: "acme".into(), user: "u7".into() };
+            let account = Account {
+                id: AccountId(1),
+                organization: OrganizationId(1),
+                key: Arc::new(key),
+                email: email.map(str::to_owned),
+                name: name.map(str::to_owned),
+                factor: Factor::NotEnrolled,
+            };
+            account.display_name().to_owned()
+        };
+        assert_eq!(called(Some("Ann"), Some("ann@example.com")), "Ann");
+        assert_eq!(called(None, Some("ann@example.com")), "ann@example.com");
+        assert_eq!(called(None, None), "u7");
+    }
+
+    #[test]
+    fn a_requirement_is_kept_in_these_words_and_no_others() {
+        for (requirement, word) in [(Requirement::Required, "required"), (Requirement::Optional, "optional")] {
+            assert_eq!((requirement.as_str(), Requirement::parse(word)), (word, Some(requirement)));
+        }
+        for other in ["", "Required", "optional ", "none"] {
+            assert_eq!(Requirement::parse(other), None, "{other}");
+        }
+    }
+}

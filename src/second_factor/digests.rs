@@ -164,4 +164,26 @@ mod tests {
         }
         assert_eq!(DigestKeys::from_bytes(&bytes).as_bytes(), &bytes);
     }
+
+    #[test]
+    fn recovery_codes_and_bindings_have_a_key_each() {
+        let half = |recovery: u8, binding: u8| {
+            let mut bytes = [recovery; DIGEST_KEYS_BYTES];
+            bytes[KEY_BYTES..].fill(binding);
+            DigestKeys::from_bytes(&bytes)
+        };
+        let account = AccountKey { realm: "site".into(), organization: "acme".into(), user: "7".into() };
+        let of = |keys: DigestKeys| (keys.recovery_digest(&account, b"x"), keys.binding(b"x"));
+        let (recovery, binding) = of(half(1, 2));
+        let (other_recovery, same_binding) = of(half(3, 2));
+        let (same_recovery, other_binding) = of(half(1, 3));
+        assert_eq!((recovery, binding), (same_recovery, same_binding));
+        assert!(recovery != other_recovery && binding != other_binding);
+    }
+
+    #[test]
+    fn the_keys_are_not_shown() {
+        let shown = format!("{:?}", DigestKeys::from_bytes(&[0xa7; DIGEST_KEYS_BYTES]));
+        assert_eq!(shown, "DigestKeys([secret])");
+    }
 }

@@ -166,4 +166,23 @@ mod tests {
         let groups = groups_of_four(&Secret::new([0xff; 20]));
         assert_eq!(groups, vec!["7777"; 8]);
     }
+
+    /// 64 characters, as long as a part may be.
+    const LONGEST: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+    #[test]
+    fn a_label_is_as_short_as_it_can_be_without_being_anothers() {
+        let rows = [
+            (account("acme", "ann", None), "ann (acme)".to_owned()),
+            (account("acme", "7", Some("ann@example.com")), "ann@example.com (acme, 7)".to_owned()),
+            (account("acme", LONGEST, None), format!("{LONGEST} (acme)")),
+            (account(LONGEST, "7", Some(LONGEST)), format!("{LONGEST} ({LONGEST}, 7)")),
+            (account("acme", "7", Some(&format!("{LONGEST}y"))), format!("{LONGEST} (acme, fa55ed56)")),
+            // SHA-256 of the parts of the key, each with its length before it: `4:site4:acme4:a, b`.
+            (account("acme", "a, b", None), "a, b (acme, 9d5620ce)".to_owned()),
+        ];
+        for (account, expected) in rows {
+            assert_eq!(label(&account), expected);
+        }
+    }
 }

@@ -147,3 +147,32 @@ pub struct Event {
     /// The account it happened to; `None` where it is the whole organization.
     pub subject: Option<AccountId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_did_something_is_kept_in_these_words() {
+        let account = AccountId(7);
+        let rows = [
+            (Actor::Account(account), ("account", Some(account))),
+            (Actor::Operator, ("operator", None)),
+            (Actor::Gateway, ("gateway", None)),
+        ];
+        for (actor, kept) in rows {
+            assert_eq!(actor.as_kept(), kept);
+            assert_eq!(Actor::of_kept(kept.0, kept.1), Some(actor));
+        }
+        assert_eq!(Actor::of_kept("account", None), None, "nobody in particular");
+        assert_eq!(Actor::of_kept("root", Some(account)), None);
+    }
+
+    #[test]
+    fn every_kind_of_event_has_a_word_of_its_own() {
+        for kind in EventKind::ALL {
+            assert_eq!(EventKind::parse(kind.as_str()), Some(*kind));
+        }
+        assert_eq!(EventKind::parse(""), None);
+    }
+}

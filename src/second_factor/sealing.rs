@@ -348,4 +348,21 @@ mod tests {
         let two_in_one = "vestibule-key-1 AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=CAgICAgICAue";
         assert_eq!(Keyring::parse(two_in_one).unwrap_err(), BadKeyFile::Line(1));
     }
+
+    #[test]
+    fn keys_below_others_come_after_them_and_once_each() {
+        let of = |byte: u8| keyring(byte).seals_with();
+        let two = Keyring::parse(&format!("{}\n{}", *Keyring::new_file(&[2; 32]), *Keyring::new_file(&[1; 32])));
+        let all = keyring(1).above(&two.expect("two keys"));
+        assert_eq!(all.marks(), [of(1), of(2)]);
+        assert_eq!(all.seals_with(), of(1));
+    }
+
+    #[test]
+    fn a_key_has_a_public_name_and_is_not_shown_otherwise() {
+        let name = keyring(1).seals_with().to_string();
+        assert_eq!(name.len(), 2 * KEY_ID_BYTES);
+        assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()) && name != keyring(2).seals_with().to_string());
+        assert_eq!(format!("{:?}", keyring(1)), "Keyring([secret]; 1)");
+    }
 }

@@ -259,3 +259,78 @@ impl<'a> Proof<'a> {
         self.session
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn times(offset_ms: i64) -> Timestamp {
+        Timestamp::from_millis(NOW.as_millis() + offset_ms)
+    }
+
+    #[test]
+    fn a_cookie_names_one_session_of_one_kind_in_one_spelling() {
+        for (kind, letter) in [(Kind::Pending, "p"), (Kind::Verified, "v")] {
+            let token = SessionToken::new(kind, [0xa7; TOKEN_BYTES]);
+            let value = token.cookie_value();
+            assert_eq!(value, format!("{letter}p6enp6enp6enp6enp6enp6enp6enp6enp6enp6enp6c"));
+            assert_eq!(Presented::parse(value.as_bytes()), Some(Presented { kind, digest: token.digest() }));
+            for other in [&value[..43], &value[1..], &format!("{value}A"), &value.replace("6c", "6d"), "p", "v", ""] {
+                assert_eq!(Presented::parse(other.as_bytes()), None, "{other}");
+            }
+            assert_eq!(Presented::parse(value.replacen(letter, "x", 1).as_bytes()), None);
+        }
+        assert_ne!(
+            SessionToken::new(Kind::Verified, [1; 32]).digest(),
+            SessionToken::new(Kind::Verified, [2; 32]).digest()
+        );
+    }
+
+    #[test]
+    fn a_pending_session_lasts_ten_minutes_and_may_be_two_minutes_from_the_future() {
+        let rows = [(-120_001, false), (-120_000, true), (0, true), (599_999, true), (600_000, false)];
+        for (passed, expected) in rows {
+            let session =
+                PendingSession { digest: TokenDigest([0; 32]), account: AccountId(1), binding: None, opened: NOW };
+            assert_eq!(session.is_live(times(passed)), expected, "{passed} ms after it was opened");
+        }
+    }
+
+    #[test]
+    fn a_verified_session_proves_nothing_from_either_limit_on_nor_from_far_in_the_future() {
+        let limits = Limits { idle: Duration::from_secs(60), lifetime: Duration::from_secs(300) };
+        let rows = [
+            (0, 0, true),
+            (0, -59_999, true),
+            (0, -60_000, false),
+            (-299_999, 0, true),
+            (-300_000, 0, false),
+            (120_000, 0, true),
+            (120_001, 0, false),
+        ];
+        for (verified, seen, expected) in rows {
+            let session = VerifiedSession {
+                id: SessionId(1),
+                digest: TokenDigest([0; 32]),
+                account: AccountId(1),
+                binding: None,
+                by: VerifiedBy::Totp,
+                verified_at: times(verified),
+                code_at: times(verified),
+                last_seen: times(seen),
+            };
+            let proof = session.prove(AccountId(1), BindingCheck::Unbound, limits, NOW);
+            assert_eq!(proof.map(drop), if expected { Ok(()) } else { Err(Mismatch::Expired) }, "{verified}, {seen}");
+        }
+    }
+
+    #[test]
+    fn what_a_session_was_verified_with_is_kept_and_told_in_these_words() {
+        for (by, word) in [(VerifiedBy::Totp, "totp"), (VerifiedBy::RecoveryCode, "recovery-code")] {
+            assert_eq!((by.as_str(), VerifiedBy::parse(word)), (word, Some(by)));
+        }
+        assert_eq!(VerifiedBy::parse("none"), None);
+    }
+}

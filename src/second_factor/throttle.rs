@@ -165,4 +165,11 @@ mod tests {
         let before = NOW.minus(Duration::from_hours(48));
         assert!(matches!(failures(7, 7).charge(Bucket::Code, before), Charge::Compare(_)));
     }
+
+    #[test]
+    fn failures_are_remembered_for_thirty_days_in_these_words() {
+        assert_eq!(WINDOW, Duration::from_secs(2_592_000));
+        let words = [Bucket::Code, Bucket::Recovery, Bucket::Enrollment].map(Bucket::as_str);
+        assert_eq!(words, ["code", "recovery", "enrollment"], "as the store has them");
+    }
 }

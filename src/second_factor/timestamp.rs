@@ -90,6 +90,8 @@ mod tests {
         let rows = [
             (0, "1970-01-01T00:00:00Z"),
             (951_782_399, "2000-02-28T23:59:59Z"),
+            (1_234_567_890, "2009-02-13T23:31:30Z"),
+            (1_355_271_132, "2012-12-12T00:12:12Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_709_251_200, "2024-03-01T00:00:00Z"),
             (4_107_542_399, "2100-02-28T23:59:59Z"),
@@ -98,5 +100,20 @@ mod tests {
         for (secs, text) in rows {
             assert_eq!(Timestamp::from_secs(secs).rfc3339(), text);
         }
+    }
+
+    #[test]
+    fn spans_between_times_end_at_the_ends_of_time() {
+        let (time, second) = (Timestamp::from_millis(1_800_000_000_123), Duration::from_secs(1));
+        assert_eq!(time.as_millis(), 1_800_000_000_123);
+        assert_eq!(
+            (time.plus(second).as_millis(), time.minus(second).as_millis()),
+            (1_800_000_001_123, 1_799_999_999_123)
+        );
+        assert_eq!((time.plus(second).since(time), time.since(time.plus(second))), (second, Duration::ZERO));
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        assert_eq!((last.plus(second), first.minus(second)), (last, first));
+        assert_eq!((time.plus(Duration::MAX), time.minus(Duration::MAX).as_secs()), (last, 0));
+        assert_eq!(Timestamp::from_millis(-1).as_secs(), 0);
     }
 }

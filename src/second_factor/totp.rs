@@ -159,6 +159,29 @@ mod tests {
     }
 
     #[test]
+    fn of_two_steps_with_the_same_code_the_first_that_was_not_used_counts() {
+        // One in a million pairs of neighbors; found by trying.
+        let (first, code) = (50_424_280, code("070562"));
+        let at = |step: i64, last: Option<i64>| {
+            let now = Timestamp::from_secs(step * 30);
+            rfc_secret().matching_step(&code, now, last.map(Step)).map(|step| step.0 - first)
+        };
+        for now in [first, first + 1] {
+            let rows = [(None, 0), (Some(first - 1), 0), (Some(first), 1), (Some(first + 1), 1)];
+            for (last, expected) in rows {
+                assert_eq!(at(now, last), Some(expected), "{last:?} was the last");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_reads_back_as_it_was_kept_and_has_one_length() {
+        let kept = Secret::from_bytes(rfc_secret().bytes()).expect("20 bytes");
+        assert_eq!(kept.base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        assert!(Secret::from_bytes(&[0; SECRET_BYTES - 1]).is_none() && Secret::from_bytes(&[0; 21]).is_none());
+    }
+
+    #[test]
     fn the_first_seconds_of_the_epoch_are_no_special_case() {
         assert_eq!(rfc_secret().matching_step(&code("000000"), Timestamp::from_secs(3), None), None);
     }
