@@ -313,4 +313,20 @@ mod tests {
         assert_eq!(name(&only, "a.example.evil"), None);
         assert_eq!(name(&only, ""), None);
     }
+
+    #[test]
+    fn prefixes_are_listed_once_each() {
+        let of = |prefix: &str| Arc::new(Site { prefix: prefix.into(), ..sample::site() });
+        let sites = Sites::new(&Config { sites: ["/b", "/a", "/b"].map(of).into(), ..sample::config() });
+        assert_eq!(sites.prefixes(), ["/a", "/b"]);
+    }
+
+    #[test]
+    fn a_target_is_path_and_query_as_they_were_sent() {
+        let rows = [("/a%2Fb?c=%41&", "/a%2Fb?c=%41&"), ("http://insights.example/x?", "/x?"), ("*", "*")];
+        for (sent, expected) in rows {
+            let (head, ()) = http::Request::builder().uri(sent).body(()).expect("a request").into_parts();
+            assert_eq!(target(&head), expected);
+        }
+    }
 }

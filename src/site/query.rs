@@ -115,4 +115,14 @@ mod tests {
             assert_eq!(uri.to_string(), target);
         }
     }
+
+    #[test]
+    fn a_name_begins_like_another_however_it_is_spelled() {
+        for part in ["app_sid", "app_sid.0=x", "APP%5Fsid1=x", "app.sid_2", "_app_sid=", "x=1;app_sid2=3", "app[sid"] {
+            assert!(could_begin(part, "app_sid"), "{part}");
+        }
+        for part in ["", "app_si=x", "xapp_sid=1", "sid", "x=app_sid", "app_s;id"] {
+            assert!(!could_begin(part, "app_sid"), "{part}");
+        }
+    }
 }
