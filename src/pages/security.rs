@@ -121,9 +121,8 @@ fn noticed(notice: SecurityNotice<'_>) -> Shown<'_> {
 /// The account of that number, if it is of the administrator's own organization: others do not exist here.
 async fn colleague(visit: &Visit<'_>, office: &Office, number: &str) -> Result<Account, Halt> {
     let id = number.parse().map_err(|_| Failure::NotFound)?;
-    let found = visit.gateway.store.account(AccountId(id)).await?;
-    let own = found.filter(|(account, _)| account.organization == office.admin.organization());
-    Ok(own.ok_or(Failure::NotFound)?.0)
+    let found = visit.gateway.store.account_of(office.admin.organization(), AccountId(id)).await?;
+    Ok(found.ok_or(Failure::NotFound)?)
 }
 
 /// The address of that part of the list.

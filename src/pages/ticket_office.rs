@@ -119,7 +119,7 @@ enum Found {
 async fn find(visit: &Visit<'_>, office: &Office, typed: &str) -> Result<Found, StoreError> {
     let organization = office.admin.organization();
     let store = &visit.gateway.store;
-    if let Some(account) = store.account_of(organization, typed.to_owned()).await? {
+    if let Some(account) = store.account_of_user(organization, typed.to_owned()).await? {
         return Ok(Found::One(account));
     }
     let typed = typed.trim();

@@ -377,8 +377,12 @@ pub trait Store: Send + Sync + 'static {
     /// An account by its number, with its organization.
     async fn account(&self, id: AccountId) -> Result<Option<(Account, Organization)>>;
 
+    /// An account by its number, if it is of this organization. One of another takes the way of one that never was, and
+    /// as long.
+    async fn account_of(&self, organization: OrganizationId, id: AccountId) -> Result<Option<Account>>;
+
     /// The account of that user of an organization.
-    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>>;
+    async fn account_of_user(&self, organization: OrganizationId, user: String) -> Result<Option<Account>>;
 
     /// Opens a pending session for somebody at that address, if it is known. An account has at most [`PENDING_SESSIONS`]. Of
     /// those that were opened from the same network as most others, the oldest makes room: whoever opens many crowds out

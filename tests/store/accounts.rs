@@ -103,7 +103,7 @@ async fn an_account_is_found_by_its_number(world: World) {
 async fn a_user_is_found_in_that_organization_alone(world: World) {
     let (ann, other) = (world.visitor("acme", "ann").await, world.visitor("globex", "ann").await);
     let find = async |account: &Account, user: &str| {
-        world.other.account_of(account.organization, user.to_owned()).await.expect("looked up")
+        world.other.account_of_user(account.organization, user.to_owned()).await.expect("looked up")
     };
     assert_eq!(find(&ann, "ann").await, Some(ann.clone()));
     assert_eq!(find(&other, "ann").await, Some(other.clone()));

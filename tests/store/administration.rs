@@ -20,6 +20,7 @@ on_every_engine! {
     a_reset_throws_everything_of_the_key_away,
     a_reset_leaves_everybody_else_alone,
     an_admin_resets_nobody_of_another_organization,
+    an_account_is_found_in_its_own_organization_alone,
     only_an_account_with_a_key_can_be_reset,
     the_operator_resets_in_the_named_organization_alone,
     a_requirement_is_set_once,
@@ -206,6 +207,21 @@ async fn an_admin_resets_nobody_of_another_organization(world: World) {
     assert_eq!(world.store.recovery_codes_left(ann.id).await.expect("counted"), 10);
     assert_eq!(world.audit_log().await, log);
     world.sign_in(ann.id, 101, at(30)).await;
+}
+
+async fn an_account_is_found_in_its_own_organization_alone(world: World) {
+    let ann = world.person("acme", "ann").await.id;
+    let zoe = world.person("globex", "zoe").await.id;
+    let (acme, globex) = (world.account(ann).await.organization, world.account(zoe).await.organization);
+    let found = async |organization, account| {
+        let found = world.store.account_of(organization, account).await.expect("read");
+        found.map(|account| (account.id, account.organization))
+    };
+    assert_eq!(found(acme, ann).await, Some((ann, acme)));
+    assert_eq!(found(globex, zoe).await, Some((zoe, globex)));
+    for (organization, account) in [(acme, zoe), (globex, ann), (acme, AccountId(1_000_000))] {
+        assert_eq!(found(organization, account).await, None);
+    }
 }
 
 async fn only_an_account_with_a_key_can_be_reset(world: World) {

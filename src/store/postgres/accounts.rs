@@ -90,6 +90,15 @@ pub(super) async fn by_id(db: &Connection, id: AccountId) -> Outcome<Option<(Acc
     db.row(&sql, &[&id]).await?.as_ref().map(read).transpose()
 }
 
+pub(super) async fn of(db: &Connection, organization: OrganizationId, id: AccountId) -> Outcome<Option<Account>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts a JOIN organizations o ON o.id = a.organization
+         WHERE a.id = $1 AND a.organization = $2"
+    );
+    let found = db.row(&sql, &[&id, &organization]).await?.as_ref().map(read).transpose()?;
+    Ok(found.map(|(account, _)| account))
+}
+
 pub(super) async fn of_user(db: &Connection, organization: OrganizationId, user: &str) -> Outcome<Option<Account>> {
     if user.contains('\0') {
         // The server can't keep it in a text, so nobody is called that.

@@ -156,7 +156,11 @@ impl Store for PostgresStore {
         self.ask("read an account", async move |db| accounts::by_id(db, id).await).await
     }
 
-    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
+    async fn account_of(&self, organization: OrganizationId, id: AccountId) -> Result<Option<Account>> {
+        self.ask("read an organization's account", async move |db| accounts::of(db, organization, id).await).await
+    }
+
+    async fn account_of_user(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
         self.ask("look up an account", async move |db| accounts::of_user(db, organization, &user).await).await
     }
 

@@ -48,6 +48,14 @@ pub(super) fn by_id(db: &Connection, id: AccountId) -> Outcome<Option<(Account, 
     Ok(db.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
+pub(super) fn of(db: &Connection, organization: OrganizationId, id: AccountId) -> Outcome<Option<Account>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts a JOIN organizations o ON o.id = a.organization
+         WHERE a.id = ?1 AND a.organization = ?2"
+    );
+    Ok(db.prepare_cached(&sql)?.query_row(params![id, organization], read).optional()?.map(|(account, _)| account))
+}
+
 pub(super) fn of_user(db: &Connection, organization: OrganizationId, user: &str) -> Outcome<Option<Account>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM accounts a JOIN organizations o ON o.id = a.organization

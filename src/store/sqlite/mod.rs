@@ -130,7 +130,11 @@ impl Store for SqliteStore {
         self.read("read an account", move |db| accounts::by_id(db, id)).await
     }
 
-    async fn account_of(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
+    async fn account_of(&self, organization: OrganizationId, id: AccountId) -> Result<Option<Account>> {
+        self.read("read an organization's account", move |db| accounts::of(db, organization, id)).await
+    }
+
+    async fn account_of_user(&self, organization: OrganizationId, user: String) -> Result<Option<Account>> {
         self.read("look up an account", move |db| accounts::of_user(db, organization, &user)).await
     }
 
