@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 
 use crate::clock::Clock;
 use crate::config::Site;
@@ -21,7 +21,7 @@ use crate::second_factor::session::{
 use crate::store::{Change, Cursor, Result, Sighting, Store};
 
 /// How many accounts and how many sessions are remembered at most.
-const REMEMBERED: u64 = 1_000_000;
+const REMEMBERED: usize = 1_000_000;
 
 /// What was not heard of for this long is asked of the store again: the bound on how stale an answer can be when the
 /// change feed can't be read.
@@ -49,8 +49,8 @@ pub struct Standings {
     /// How long a session may be unused, in milliseconds.
     idle: AtomicU64,
     ids: Cache<AccountKey, AccountId>,
-    accounts: Cache<AccountId, Arc<Known>>,
-    sessions: Cache<TokenDigest, Arc<Remembered>>,
+    accounts: Shelf<AccountId, Arc<Known>>,
+    sessions: Shelf<TokenDigest, Arc<Remembered>>,
     /// The last digest that a session was seen under: a hint, which the session itself confirms.
     digests: Cache<SessionId, TokenDigest>,
     /// Raised by every change that is heard of: what was read from the store before is not remembered after.
@@ -95,8 +95,8 @@ impl Standings {
             clock,
             idle: AtomicU64::new(millis(limits.idle)),
             ids: Cache::new(REMEMBERED),
-            accounts: Cache::new(REMEMBERED),
-            sessions: Cache::new(REMEMBERED),
+            accounts: Shelf::new(),
+            sessions: Shelf::new(),
             digests: Cache::new(REMEMBERED),
             generation: AtomicU64::new(0),
             cursor: tokio::sync::Mutex::new(None),
@@ -255,12 +255,12 @@ impl Standings {
         }
         for change in changes {
             match change {
-                Change::Account(id) => self.accounts.invalidate(&id),
-                Change::Organization(_) => self.accounts.invalidate_all(),
-                Change::Session(digest) => self.sessions.invalidate(&digest),
+                Change::Account(id) => self.accounts.forget(&id),
+                Change::Organization(_) => self.accounts.forget_all(),
+                Change::Session(digest) => self.sessions.forget(&digest),
                 Change::Everything => {
-                    self.accounts.invalidate_all();
-                    self.sessions.invalidate_all();
+                    self.accounts.forget_all();
+                    self.sessions.forget_all();
                 }
             }
         }
@@ -271,18 +271,14 @@ impl Standings {
 
     /// Forgets an account and a session, so that the store is asked for them.
     pub fn forget(&self, account: AccountId, session: Option<TokenDigest>) {
-        self.accounts.invalidate(&account);
+        self.accounts.forget(&account);
         if let Some(session) = session {
-            self.sessions.invalidate(&session);
+            self.sessions.forget(&session);
         }
     }
 
-    fn remembered<K, V>(&self, cache: &Cache<K, V>, key: &K) -> Option<V>
-    where
-        K: std::hash::Hash + Eq + Send + Sync + 'static,
-        V: Clone + Send + Sync + 'static,
-    {
-        if self.hears(self.clock.now()) { cache.get(key) } else { None }
+    fn remembered<K: Hash + Eq, V: Clone>(&self, shelf: &Shelf<K, V>, key: &K) -> Option<V> {
+        if self.hears(self.clock.now()) { shelf.get(key) } else { None }
     }
 
     /// Whether the change feed was read a moment ago.
@@ -294,17 +290,42 @@ impl Standings {
 
     /// Remembers what was read when the generation was `before`, unless something has changed since: then it may be
     /// older than the change.
-    fn remember<K, V>(&self, cache: &Cache<K, V>, key: K, value: &V, before: u64)
-    where
-        K: std::hash::Hash + Eq + Send + Sync + Copy + 'static,
-        V: Clone + Send + Sync + 'static,
-    {
-        cache.insert(key, value.clone());
-        // Looked at after the insertion: a change heard of in between has either been waited for here, or its own
-        // invalidation comes after the insertion.
+    fn remember<K: Hash + Eq + Copy, V: Clone>(&self, shelf: &Shelf<K, V>, key: K, value: &V, before: u64) {
+        shelf.put(key, value.clone());
+        // Looked at after it was put there: a change heard of in between is either seen here, or forgets it itself after.
         if self.generation.load(Ordering::Acquire) != before {
-            cache.invalidate(&key);
+            shelf.forget(&key);
         }
+    }
+}
+
+/// What is remembered until it is forgotten: one by one, or all at once, which takes no longer though it may be a million.
+struct Shelf<K, V> {
+    values: Cache<K, (u64, V)>,
+    /// Raised when all is forgotten: what was put here before is not found after.
+    era: AtomicU64,
+}
+
+impl<K: Hash + Eq, V: Clone> Shelf<K, V> {
+    fn new() -> Self {
+        Self { values: Cache::new(REMEMBERED), era: AtomicU64::new(0) }
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        let (era, value) = self.values.get(key)?;
+        (era == self.era.load(Ordering::Acquire)).then_some(value)
+    }
+
+    fn put(&self, key: K, value: V) {
+        self.values.insert(key, (self.era.load(Ordering::Acquire), value));
+    }
+
+    fn forget(&self, key: &K) {
+        self.values.remove(key);
+    }
+
+    fn forget_all(&self) {
+        self.era.fetch_add(1, Ordering::AcqRel);
     }
 }
 

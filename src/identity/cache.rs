@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moka::sync::Cache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::sync::watch;
 
 use super::credentials::Key;
@@ -17,6 +18,9 @@ use crate::second_factor::Timestamp;
 /// How much is kept, in bytes of keys and values, roughly.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// How many answers that is, of people with names of usual length.
+const MOST_ANSWERS: usize = 1 << 18;
+
 /// Each key has its generation with some others: forgetting one forgets those too, which only costs a question.
 const GENERATIONS: usize = 4096;
 
@@ -24,7 +28,7 @@ const GENERATIONS: usize = 4096;
 const UNSETTLED: Duration = Duration::from_mins(1);
 
 /// For how many keys that is remembered.
-const MOST_UNSETTLED: u64 = 100_000;
+const MOST_UNSETTLED: usize = 100_000;
 
 /// How often a request takes part in a shared question that turns out to have been put too early.
 const SHARED_TRIES: usize = 2;
@@ -35,7 +39,8 @@ const SHARED_TRIES: usize = 2;
 /// are as old as the site allows. Nothing that was asked before [`Answers::forget`] is given to anybody after it.
 #[derive(Debug)]
 pub(super) struct Answers {
-    kept: Cache<Key, Kept>,
+    /// Some of them are good no more: nobody gets those, and what is put in their place or needs the room ends them.
+    kept: Cache<Key, Kept, Bytes>,
     under_way: Mutex<HashMap<Key, Arc<Question>>>,
     /// Until when nothing is kept.
     unsettled: Cache<Key, Timestamp>,
@@ -72,13 +77,9 @@ struct Question {
 impl Answers {
     /// None yet. They are used again for less than `lifetime`; zero asks every time.
     pub(super) fn new(lifetime: Duration, clock: Clock) -> Self {
-        let kept = Cache::builder()
-            .max_capacity(MOST_BYTES)
-            .weigher(|_, kept: &Kept| kept.weight())
-            .time_to_live(lifetime)
-            .build();
+        let kept = Cache::with_weighter(MOST_ANSWERS, MOST_BYTES, Bytes);
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
-        let unsettled = Cache::builder().max_capacity(MOST_UNSETTLED).time_to_live(UNSETTLED).build();
+        let unsettled = Cache::new(MOST_UNSETTLED);
         let (under_way, everything, turns) = (Mutex::default(), AtomicU64::default(), AtomicU64::default());
         let logins = AtomicUsize::default();
         Self { kept, under_way, unsettled, generations, everything, turns, logins, lifetime, clock }
@@ -96,7 +97,7 @@ impl Answers {
     pub(super) fn forget(&self, key: &Key) {
         self.note_turn();
         self.generation(key).fetch_add(1, Ordering::SeqCst);
-        self.kept.invalidate(key);
+        self.kept.remove(key);
     }
 
     /// Forgets the key, and keeps nothing for it that is asked in the next minute.
@@ -109,7 +110,6 @@ impl Answers {
     pub(super) fn forget_all(&self) {
         self.note_turn();
         self.everything.fetch_add(1, Ordering::SeqCst);
-        self.kept.invalidate_all();
     }
 
     /// A login that the dashboard is about to have before it as a whole.
@@ -197,7 +197,7 @@ impl Answers {
                 self.kept.insert(*key, Kept { identity: Arc::clone(identity), asked });
             }
             Verdict::Identified(_) | Verdict::Anonymous | Verdict::NotCarried | Verdict::Unknown(_) => {
-                self.kept.invalidate(key);
+                self.kept.remove(key);
             }
         }
     }
@@ -242,12 +242,16 @@ impl Drop for Login {
     }
 }
 
-impl Kept {
-    fn weight(&self) -> u32 {
-        let Identity { user, email, name, organization, admin: _ } = &*self.identity;
+/// Weighs answers by the room that they take.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Key, Kept> for Bytes {
+    fn weight(&self, _key: &Key, kept: &Kept) -> u64 {
+        let Identity { user, email, name, organization, admin: _ } = &*kept.identity;
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let text = user.len() + organization.len() + optional(email) + optional(name);
-        u32::try_from(size_of::<Key>() + size_of::<Self>() + size_of::<Identity>() + text).unwrap_or(u32::MAX)
+        (size_of::<Key>() + size_of::<Kept>() + size_of::<Identity>() + text) as u64
     }
 }
 

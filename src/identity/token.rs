@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::request::Parts;
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use serde_json::Value;
 
 use self::jws::{Jws, Malformed};
@@ -42,7 +42,7 @@ use crate::config::{self, Bind, Site};
 use crate::second_factor::Timestamp;
 
 /// How many checked tokens are remembered. Each takes about half a kilobyte.
-const MOST_REMEMBERED: u64 = 100_000;
+const MOST_REMEMBERED: usize = 100_000;
 
 /// How long at most; a token that is used more often than that is checked again as often.
 const LONGEST_REMEMBERED: Duration = Duration::from_mins(10);
@@ -63,6 +63,7 @@ pub struct Tokens {
 /// A token that was found good, with these keys and until then.
 #[derive(Debug, Clone)]
 struct Checked {
+    at: Timestamp,
     identity: Arc<Identity>,
     keys: Arc<KeySet>,
     times: Times,
@@ -110,7 +111,7 @@ impl Tokens {
             login,
             reader: Reader::new(&site.identity),
             keys: KeySource::new(&site.name, &rules, clock.clone()),
-            checked: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(LONGEST_REMEMBERED).build(),
+            checked: Cache::new(MOST_REMEMBERED),
             rules,
             clock,
         }
@@ -121,7 +122,9 @@ impl Tokens {
         match (freshness, find(&self.rules.place, head)) {
             (Freshness::Cached, Carried::One(token)) => {
                 let checked = self.checked.get(&key(token))?;
-                let is_good = checked.times.state(self.clock.now(), self.rules.leeway) == State::Good;
+                let now = self.clock.now();
+                let is_recent = checked.at <= now && now < checked.at.plus(LONGEST_REMEMBERED);
+                let is_good = is_recent && checked.times.state(now, self.rules.leeway) == State::Good;
                 let has_key = self.keys.at_hand().is_some_and(|keys| Arc::ptr_eq(&keys, &checked.keys));
                 (is_good && has_key).then_some(checked.identity)
             }
@@ -152,7 +155,8 @@ impl Tokens {
     async fn check(&self, token: &[u8], freshness: Freshness) -> Result<Said, Refused> {
         let jws = Jws::parse(token)?;
         let times = Times::of(jws.claims())?;
-        let state = times.state(self.clock.now(), self.rules.leeway);
+        let at = self.clock.now();
+        let state = times.state(at, self.rules.leeway);
         if state == State::Over {
             return Ok(Said::Over);
         }
@@ -164,7 +168,7 @@ impl Tokens {
             return Err(Refused::NotYet);
         }
         let identity = Arc::new(self.read(jws.claims())?);
-        let checked = Checked { identity, keys, times };
+        let checked = Checked { at, identity, keys, times };
         self.checked.insert(key(token), checked.clone());
         Ok(Said::Identified(checked))
     }
