@@ -52,6 +52,7 @@ pub mod reload;
 pub mod render;
 pub mod service_manager;
 pub mod start;
+mod upkeep;
 
 // A request's way in, and the one function that leads it on.
 pub mod listener;

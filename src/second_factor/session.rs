@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_verified_session_proves_nothing_from_either_limit_on_nor_from_far_in_the_future() {
-        let limits = Limits { idle: Duration::from_secs(60), lifetime: Duration::from_secs(300) };
+        let limits = Limits { idle: Duration::from_mins(1), lifetime: Duration::from_mins(5) };
         let rows = [
             (0, 0, true),
             (0, -59_999, true),
