@@ -158,13 +158,19 @@ impl From<StoreError> for Halt {
 /// The visitor, or the way to the dashboard's login.
 async fn visitor(visit: &Visit<'_>, freshness: Freshness) -> Result<Box<Visitor>, Halt> {
     match visit.look(&visit.credentials(), Place::OwnPages, freshness).await? {
-        // These send visitors on, to each other too: see `made_sure`.
-        Seen::Somebody(visitor) if matches!(visit.own_page(), "verify" | "enroll") => {
-            Ok(visit.made_sure(visitor).await?)
-        }
+        Seen::Somebody(visitor) if may_send_on(visit, &visitor) => Ok(visit.made_sure(visitor).await?),
         Seen::Somebody(visitor) => Ok(visitor),
         Seen::Nobody => Err(Halt::answer(stop::log_in(visit)?)),
         Seen::Unsaid(unknown) => Err(Failure::IdentityUnknown(unknown).into()),
+    }
+}
+
+/// Whether the page asked for is one of those that send visitors on, to each other too, and may do so with this one.
+fn may_send_on(visit: &Visit<'_>, visitor: &Visitor) -> bool {
+    match visit.own_page() {
+        "verify" => !matches!(visitor.decide(), Decision::Challenge),
+        "enroll" => true,
+        _ => false,
     }
 }
 
