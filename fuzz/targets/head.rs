@@ -75,7 +75,7 @@ fn settled(sent: &Parts, head: &Parts) {
     assert!(!head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key("keep-alive"));
 }
 
-fn head(bytes: &[u8]) -> Option<Parts> {
+pub(super) fn head(bytes: &[u8]) -> Option<Parts> {
     let (line, rest) = first_line(bytes);
     let mut words = line.split(|&byte| byte == b' ');
     let version = match words.next()? {

@@ -67,7 +67,7 @@ fn read(reader: &Reader, status: StatusCode, body: &[u8]) -> Result<Said, Unusab
 }
 
 /// A text that names somebody can be shown, logged and compared.
-fn is_a_name(text: &str) -> bool {
+pub(super) fn is_a_name(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= 256 && !text.contains(char::is_control)
 }
 

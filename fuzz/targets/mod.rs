@@ -7,9 +7,11 @@
 mod cookie;
 mod head;
 mod identity;
+mod login;
 mod operator;
 mod origin;
 mod place;
+mod question;
 #[cfg(test)]
 mod replay;
 mod secret;
@@ -55,6 +57,8 @@ targets! {
     cookie: own_cookie set_cookie;
     place: path_rule safe_next query_parameters;
     identity: forwarded json_answer html_answer redirect_answer;
+    login: token key_set token_cookie bound_cookie outer_login;
+    question: forward_auth;
     origin: form same_origin websocket_origin;
     secret: code recovery_code otpauth key_file sealed;
     operator: configuration certificate;

@@ -4,12 +4,23 @@ use std::path::Path;
 
 use crate::config::{self, PathPattern};
 use crate::listener::certificate::not_after;
+use crate::render::{Document, render};
 use crate::site::{Rule, rule};
+
+const DOCUMENTS: [Document; 7] = [
+    Document::Nginx,
+    Document::Caddy,
+    Document::Traefik,
+    Document::TraefikStatic,
+    Document::Haproxy,
+    Document::HaproxyLua,
+    Document::Envoy,
+];
 
 /// A configuration file.
 ///
-/// The other reading: TOML as everybody reads it. Of what is taken, every path that it says is open, is. Of what is
-/// not, each problem has a place in the file, and can be shown.
+/// The other reading: TOML as everybody reads it. Of what is taken, every path that it says is open, is, and servers in
+/// front get texts that are whole. Of what is not, each problem has a place in the file, and can be shown.
 pub(super) fn configuration(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     // Files are read that the text names: not those that have no end.
@@ -27,6 +38,14 @@ pub(super) fn configuration(bytes: &[u8]) {
                     assert!(matches!(rule(site, target), Rule::Public | Rule::Logout), "{target:?} is not open");
                 }
                 assert_eq!(rule(site, &format!("{}/verify", site.prefix)), Rule::Own);
+            }
+            for document in DOCUMENTS {
+                // A text without places that were not filled in, and without what would end a line or a word in it.
+                if let Ok(text) = render(document, &config) {
+                    assert!(
+                        !text.contains(['«', '»', '\u{fffd}']) && !text.replace('\n', "").contains(char::is_control)
+                    );
+                }
             }
         }
         Err(problems) => {

@@ -199,7 +199,7 @@ impl AsyncWrite for Pieces {
 }
 
 /// Runs what never waits for anything but itself.
-fn to_its_end<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn to_its_end<T>(work: impl Future<Output = T>) -> T {
     struct Woken(AtomicBool);
     impl Wake for Woken {
         fn wake(self: Arc<Self>) {

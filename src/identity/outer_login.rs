@@ -75,13 +75,13 @@ enum Refused {
 }
 
 impl OuterLogin {
-    pub(super) fn new(site: Arc<Site>, clock: Clock) -> Self {
+    pub(crate) fn new(site: Arc<Site>, clock: Clock) -> Self {
         let complaint = Complaint::new(&site.name, clock);
         Self { reader: Reader::new(&site.identity), site, complaint }
     }
 
     /// Whom the fields of this request name. `client` is that of `head`.
-    pub(super) fn identify(&self, head: &Parts, client: &Client) -> Verdict {
+    pub(crate) fn identify(&self, head: &Parts, client: &Client) -> Verdict {
         match self.read(&head.headers, client) {
             Ok(Some(identity)) => Verdict::Identified(Arc::new(identity)),
             Ok(None) => Verdict::Anonymous,
@@ -187,5 +187,38 @@ mod tests {
         let doubled = login.read(&headers(&[("x-user", "u7"), ("x-user", "u7")]), &client);
         assert!(matches!(doubled, Err(Refused::Unusable(Unusable::WrongType("user")))));
         assert!(matches!(login.read(&headers(&[]), &client), Ok(None)));
+    }
+    #[test]
+    fn a_spelling_that_some_server_reads_as_a_field_is_nobodys() {
+        let with = |other: &'static str| {
+            let sent = headers(&[("x-user", "u7"), ("x-secret", SECRET), (other, "root")]);
+            vouches(&site(true), &client("10.0.0.1", true), &sent)
+        };
+        for odd in ["x_user", "x.user", "xuser_", "x-user|", "x_secret", "_x_user_"] {
+            assert!(!with(odd), "{odd}");
+        }
+        for other in ["x_user2", "user", "x-user-", "x_", "_"] {
+            assert!(with(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_several_lines_is_nobodys() {
+        let mut site = site(false);
+        site.identity.organization = Value::Header(HeaderName::from_static("x-org"));
+        site.identity.email = Some(Value::Header(HeaderName::from_static("x-email")));
+        let login = OuterLogin::new(Arc::new(site), Clock::system());
+        let client = Client { outer_login: true, ..client("unix", true) };
+        let read = |user: &str, organization: &str, email: &str| {
+            let sent = headers(&[("x-user", user), ("x-org", organization), ("x-email", email)]);
+            let read = login.read(&sent, &client).map(|identity| identity.expect("somebody").email);
+            read.map_err(|refused| match refused {
+                Refused::Unusable(Unusable::BadText(which)) => which,
+                other => panic!("{other}"),
+            })
+        };
+        assert_eq!(read("u7", "acme", "ann@example.com"), Ok(Some("ann@example.com".to_owned())));
+        assert_eq!(read("u7", "acme", "ann@example.com, bob@example.com"), Ok(None));
+        assert_eq!([read("u7, u8", "acme", "a"), read("u7", "acme;globex", "a")], [Err("user"), Err("organization")]);
     }
 }

@@ -16,7 +16,7 @@
 mod jws;
 mod key_source;
 pub(crate) mod keys;
-mod place;
+pub(crate) mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ enum Refused {
 }
 
 impl Tokens {
-    pub(super) fn new(site: &Site, rules: config::Token, clock: Clock) -> Self {
+    pub(crate) fn new(site: &Site, rules: config::Token, clock: Clock) -> Self {
         let login = match &site.bind {
             Some(Bind::Claim(pointer)) => Some(pointer.clone()),
             Some(Bind::Cookie(_) | Bind::CookiesBeginning(_) | Bind::Header(_)) | None => None,
@@ -133,7 +133,7 @@ impl Tokens {
     }
 
     /// Whom the request's token names. `carries` is what the request carries of the site's credentials.
-    pub(super) async fn identify(&self, carries: Carries, head: &Parts, freshness: Freshness) -> Verdict {
+    pub(crate) async fn identify(&self, carries: Carries, head: &Parts, freshness: Freshness) -> Verdict {
         let said = match find(&self.rules.place, head) {
             Carried::Nothing => return without_token(carries),
             Carried::NotOne => Err(Refused::NotOne),

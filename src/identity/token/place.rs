@@ -11,7 +11,7 @@ use crate::site::query::could_name;
 
 /// What a request carries in the token's place.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Carried<'a> {
+pub(crate) enum Carried<'a> {
     /// Nothing.
     Nothing,
     /// One, whatever it is worth.
@@ -21,7 +21,7 @@ pub(super) enum Carried<'a> {
 }
 
 /// The token of a request.
-pub(super) fn find<'a>(place: &TokenPlace, head: &'a Parts) -> Carried<'a> {
+pub(crate) fn find<'a>(place: &TokenPlace, head: &'a Parts) -> Carried<'a> {
     match place {
         TokenPlace::Cookie(name) => in_cookie(name, &head.headers),
         TokenPlace::Header(name) => one(head.headers.get_all(name).iter().map(|line| Some(line.as_bytes()))),

@@ -300,11 +300,26 @@ async fn a_checked_token_is_remembered_until_it_is_over() {
     let verdict = tokens.identify(Carries::Carried, &head, Freshness::Cached).await;
     assert!(matches!(verdict, Verdict::Identified(identity) if identity.user == "u7"));
     assert!(remembered(Freshness::Cached) && !remembered(Freshness::Fresh));
+    let other = self::head(&signer.token(&but("sub", json!("u8"))));
+    assert!(tokens.remembered(&other, Freshness::Cached).is_none(), "it is another one");
     now.store(NOW + 69, Ordering::SeqCst);
     assert!(remembered(Freshness::Cached));
     now.store(NOW + 70, Ordering::SeqCst);
     assert!(!remembered(Freshness::Cached));
     assert!(matches!(tokens.identify(Carries::Carried, &head, Freshness::Cached).await, Verdict::Anonymous));
+}
+
+#[tokio::test]
+async fn without_keys_it_is_the_issuer_who_can_not_be_reached() {
+    let nobody = config::UpstreamAddress::Http { host: "127.0.0.1".into(), port: 1 };
+    let (refresh, timeout) = (Duration::from_mins(5), Duration::from_secs(30));
+    let address =
+        config::KeysAddress { server: nobody, host: "login.example".into(), target: "/keys".into(), refresh, timeout };
+    let tokens = tokens(&[Algorithm::Es256], Keys::Address(address));
+    let verdict = async |token: &str| tokens.identify(Carries::Carried, &head(token), Freshness::Cached).await;
+    let good = Signer::new("ES256", "1").token(&good());
+    assert!(matches!(verdict(&good).await, Verdict::Unknown(Unknown::Unreachable)));
+    assert!(matches!(verdict("x").await, Verdict::Unknown(Unknown::Unusable)));
 }
 
 #[test]
