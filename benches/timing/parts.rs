@@ -19,7 +19,7 @@ const RIGHT: &str = "005924";
 
 pub(crate) fn measure(samples: usize) {
     let line = |what: &str, guess: &mut dyn FnMut(bool) -> usize| {
-        compare(Comparison { what, samples, prepare: &mut || {}, guess });
+        compare(&mut Comparison { what, samples, prepare: &mut || {}, guess });
     };
     that_it_can_tell(line);
     codes(line);
@@ -60,7 +60,7 @@ fn secret_of(codes: &[&str]) -> Secret {
         let step = |code: &&str| secret.matching_step(&Code::parse(code).expect("six digits"), NOW, None);
         codes.iter().any(|code| step(code) == Some(Step::at(NOW)))
     };
-    (0..).map(secret).find(has_one).expect("one in a million")
+    (0..u64::MAX).map(secret).find(has_one).expect("one in a million")
 }
 
 fn matches(secret: &Secret, typed: &str, last: Option<Step>) -> usize {

@@ -15,7 +15,7 @@ const SIGNIFICANT: f64 = 4.5;
 const TOLD: f64 = 1.0;
 
 /// Measures both, in an order that looks random, and prints a line.
-pub(crate) fn compare(comparison: Comparison<'_>) {
+pub(crate) fn compare(comparison: &mut Comparison<'_>) {
     let mut times = [Vec::new(), Vec::new()];
     let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
     for number in 0..2 * comparison.samples {
@@ -29,13 +29,13 @@ pub(crate) fn compare(comparison: Comparison<'_>) {
         let taken = begun.elapsed();
         // The first ones find nothing in the processor's caches.
         if number >= comparison.samples / 10 {
-            times[usize::from(!is_first)].push(taken.as_nanos() as f64);
+            times[usize::from(!is_first)].push(1e9 * taken.as_secs_f64());
         }
     }
-    report(&comparison, times);
+    report(comparison, &times);
 }
 
-fn report(comparison: &Comparison<'_>, times: [Vec<f64>; 2]) {
+fn report(comparison: &Comparison<'_>, times: &[Vec<f64>; 2]) {
     let limit = quantile(&times.concat(), KEPT);
     let kept = times.each_ref().map(|times| times.iter().copied().filter(|time| *time <= limit).collect::<Vec<_>>());
     let [first, second] = kept.each_ref().map(|times| Moments::of(times));
@@ -61,7 +61,7 @@ struct Moments {
 
 impl Moments {
     fn of(times: &[f64]) -> Self {
-        let count = times.len() as f64;
+        let count: f64 = u32::try_from(times.len()).expect("millions at most").into();
         let mean = times.iter().sum::<f64>() / count;
         let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
         Self { count, mean, variance }

@@ -44,7 +44,12 @@ fn accounts(house: &House, people: &People, wire: &mut Wire, samples: usize) {
     };
     let forms = [of(house.account("zoe")), of(1_000_000)];
     let guess = &mut |is_first: bool| wire.asks(&forms[usize::from(!is_first)], 404);
-    compare(Comparison { what: "account: of another organization, of nobody", samples, prepare: &mut || {}, guess });
+    compare(&mut Comparison {
+        what: "account: of another organization, of nobody",
+        samples,
+        prepare: &mut || {},
+        guess,
+    });
 }
 
 /// A cookie that is a session's but for its last byte, and one that has nothing of it.
@@ -58,7 +63,7 @@ fn sessions(people: &People, wire: &mut Wire, samples: usize) {
     };
     let requests = [of(&near), of(&far)];
     let guess = &mut |is_first: bool| wire.asks(requests[usize::from(!is_first)].as_bytes(), 200);
-    compare(Comparison { what: "session: one but for two characters, none", samples, prepare: &mut || {}, guess });
+    compare(&mut Comparison { what: "session: one but for two characters, none", samples, prepare: &mut || {}, guess });
 }
 
 /// Codes and recovery codes that are nearly right, and such as are not at all. Failed tries are forgotten before each.
@@ -71,7 +76,7 @@ fn guesses(house: &House, people: &People, wire: &mut Wire, samples: usize) {
         .map(|code| kept_open(&house.form(&people.asked, "/_2fa/recover", &[("recovery_code", &code)])));
     let guess = &mut |is_first: bool| wire.asks(&recovery[usize::from(!is_first)], 403);
     let prepare = &mut || forgets(&store);
-    compare(Comparison { what: "recovery code: one but for a character, none", samples, prepare, guess });
+    compare(&mut Comparison { what: "recovery code: one but for a character, none", samples, prepare, guess });
 
     let guess = &mut |is_first: bool| {
         let code = people.bob.authenticator().code(0);
@@ -82,7 +87,7 @@ fn guesses(house: &House, people: &People, wire: &mut Wire, samples: usize) {
         wire.asks(&kept_open(&form), 403)
     };
     let prepare = &mut || forgets(&store);
-    compare(Comparison { what: "code: last digit wrong, first digit wrong", samples, prepare, guess });
+    compare(&mut Comparison { what: "code: last digit wrong, first digit wrong", samples, prepare, guess });
 }
 
 fn forgets(store: &Connection) {
@@ -104,7 +109,7 @@ impl Wire {
     fn to(to: SocketAddr) -> Self {
         let stream = TcpStream::connect(to).expect("the gateway listens");
         stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a socket");
         Self { to, stream, read: Vec::new() }
     }
 
