@@ -57,6 +57,20 @@ async fn a_connection_field_takes_nothing_away_that_the_gateway_adds() {
     assert_eq!(seen.field("x-own"), "");
 }
 
+/// Whom it takes a password or a token for, nobody has looked at.
+#[tokio::test]
+async fn authorization_reaches_it_only_as_a_credential() {
+    for (credentials, seen) in [("[\"cookie\"]", ""), ("[\"cookie\", \"authorization\"]", "Bearer of-bob")] {
+        let line = format!("credentials = {credentials}\n\n[site.identity]");
+        let world = World::open(optional().with("[site.identity]", &line)).await;
+        let mut bob = world.logged_in("bob").await;
+        for target in ["/login", "/reports"] {
+            bob.sends(bob.navigation(target).with("Authorization", "Bearer of-bob")).await;
+            assert_eq!(world.dashboard().last_request().field("authorization"), seen, "{target} with {credentials}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn its_word_on_somebody_is_used_again_for_seconds_and_for_exactly_the_same_credentials() {
     let world = World::open(optional()).await;

@@ -341,7 +341,7 @@ fn with_what_the_source_needs(
         strip.push(secret.field.clone());
     }
     let is_looked_at = |credentials: &[Credential]| credentials.contains(&Credential::Header(AUTHORIZATION));
-    if !matches!(source, Source::Probe(_)) && !credentials.is_ok_and(is_looked_at) {
+    if !credentials.is_ok_and(is_looked_at) {
         strip.push(AUTHORIZATION);
     }
     strip
