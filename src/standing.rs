@@ -277,8 +277,8 @@ impl Standings {
         }
     }
 
-    fn remembered<K: Hash + Eq, V: Clone>(&self, of: &Shelf<K, V>, key: &K) -> Option<V> {
-        if self.hears(self.clock.now()) { of.get(key) } else { None }
+    fn remembered<K: Hash + Eq, V: Clone>(&self, among: &Shelf<K, V>, key: &K) -> Option<V> {
+        if self.hears(self.clock.now()) { among.get(key) } else { None }
     }
 
     /// Whether the change feed was read a moment ago.
@@ -290,11 +290,11 @@ impl Standings {
 
     /// Remembers what was read when the generation was `before`, unless something has changed since: then it may be
     /// older than the change.
-    fn remember<K: Hash + Eq + Copy, V: Clone>(&self, of: &Shelf<K, V>, key: K, value: &V, before: u64) {
-        of.put(key, value.clone());
+    fn remember<K: Hash + Eq + Copy, V: Clone>(&self, among: &Shelf<K, V>, key: K, value: &V, before: u64) {
+        among.put(key, value.clone());
         // Looked at after it was put there: a change heard of in between is either seen here, or forgets it itself after.
         if self.generation.load(Ordering::Acquire) != before {
-            of.forget(&key);
+            among.forget(&key);
         }
     }
 }
