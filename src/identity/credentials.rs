@@ -15,7 +15,7 @@ use crate::config::{Bind, Credential, Site};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
-use crate::site::cookie::pieces;
+use crate::site::cookie::{around, pieces};
 use crate::site::query::{self, could_begin, could_name};
 
 /// A request's credentials, without the secrets in them: small, and good after the request is gone.
@@ -184,11 +184,11 @@ fn login_cookies(
     last: &mut LastDigest,
 ) -> Option<[u8; 32]> {
     let exact = || cookies(head).filter(|(name, _)| is_one(name));
-    let spelled = || pieces(&head.headers).filter(|piece| could_be(piece));
+    let spelled = pieces(&head.headers).filter(|piece| could_be(piece)).count();
     match exact().count() {
         0 => None,
-        count if count == spelled().count() => digest(exact(), last),
-        _ => digest(exact().chain(spelled().map(|piece| (&b""[..], piece.as_bytes()))), last),
+        count if count == spelled => digest(exact(), last),
+        _ => digest(exact().chain(around(&head.headers, could_be).map(|part| (&b""[..], part))), last),
     }
 }
 

@@ -9,9 +9,19 @@ use http::header::COOKIE;
 /// Unicode as well, after a quoted value, or at what no cookie may have in it; and they take white space, quotes and `=`
 /// off a name. So a piece ends at each of these, within quotes too, and is made of visible ASCII alone.
 pub(crate) fn pieces(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(COOKIE).iter().flat_map(|line| pieces_of(line.as_bytes()))
+}
+
+/// What stands between semicolons and has such a piece in it, whole: a server that ends a cookie at none of the other marks
+/// has all of it in the value.
+pub(crate) fn around(headers: &HeaderMap, is_one: impl Fn(&str) -> bool) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(COOKIE).iter();
-    let pieces = lines.flat_map(|line| line.as_bytes().split(|&byte| is_end(byte)));
-    let pieces = pieces.filter_map(|piece| str::from_utf8(piece).ok());
+    let parts = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';')).map(<[u8]>::trim_ascii);
+    parts.filter(move |part| pieces_of(part).any(&is_one))
+}
+
+fn pieces_of(line: &[u8]) -> impl Iterator<Item = &str> {
+    let pieces = line.split(|&byte| is_end(byte)).filter_map(|piece| str::from_utf8(piece).ok());
     pieces.map(|piece| piece.trim_start_matches('=')).filter(|piece| !piece.is_empty())
 }
 
@@ -43,5 +53,12 @@ mod tests {
             }
             assert_eq!(pieces(&headers).collect::<Vec<_>>(), *expected);
         }
+    }
+    #[test]
+    fn around_a_piece_is_all_that_some_server_has_in_the_value() {
+        let lines = HeaderValue::from_static("a=1, sid=2 x=\"y\" ;  b=2; c=sid ;sid=3");
+        let headers = HeaderMap::from_iter([(COOKIE, lines)]);
+        let around: Vec<_> = around(&headers, |piece| piece.starts_with("sid=")).collect();
+        assert_eq!(around, [&b"a=1, sid=2 x=\"y\""[..], b"sid=3"]);
     }
 }

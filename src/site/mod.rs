@@ -16,6 +16,7 @@ use http::request::Parts;
 use crate::config::{Config, Hosts, PathPattern, Site};
 
 pub use next::safe_next;
+pub(crate) use path::is_plain;
 
 /// The protected dashboards, by host.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 /// Only the characters that RFC 3986 has for paths stand for themselves (and `[` and `]`, which browsers send so), but
 /// never `;`. An escape is plain only where one is needed: for a letter outside of ASCII, or for a mark that has no
 /// meaning in a path.
-pub(super) fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else { return false };
     let mut segments = rest.split('/');
     // The last segment alone may be empty: the path of a folder.

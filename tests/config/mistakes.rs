@@ -256,6 +256,7 @@ const BAD_VALUES: &[BadValue] = &[
     ("[[site]]", "public = [\"/%2e%2e/b\"]", "site.public", "encoded character", "without it"),
     ("[[site]]", "public = [\"/a%00\"]", "site.public", "encoded character", "without it"),
     ("[[site]]", "public = [\"/a%zz\"]", "site.public", "no escape", "two hex digits"),
+    ("[[site]]", "public = [\"/%41\"]", "site.public", "no plain spelling", "escapes only where one is needed"),
     ("[[site]]", "public = [\"/a;b\"]", "site.public", "has a ';'", "plain"),
     ("[[site]]", "public = [\"/a#b\"]", "site.public", "has a '#'", "plain"),
     ("[[site]]", "public = [\"/a\\\\b\"]", "site.public", "has a '\\\\'", "plain"),

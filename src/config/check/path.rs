@@ -3,6 +3,7 @@
 use super::finding::Form;
 use crate::config::PathPattern;
 use crate::config::problem::Wrong;
+use crate::site::is_plain;
 
 const PATTERN: &str = "a path as \"/login\", everything below one as \"/static/*\", or one target with its query";
 
@@ -19,6 +20,7 @@ pub(super) fn pattern(text: &str) -> Form<PathPattern> {
     if folder.unwrap_or(text).contains('*') {
         return Err(Wrong::new(format!("{text:?} has a \"*\" that is not its whole last segment"), PATTERN));
     }
+    plain(folder.unwrap_or(text))?;
     Ok(folder.map_or_else(|| PathPattern::Path(text.to_owned()), |folder| PathPattern::Below(folder.to_owned())))
 }
 
@@ -28,7 +30,17 @@ fn exact(path: &str, query: &str) -> Form<PathPattern> {
     if path.contains('*') || query.contains('*') {
         return Err(Wrong::new("an entry with a query is compared byte for byte: \"*\" means nothing in it", PATTERN));
     }
+    plain(path)?;
     Ok(PathPattern::Target(format!("{path}?{query}")))
+}
+
+/// Refuses what would never be open, as it is no plain spelling.
+fn plain(path: &str) -> Form<()> {
+    if is_plain(path) {
+        return Ok(());
+    }
+    let right = "the spelling that browsers send: escapes only where one is needed, and in UTF-8";
+    Err(Wrong::new(format!("{path:?} is no plain spelling of a path, and would never match"), right))
 }
 
 /// Whether a pattern is for any path at or below the prefix.
