@@ -142,6 +142,11 @@ fn identity_by(anonymous: AnonymousEvidence) -> Identity {
 pub(super) fn redirect_answer(bytes: &[u8]) {
     let Some((location, _)) = first_line_of_text(bytes) else { return };
     let Ok(value) = HeaderValue::from_str(location) else { return };
+    // The crate leaves `c|` where it is for a drive, which browsers do for `file:` alone.
+    let is_drive = |segment: &str| matches!(segment.as_bytes(), [_, b'|' | b':']);
+    if location.split(['/', '?', '#']).any(is_drive) {
+        return;
+    }
     let evidence = AnonymousEvidence {
         statuses: Vec::new(),
         redirects: vec!["/login".into(), "/".into()],

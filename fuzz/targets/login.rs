@@ -122,10 +122,11 @@ fn json(text: &[u8]) -> Json {
     serde_json::from_slice(text).expect("JSON")
 }
 
-/// A token that is signed with the first of the keys below, and the public half of that: coordinates, and all of it in DER.
+/// A token that is signed, and the public half of its key: the coordinates in a set, and both in PEM, where the byte before
+/// them says how they are written.
 const SIGNED: &str = "eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJ1NyIsIm9yZyI6ImFjbWUiLCJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUiLCJhdWQiOiJpbnNpZ2h0cyIsImV4cCI6MTgwMDAwMDA2MH0.vnpoap50qZRg1yi4eOykeFotNSDp9X2fAiipMDAdmRfyEH7Wr8XZHUPtE1IPoxrMrbCzcRYdB4VaZDpnbRnbhA";
 const POINT: [&str; 2] = ["zFkHDB-KAhGh0nsv_I-A78CzppAg_RsJ9T-RQ5g0ybI", "gzrplPGeEA9SAINR7NiWwUfRJtUPuwrFUl9Cv8BkUAg"];
-const DER: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzFkHDB+KAhGh0nsv/I+A78CzppAg/RsJ9T+RQ5g0ybKDOumU8Z4QD1IAg1Hs2JbBR9Em1Q+7CsVSX0K/wGRQ";
+const IN_PEM: &str = "zFkHDB+KAhGh0nsv/I+A78CzppAg/RsJ9T+RQ5g0ybKDOumU8Z4QD1IAg1Hs2JbBR9Em1Q+7CsVSX0K/wGRQ";
 
 /// A key set, or a key in PEM.
 ///
@@ -147,7 +148,7 @@ pub(super) fn key_set(bytes: &[u8]) {
         return;
     }
     if text.contains("-----BEGIN ") {
-        assert!(text.split_whitespace().collect::<String>().contains(DER));
+        assert!(text.split_whitespace().collect::<String>().contains(IN_PEM));
         return;
     }
     let set = json(bytes);
@@ -282,12 +283,13 @@ fn as_read(headers: &HeaderMap, ends: &[u8], wanted: &str) -> Vec<Vec<u8>> {
     let pieces = lines.flat_map(|line| line.as_bytes().split(|byte| ends.contains(byte)));
     let pair = |piece: &[u8]| {
         let equals = piece.iter().position(|&byte| byte == b'=')?;
-        let name = percent_decode(&piece[..equals]).collect::<Vec<u8>>();
-        let name = name.split(|byte| matches!(byte, 0 | b'[')).next().unwrap_or_default();
+        let name = &piece[..equals];
         let blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | 0x85 | 0xa0);
         let start = name.iter().position(|byte| !blank(byte)).unwrap_or(name.len());
         let end = name.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
-        let name: Vec<u8> = name[start..end].iter().map(|byte| if *byte == b'.' { b'_' } else { *byte }).collect();
+        let name = percent_decode(&name[start..end]).map(|byte| if byte == b'.' { b'_' } else { byte });
+        let name: Vec<u8> = name.skip_while(|byte| *byte == b' ').collect();
+        let name = name.split(|byte| matches!(byte, 0 | b'[')).next().unwrap_or_default();
         name.eq_ignore_ascii_case(wanted.as_bytes()).then(|| piece[equals + 1..].trim_ascii().to_vec())
     };
     pieces.filter_map(pair).collect()

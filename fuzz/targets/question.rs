@@ -60,7 +60,7 @@ impl About {
     fn read(server: &str, sent: &Parts) -> Self {
         let only = |name: &str| {
             let mut values = sent.headers.get_all(name).iter();
-            let value = values.next().and_then(|value| value.to_str().ok()).expect("text");
+            let value = values.next().and_then(|value| str::from_utf8(value.as_bytes()).ok()).expect("text");
             assert!(values.next().is_none(), "{name} is there twice");
             value.to_owned()
         };
