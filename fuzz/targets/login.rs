@@ -63,7 +63,7 @@ pub(super) fn token(bytes: &[u8]) {
             is_only_this(&TOKENS, (header, claims), &token);
         }
         Some(Verdict::Anonymous) => {
-            assert!(json(claims)["exp"].as_f64().expect("a time").trunc() <= seconds(NOW - LEEWAY))
+            assert!(json(claims)["exp"].as_f64().expect("a time").trunc() <= seconds(NOW - LEEWAY));
         }
         Some(Verdict::NotCarried) => panic!("there is a token"),
         Some(Verdict::Unknown(_)) | None => {}
