@@ -148,7 +148,7 @@ async fn of_many_enrollments_with_one_ticket_one_makes_the_key(world: World) {
             let session = pending_session(ann, NOON);
             let pending = pending_enrollment(ann, session.digest, NOON);
             async move {
-                store.open_pending(session).await.expect("opened");
+                store.open_pending(session, None).await.expect("opened");
                 let pending = PendingEnrollment { ticket: Some(ticket), ..pending };
                 store.start_enrollment(pending).await.expect("answered").expect("the ticket is open")
             }

@@ -23,6 +23,8 @@ async fn no_session_and_no_code_from_before_is_good(world: World) {
     let ann = world.person("acme", "ann").await;
     let bob = world.visitor("acme", "bob").await.id;
     let enrollment = world.enrollment(bob).await;
+    let carl = world.visitor("acme", "carl").await;
+    let ticket = world.ticket(&carl).await;
     let cursor = world.other.cursor().await.expect("read");
     let ended = world.store.restored(by_operator(at(THEN))).await.expect("done");
     assert_eq!(ended, Ended { sessions: 1, recovery_codes: 10 });
@@ -30,6 +32,7 @@ async fn no_session_and_no_code_from_before_is_good(world: World) {
     assert!(!world.is_signed_in(&ann.session).await);
     assert_eq!(world.store.pending_session(enrollment.session).await.expect("read"), None);
     assert_eq!(world.store.pending_enrollment(enrollment.session, NOON).await.expect("read"), None);
+    assert!(world.enrollment_by(ticket, carl.id, NOON).await.is_none(), "nobody knows whether it was used");
     for code in &ann.codes {
         let spent = world.store.spend_recovery_code(ann.id, *code, Effect::SignIn(new_session()), by(ann.id, at(THEN)));
         assert_eq!(spent.await.expect("answered"), Acceptance::AlreadyUsed);

@@ -111,7 +111,7 @@ impl World {
     pub(crate) async fn enrollment_by(&self, ticket: TicketDigest, id: AccountId, now: Timestamp) -> Started {
         let session = pending_session(id, now);
         let pending = pending_enrollment(id, session.digest, now);
-        self.store.open_pending(session).await.expect("opened");
+        self.store.open_pending(session, None).await.expect("opened");
         self.store.start_enrollment(PendingEnrollment { ticket: Some(ticket), ..pending }).await.expect("answered")
     }
 
