@@ -41,19 +41,22 @@ pub(super) async fn accept_step(
         Effect::RegenerateRecoveryCodes(_) => EventKind::RecoveryCodesRegenerated,
     };
     // Every sign-in waits for this, so it goes out together; none of it depends on what else of it is done first.
-    let ((), (), session, ()) = try_join!(
+    let ((), session, ()) = try_join!(
         use_up(tx, account, matched, occasion),
-        attempts::take_back(tx, account, Bucket::Code),
         bring_about(tx, (account, key), effect, VerifiedBy::Totp, occasion),
         audit::about(tx, account, kind, occasion),
     )?;
     Ok(Acceptance::Accepted(session))
 }
 
-/// If `disable` comes before, there is nothing left to write this to.
+/// Uses up a step, and takes back the charge. If `disable` comes before, there is nothing left to write this to.
 async fn use_up(tx: &Connection, account: AccountId, matched: MatchedStep, occasion: &Occasion) -> Outcome<()> {
-    let sql = "UPDATE accounts SET last_step = $2, last_used = $3 WHERE id = $1 AND secret IS NOT NULL";
-    tx.execute(sql, &[&account, &matched.step, &occasion.at]).await?;
+    let sql = format!(
+        "WITH {}, used AS (UPDATE accounts SET last_step = $3, last_used = $4 WHERE id = $1 AND secret IS NOT NULL) {}",
+        attempts::NONE_IN_A_ROW,
+        attempts::ONE_LESS
+    );
+    tx.execute(&sql, &[&account, &Bucket::Code, &matched.step, &occasion.at]).await?;
     Ok(())
 }
 

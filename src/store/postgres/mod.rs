@@ -193,7 +193,11 @@ impl Store for PostgresStore {
     }
 
     async fn charge_attempt(&self, account: AccountId, bucket: Bucket, now: Timestamp) -> Result<Charge> {
-        self.transact("charge an attempt", async move |tx| attempts::charge(tx, account, bucket, now).await).await
+        const WHAT: &str = "charge an attempt";
+        match self.state(WHAT, async move |db| attempts::charge_first(db, account, bucket, now).await).await? {
+            Some(charge) => Ok(charge),
+            None => self.transact(WHAT, async move |tx| attempts::charge(tx, account, bucket, now).await).await,
+        }
     }
 
     async fn enrolled_key(&self, account: AccountId) -> Result<Option<EnrolledKey>> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio_postgres::Row;
 
 use super::accounts::lock;
-use super::connection::Connection;
+use super::connection::{Connection, Params};
 use super::failure::Outcome;
 use super::values::{Address, row_number};
 use super::{audit, changes};
@@ -99,17 +99,23 @@ pub(super) async fn open(
     by: VerifiedBy,
     at: Timestamp,
 ) -> Outcome<VerifiedSession> {
-    if let Some(old) = new.instead_of {
-        end(tx, old, at).await?;
-    }
+    // The account is locked: nobody else ends this pending session of it meanwhile.
     let sql = format!(
-        "INSERT INTO sessions AS s
+        "WITH pending AS (DELETE FROM pending_sessions WHERE digest = $8 AND account = $2 RETURNING digest),
+              enrollment AS (DELETE FROM pending_enrollments WHERE session IN (SELECT digest FROM pending))
+         INSERT INTO sessions AS s
              (digest, account, binding, verified_by, verified_at, code_at, last_seen, address, browser)
-         VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7) RETURNING {COLUMNS}"
+         VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7) RETURNING {COLUMNS}, EXISTS (SELECT 1 FROM pending)"
     );
     let address = new.address.map(Address);
-    let row = tx.row(&sql, &[&new.digest, &account, &new.binding, &by, &at, &address, &new.browser]).await?;
-    read(&row.ok_or("no session was opened")?)
+    let values: Params<'_> = &[&new.digest, &account, &new.binding, &by, &at, &address, &new.browser, &new.instead_of];
+    let row = tx.row(&sql, values).await?.ok_or("no session was opened")?;
+    // Otherwise it is a verified one, or of another account.
+    let is_ended: bool = row.try_get(8)?;
+    if let Some(old) = new.instead_of.filter(|_| !is_ended) {
+        end(tx, old, at).await?;
+    }
+    read(&row)
 }
 
 /// Gives a session a new token, for a code that was given in it.
