@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit_chain;
@@ -25,26 +25,25 @@ const UNVOUCHED: Duration = Duration::from_secs(10);
 const LINK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store hears which sessions were used, and what has expired goes.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// How many expired rows of each kind go at a time, and old entries of the audit log.
+const PRUNED_AT_ONCE: u64 = 200;
+/// How long the store is everybody else's before more of them go: so 10,000 of each kind go in a second, at most.
+const PRUNED_APART: Duration = Duration::from_millis(20);
 /// How often is looked whether codes are being guessed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// How many expired rows of each kind go at a time.
-const PRUNED_AT_ONCE: u64 = 500;
-/// How many old entries of the audit log go at a time.
-const FORGOTTEN_AT_ONCE: u16 = 500;
-/// How often in a row they do: each sign-in leaves one.
-const FORGOTTEN_IN_A_ROW: u32 = 20;
 
 /// Does it until `over`. One does not wait for the other: while the store does not answer, there are tunnels to be ended.
 pub(crate) async fn upkeep(running: Arc<Running>, over: CancellationToken) {
     let running = &running;
     let listen = every(LISTEN_EVERY, "read what changed", running, async |g| g.standings.catch_up().await);
-    let keep = every(KEEP_EVERY, "write down what was used and drop what expired", running, keep_store);
+    let note = every(KEEP_EVERY, "write down what was used", running, async |g| g.standings.write_seen().await);
+    let prune = every(KEEP_EVERY, "drop what expired", running, drop_expired);
     let link = every(LINK_EVERY, "link the audit log", running, link_audit_log);
     let forget = every(KEEP_EVERY, "delete old entries of the audit log", running, forget_old_entries);
     let look = every(LOOK_EVERY, "look for guessing", running, raise_alarms);
     tokio::select! {
         () = over.cancelled() => {}
-        _ = async { tokio::join!(listen, keep, link, forget, look, watch(running)) } => {}
+        _ = async { tokio::join!(listen, note, prune, link, forget, look, watch(running)) } => {}
     }
 }
 
@@ -69,12 +68,17 @@ fn beat(period: Duration) -> Interval {
     interval
 }
 
-async fn keep_store(gateway: &Gateway) -> Result<(), StoreError> {
-    gateway.standings.write_seen().await?;
-    let now = gateway.clock.now();
-    let limits = gateway.config.session;
-    let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
-    gateway.store.prune(expired, PRUNED_AT_ONCE).await.map(drop)
+/// Goes on until there is less than would go at a time.
+async fn drop_expired(gateway: &Gateway) -> Result<(), StoreError> {
+    loop {
+        let now = gateway.clock.now();
+        let limits = gateway.config.session;
+        let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
+        if gateway.store.prune(expired, PRUNED_AT_ONCE).await? < PRUNED_AT_ONCE {
+            return Ok(());
+        }
+        sleep(PRUNED_APART).await;
+    }
 }
 
 async fn link_audit_log(gateway: &Gateway) -> Result<(), StoreError> {
@@ -84,10 +88,8 @@ async fn link_audit_log(gateway: &Gateway) -> Result<(), StoreError> {
 async fn forget_old_entries(gateway: &Gateway) -> Result<(), StoreError> {
     let Some(retention) = gateway.config.store.audit_retention else { return Ok(()) };
     let (store, keys, before) = (gateway.store.as_ref(), gateway.keys.digests(), gateway.clock.now().minus(retention));
-    for _ in 0..FORGOTTEN_IN_A_ROW {
-        if audit_chain::forget(store, keys, before, FORGOTTEN_AT_ONCE.into()).await? < FORGOTTEN_AT_ONCE.into() {
-            break;
-        }
+    while audit_chain::forget(store, keys, before, PRUNED_AT_ONCE).await? >= PRUNED_AT_ONCE {
+        sleep(PRUNED_APART).await;
     }
     Ok(())
 }
