@@ -8,7 +8,7 @@ use crate::outside::shown;
 use crate::sections::{Section, beside, breadcrumb};
 use crate::{EventKind, Frame, Moment, Paging};
 
-/// The audit log: `GET {prefix}/settings/audit` (query `page`).
+/// The audit log: `GET {prefix}/settings/audit` (query `page`, or `before` with the number of an entry).
 #[derive(Debug, Clone, Copy)]
 pub struct Audit<'a> {
     /// The frame.
@@ -17,8 +17,10 @@ pub struct Audit<'a> {
     pub organization: &'a str,
     /// The entries of this page, the newest first.
     pub entries: &'a [AuditEntry<'a>],
-    /// Which page it is.
-    pub paging: Paging,
+    /// Which page it is; `None` behind the last that has a number.
+    pub paging: Option<Paging>,
+    /// The number of the last entry here, if older ones follow that are on no page with a number.
+    pub older: Option<i64>,
 }
 
 /// An entry of the audit log.
@@ -57,13 +59,32 @@ pub fn audit(view: &Audit<'_>) -> Markup {
         h1 { "Audit log" }
         p.lead { "What happened to 2-factor authentication in " bdi { (shown(view.organization)) } ", the latest first. Times are UTC." }
         (table(view))
-        (view.paging.links(|page| if page == 1 { list.clone() } else { format!("{list}?page={page}") }))
+        @if let Some(paging) = view.paging {
+            (paging.links(|page| if page == 1 { list.clone() } else { format!("{list}?page={page}") }))
+        }
+        (beyond(view, &list))
     };
     let body = beside(view.frame, Section::Audit, &page);
     view.frame.page(&Page { title: "Audit log", layout: Layout::Full, place: Place::Settings, body })
 }
 
+/// Links where pages have no numbers: counting millions of entries would have everybody wait.
+fn beyond(view: &Audit<'_>, list: &str) -> Markup {
+    if view.paging.is_some() && view.older.is_none() {
+        return Markup::default();
+    }
+    html! {
+        nav.paging aria-label="Older entries" {
+            @if view.paging.is_none() { a.button href=(list) { "Newest" } }
+            @if let Some(last) = view.older { a.button rel="next" href={ (list) "?before=" (last) } { "Older" } }
+        }
+    }
+}
+
 fn table(view: &Audit<'_>) -> Markup {
+    if view.entries.is_empty() && view.paging.is_none() {
+        return html! { div.panel.empty { (icon(Icon::Clock)) p { "Nothing is older." } } };
+    }
     if view.entries.is_empty() {
         return html! { div.panel.empty { (icon(Icon::Clock)) p { "Nothing has happened yet." } } };
     }

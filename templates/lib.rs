@@ -67,7 +67,7 @@ pub use issued_ticket::{IssuedTicket, TicketAfter, issued_ticket};
 pub use limited_access::{Limitation, LimitedAccess, limited_access};
 pub use maud::Markup;
 pub use moment::Moment;
-pub use paging::Paging;
+pub use paging::{Extent, Paging};
 pub use profile::{
     Activity, EnrolledFactor, OwnFactor, OwnSession, Profile, ProfileForm, ProfileNotice, Replacing, SessionPlace,
     Switch, VerifiedWith, profile,

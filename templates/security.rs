@@ -9,7 +9,7 @@ use crate::notice::{alert, snackbar};
 use crate::outside::{query_value, shown};
 use crate::sections::{Section, beside, breadcrumb};
 use crate::ticket_office::ticket_office;
-use crate::{CodeDemand, Frame, Moment, Paging, Refusal, TicketOffice};
+use crate::{CodeDemand, Extent, Frame, Moment, Paging, Refusal, TicketOffice};
 
 /// The accounts with 2-factor authentication: `GET {prefix}/settings/security`.
 ///
@@ -178,16 +178,27 @@ fn search(view: &Security<'_>) -> Markup {
 }
 
 fn matches(view: &Security<'_>) -> Markup {
+    let Paging { total, extent, .. } = view.paging;
+    let sought = html! { "“" bdi { (shown(view.search)) } "”" };
     html! {
-        (view.paging.total) (if view.paging.total == 1 { " person" } else { " people" }) " found for “"
-        bdi { (shown(view.search)) } "”"
+        @match extent {
+            Extent::Exact => { (total) (people(total)) " found for " (sought) },
+            Extent::AtLeast if total == 0 => { "Too many people to look through for " (sought) ": write more of the name or address" },
+            Extent::AtLeast => { "At least " (total) (people(total)) " found for " (sought) ": write more to see fewer" },
+        }
     }
+}
+
+const fn people(count: u64) -> &'static str {
+    if count == 1 { " person" } else { " people" }
 }
 
 fn list(view: &Security<'_>) -> Markup {
     if view.rows.is_empty() {
         let text = if view.search.is_empty() {
             "Nobody has turned 2-factor authentication on yet."
+        } else if view.paging.extent == Extent::AtLeast {
+            "Nobody among those who come first in the list matches. There are too many to look at everybody."
         } else {
             "Nobody with 2-factor authentication matches. People who have it off are not listed."
         };

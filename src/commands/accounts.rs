@@ -110,16 +110,15 @@ impl List {
     }
 }
 
-async fn all(store: &dyn Store, mut query: AccountQuery) -> Result<Vec<AccountRecord>, Failed> {
-    let mut records = Vec::new();
+async fn all(store: &dyn Store, query: AccountQuery) -> Result<Vec<AccountRecord>, Failed> {
+    let mut records: Vec<AccountRecord> = Vec::new();
     loop {
-        let page = store.accounts(query.clone()).await?;
-        let last = page.rows.is_empty();
-        records.extend(page.rows);
-        if last || records.len() as u64 >= page.total {
+        let after = records.last().map(|record| record.account.id);
+        let next = store.accounts_after(query.clone(), after).await?;
+        if next.is_empty() {
             return Ok(records);
         }
-        query.offset += BATCH;
+        records.extend(next);
     }
 }
 

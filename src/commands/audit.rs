@@ -59,7 +59,7 @@ impl Audit {
         };
         for organization in organizations {
             let subject = self.account.map(AccountId);
-            let query = AuditQuery { organization, subject, offset: 0, limit: self.limit };
+            let query = AuditQuery { organization, subject, before: None, offset: 0, limit: self.limit };
             entries.extend(store.audit(query).await?.rows);
         }
         if common.json {

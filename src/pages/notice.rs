@@ -24,7 +24,7 @@ pub(super) async fn done(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<
         return Ok(None);
     };
     let organization = visitor.known.organization.id;
-    let query = AuditQuery { organization: Some(organization), subject: None, offset: 0, limit: 20 };
+    let query = AuditQuery { organization: Some(organization), subject: None, before: None, offset: 0, limit: 20 };
     let own = Actor::Account(visitor.known.account.id);
     let entries = visit.gateway.store.audit(query).await?.rows;
     Ok(entries.into_iter().find(|e| e.kind == kind && e.actor == own && visit.now.since(e.at) < MOMENT))

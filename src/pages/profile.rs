@@ -166,7 +166,7 @@ async fn page(visit: &Visit<'_>, visitor: &Visitor, notice: Option<ProfileNotice
     let account = &visitor.known.account;
     let store = &visit.gateway.store;
     let records = store.sessions_of(account.id).await?;
-    let query = AuditQuery { organization: None, subject: Some(account.id), offset: 0, limit: EVENTS };
+    let query = AuditQuery { organization: None, subject: Some(account.id), before: None, offset: 0, limit: EVENTS };
     let events = store.audit(query).await?.rows;
     let factor = factor(visit, visitor).await?;
     let text = |address: Option<std::net::IpAddr>| address.map(|address| address.to_string());

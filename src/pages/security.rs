@@ -150,7 +150,7 @@ pub(super) async fn page(visit: &Visit<'_>, office: &Office, part: &Part, shown:
         limit: ROWS,
     };
     let mut list = visit.gateway.store.accounts(query.clone()).await?;
-    let paging = paging(part.page, list.total);
+    let paging = paging(part.page, list.total, list.extent);
     if paging.page != part.page {
         query.offset = offset(paging.page);
         list = visit.gateway.store.accounts(query).await?;

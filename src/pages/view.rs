@@ -11,6 +11,7 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::event::EventKind;
 use crate::second_factor::policy::Decision;
 use crate::second_factor::session::VerifiedBy;
+use crate::store::Extent;
 use crate::visit::{Visit, Visitor};
 
 /// Rows on a page of a list.
@@ -58,8 +59,12 @@ pub(super) fn page_asked(asked: Option<&str>) -> u64 {
 }
 
 /// Where a page of a list is, brought into range: rows may have gone since the address was written.
-pub(super) const fn paging(page: u64, total: u64) -> Paging {
-    Paging::of(total, ROWS, page)
+pub(super) const fn paging(page: u64, total: u64, extent: Extent) -> Paging {
+    let paging = Paging::of(total, ROWS, page);
+    match extent {
+        Extent::Exact => paging,
+        Extent::AtLeast => paging.at_least(),
+    }
 }
 
 /// How many rows come before a page.

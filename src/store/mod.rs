@@ -6,6 +6,7 @@
 
 mod network;
 pub mod postgres;
+mod search;
 mod sighting;
 pub mod sqlite;
 pub mod transfer;
@@ -222,8 +223,19 @@ pub struct AccountRecord {
 pub struct Page<T> {
     /// This part.
     pub rows: Vec<T>,
-    /// How many there are in all.
+    /// How many there are in all, as far as was looked.
     pub total: u64,
+    /// Whether that is everything.
+    pub extent: Extent,
+}
+
+/// What the length of a list means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// There are as many.
+    Exact,
+    /// There may be more: somebody waits, and not everything was looked at.
+    AtLeast,
 }
 
 /// How far an organization is.
@@ -242,7 +254,9 @@ pub struct AuditQuery {
     pub organization: Option<OrganizationId>,
     /// About this account alone.
     pub subject: Option<AccountId>,
-    /// How many to pass over.
+    /// Only those with smaller numbers than this.
+    pub before: Option<i64>,
+    /// How many to pass over. It takes the longer the more they are: 10,000 are a matter of milliseconds.
     pub offset: u64,
     /// How many to list at most.
     pub limit: u64,
@@ -491,7 +505,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Accounts, ordered by name, then e-mail address, then user id, whatever the case of ASCII letters; those without
     /// a name come first.
+    ///
+    /// A search lists those first who are called so from the beginning. It finds 1,000 at most, and everybody among the
+    /// 50,000 accounts that come first in the order; behind them whoever has a text of three characters or more that few
+    /// have. What it may have missed is told by [`Page::extent`].
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRecord>>;
+
+    /// Accounts in that same order, with a search or without, those behind `after` alone: however long it takes, and
+    /// nobody left out. How many to pass over is of no account here.
+    async fn accounts_after(&self, query: AccountQuery, after: Option<AccountId>) -> Result<Vec<AccountRecord>>;
 
     /// How many accounts of an organization are enrolled.
     async fn counts(&self, organization: OrganizationId) -> Result<Counts>;
@@ -505,7 +527,7 @@ pub trait Store: Send + Sync + 'static {
     /// Writes an entry about the whole store: of no account, and no organization.
     async fn record_of_store(&self, kind: EventKind, occasion: Occasion) -> Result<()>;
 
-    /// Reads the audit log.
+    /// Reads the audit log. How many entries are about one account is counted up to 1,000.
     async fn audit(&self, query: AuditQuery) -> Result<Page<AuditEntry>>;
 
     /// Where the chain of the audit log begins and ends.

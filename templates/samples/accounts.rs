@@ -177,7 +177,7 @@ const fn list<'a>(frames: &'a Frames<'_>) -> Security<'a> {
         organization: "Acme Research",
         search: "",
         rows: &PEOPLE,
-        paging: Paging { page: 1, pages: 1, total: 6 },
+        paging: Paging::of(6, 6, 1),
         tickets: None,
         dialog: None,
         notice: None,
@@ -187,8 +187,10 @@ const fn list<'a>(frames: &'a Frames<'_>) -> Security<'a> {
 fn security_lists(frames: &Frames<'_>) -> Vec<Sample> {
     let view = list(frames);
     let nothing = Security { rows: &[], paging: Paging::of(0, 25, 1), ..view };
-    let middle = Security { paging: Paging { page: 2, pages: 7, total: 38 }, ..view };
+    let middle = Security { paging: Paging::of(38, 6, 2), ..view };
     let found = Security { search: "ma", rows: &PEOPLE[5..], paging: Paging::of(1, 25, 1), ..view };
+    let many = Security { search: "a", paging: Paging::of(38, 6, 2).at_least(), ..view };
+    let too_many = Security { search: "qx", paging: Paging::of(0, 25, 1).at_least(), ..nothing };
     let noticed = |notice| security(&Security { notice: Some(notice), ..view });
     vec![
         sample("security", "2-factor authentication", security(&view)),
@@ -199,6 +201,8 @@ fn security_lists(frames: &Frames<'_>) -> Vec<Sample> {
             "2-factor authentication: nothing found",
             security(&Security { search: "zuse & co", ..nothing }),
         ),
+        sample("security-found-many", "2-factor authentication: too many found to count", security(&many)),
+        sample("security-too-many", "2-factor authentication: too many to look through", security(&too_many)),
         sample("security-empty", "2-factor authentication: nobody yet", security(&nothing)),
         sample(
             "security-reset",
@@ -218,7 +222,7 @@ fn resets(frames: &Frames<'_>) -> Vec<Sample> {
     let page = |code, refusal| {
         let (name, email) = ("Alan Turing", Some("alan@acme.example"));
         let dialog = Some(ResetDialog { account: 2, name, email, code, refusal });
-        let paging = Paging { page: 2, pages: 7, total: 38 };
+        let paging = Paging::of(38, 6, 2);
         security(&Security { dialog, search: "a", paging, ..list(frames) })
     };
     let needed = CodeDemand::Needed;
@@ -294,14 +298,18 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         request: (actor != Actor::Operator).then_some("01KAR5Z3M8"),
     });
     let (frame, organization) = (&frames.admin, "Acme Research");
-    let page = |entries, paging| audit(&Audit { frame, organization, entries, paging });
+    let page = |entries, paging| audit(&Audit { frame, organization, entries, paging: Some(paging), older: None });
+    let beyond = |entries, paging, older| audit(&Audit { frame, organization, entries, paging, older });
     vec![
-        sample("audit", "Audit log", page(&entries, Paging { page: 1, pages: 12, total: 170 })),
+        sample("audit", "Audit log", page(&entries, Paging::of(180, 16, 1))),
+        sample("audit-last-page", "Audit log: the last page", page(&entries[12..], Paging::of(180, 16, 12))),
         sample(
-            "audit-last-page",
-            "Audit log: the last page",
-            page(&entries[15..], Paging { page: 12, pages: 12, total: 170 }),
+            "audit-last-number",
+            "Audit log: the last page with a number",
+            beyond(&entries, Some(Paging::of(10_000, 25, 400)), Some(4711)),
         ),
+        sample("audit-older", "Audit log: older entries", beyond(&entries[12..], None, Some(4711))),
+        sample("audit-oldest", "Audit log: nothing is older", beyond(&[], None, None)),
         sample("audit-empty", "Audit log: nothing yet", page(&[], Paging::of(0, 25, 1))),
     ]
 }

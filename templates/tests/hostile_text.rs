@@ -135,7 +135,7 @@ fn account_pages(frame: &Frame<'_>, text: &str) -> Vec<Markup> {
             dialog: Some(dialog),
             notice: Some(SecurityNotice::Reset { name: text }),
         }),
-        audit(&Audit { frame, organization: text, entries: &[entry], paging }),
+        audit(&Audit { frame, organization: text, entries: &[entry], paging: Some(paging), older: Some(7) }),
     ]
 }
 

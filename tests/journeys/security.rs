@@ -106,6 +106,23 @@ async fn a_page_that_is_not_there_any_more_is_the_last_one() {
 }
 
 #[tokio::test]
+async fn what_is_older_than_an_entry_can_be_read_on() {
+    let world = World::open(optional()).await;
+    for login in ["bob", "carol"] {
+        world.enrolled(login).await;
+    }
+    let mut alice = world.enrolled("alice").await;
+    let older = alice.opens("/_2fa/settings/audit?before=3").await;
+    assert_eq!(older.rows().len(), 2);
+    older.says("Newest");
+    let nothing = alice.opens("/_2fa/settings/audit?before=1").await;
+    assert!(nothing.rows().is_empty());
+    nothing.says("Nothing is older.");
+    let newest = alice.opens("/_2fa/settings/audit").await;
+    assert_eq!(alice.opens("/_2fa/settings/audit?before=x").await.rows(), newest.rows());
+}
+
+#[tokio::test]
 async fn a_reset_asks_first_and_then_ends_everything_at_once() {
     let world = World::open(required()).await;
     let mut bob = world.enrolled("bob").await;

@@ -123,7 +123,7 @@ async fn the_log_is_read_by_organization_and_by_account_newest_first(world: Worl
     let eve = world.person("globex", "eve").await;
     world.sign_in(ann.id, 101, at(10)).await;
     let [acme, globex] = [world.organization("acme").await.id, world.organization("globex").await.id];
-    let all = AuditQuery { organization: None, subject: None, offset: 0, limit: 100 };
+    let all = AuditQuery { organization: None, subject: None, before: None, offset: 0, limit: 100 };
     let read = async |query: AuditQuery| {
         let page = world.other.audit(query).await.expect("read");
         assert!(page.rows.is_sorted_by(|a, b| a.number > b.number), "newest first");
@@ -137,7 +137,15 @@ async fn the_log_is_read_by_organization_and_by_account_newest_first(world: Worl
     let foreign = AuditQuery { organization: Some(globex), subject: Some(ann.id), ..all.clone() };
     assert_eq!(read(foreign).await, (vec![], 0), "another organization's account does not exist");
     assert_eq!(read(AuditQuery { offset: 1, limit: 2, ..all.clone() }).await, (vec![eve.id, bob.id], 4));
-    assert_eq!(read(AuditQuery { offset: 9, ..all }).await, (vec![], 4));
+    assert_eq!(read(AuditQuery { offset: 9, ..all.clone() }).await, (vec![], 4));
+    let newest = world.other.audit(AuditQuery { limit: 1, ..all.clone() }).await.expect("read").rows[0].number;
+    let older = AuditQuery { organization: Some(acme), before: Some(newest), ..all };
+    assert_eq!(
+        read(AuditQuery { limit: 1, ..older.clone() }).await,
+        (vec![bob.id], 3),
+        "newest first, behind that one"
+    );
+    assert_eq!(read(AuditQuery { before: Some(0), ..older }).await, (vec![], 3));
 }
 
 async fn what_a_later_release_wrote_is_read_by_its_word(world: World) {

@@ -94,7 +94,8 @@ async fn portrait(store: &dyn Store) -> (String, Vec<AuditEntry>) {
         let key = store.enrolled_key(record.account.id).await.expect("read").map(|key| (key.id, key.secret));
         told.push(format!("{key:?}"));
     }
-    let everything = vestibule::store::AuditQuery { organization: None, subject: None, offset: 0, limit: 1000 };
+    let everything =
+        vestibule::store::AuditQuery { organization: None, subject: None, before: None, offset: 0, limit: 1000 };
     let log = store.audit(everything).await.expect("read");
     assert_eq!(log.total, log.rows.len() as u64);
     (told.concat(), log.rows)

@@ -36,6 +36,7 @@ mod engines;
 mod enrollment;
 mod guessing;
 mod keys;
+mod long_lists;
 mod postgres_changes;
 mod postgres_server;
 mod postgres_trouble;

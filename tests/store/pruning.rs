@@ -139,7 +139,13 @@ async fn old_entries_of_the_audit_log_go_from_the_beginning_where_that_is_asked_
     assert_eq!(numbers().await, all[2..]);
     assert_eq!(forget(at(105), 100).await, 3, "those up to 104, and none behind a younger one");
     assert_eq!(numbers().await, all[5..]);
-    let page = |organization| AuditQuery { organization: Some(organization), subject: None, offset: 0, limit: 100 };
+    let page = |organization| AuditQuery {
+        organization: Some(organization),
+        subject: None,
+        before: None,
+        offset: 0,
+        limit: 100,
+    };
     for (name, entries) in [("acme", 5), ("globex", 1)] {
         let listed = world.store.audit(page(world.organization(name).await.id)).await.expect("read");
         assert_eq!((listed.total, listed.rows.len() as u64), (entries, entries), "{name}");

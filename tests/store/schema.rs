@@ -20,7 +20,7 @@ fn both_engines_keep_the_same_in_the_same_shape() {
     on_postgres(async |world: World| {
         let mut on_server = shape_on_server(&world).await;
         assert!(on_server.remove("vestibule_schema").is_some(), "where SQLite has the header of its file");
-        assert!(on_server.remove("tallies").is_some(), "what SQLite counts fast enough");
+        assert!(on_server.remove("tallies").is_some(), "which SQLite has in one slice");
         assert!(on_server.len() >= 12, "{on_server:#?}");
         assert_eq!(on_server, on_file);
     });
@@ -48,13 +48,15 @@ fn every_column_is_copied_or_left_behind_on_purpose() {
     });
 }
 
+/// But for what it derives itself: how long lists are, and who has which letters.
 fn shape_of_file(world: &World) -> Shape {
     let Place::Sqlite(file) = &world.place else { panic!("it is about SQLite") };
     let _store = sqlite(file);
     let connection = Connection::open(file).expect("opened");
     let sql = "SELECT t.name, c.name, c.type, c.\"notnull\" = 0 AND c.pk = 0
                FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' ORDER BY t.name, c.cid";
+               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%' AND t.name NOT LIKE 'accounts_search%'
+                     AND t.name <> 'tallies' ORDER BY t.name, c.cid";
     let mut statement = connection.prepare(sql).expect("good SQL");
     let mut rows = statement.query([]).expect("run");
     let mut shape = Shape::new();

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vestibule::second_factor::account::{AccountId, Factor};
+use vestibule::second_factor::account::{AccountId, Factor, OrganizationId};
 use vestibule::second_factor::policy::Authority;
 use vestibule::second_factor::session::TokenDigest;
 use vestibule::store::sqlite::{OpenError, SqliteClaim, SqliteStore};
+use vestibule::store::{AccountQuery, AuditQuery, Counts};
 
 use crate::child::Child;
 use crate::engines::{Place, runtime, sqlite};
@@ -172,7 +173,7 @@ fn a_store_of_a_later_release_is_refused_and_left_as_it_is() {
     Connection::open(&file).expect("opened").execute_batch("PRAGMA user_version = 99").expect("good SQL");
     let content = fs::read(&file).expect("readable");
     let error = refused(&file);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 5, .. }), "{error:?}");
     assert_names(&error, &file);
     assert!(error.to_string().contains("version 99"), "{error}");
     assert_eq!(fs::read(&file).expect("readable"), content);
@@ -191,7 +192,7 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
     assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
     header(98).expect("set");
     let error = refused(&file);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 5, .. }), "{error:?}");
 }
 
 #[test]
@@ -242,6 +243,39 @@ fn a_store_that_can_only_be_read_is_told() {
         )
     );
     assert_eq!(fs::metadata(&file).expect("there").mode() & 0o777, 0o444);
+}
+
+#[test]
+fn a_store_of_the_first_release_is_brought_up_to_date_and_listed() {
+    let (_directory, file) = place();
+    let first = include_str!("../../src/store/sqlite/migrations/0001_first.sql");
+    let people = "INSERT INTO organizations VALUES (1, 'site', 'acme', 'optional');
+         INSERT INTO accounts (organization, user_id, name, listing, secret, enrolled_at, last_step)
+         VALUES (1, 'u1', 'Ann', 'ann' || char(10, 10) || 'u1', x'00', 1, 1),
+                (1, 'u2', 'Bob', 'bob' || char(10, 10) || 'u2', NULL, NULL, NULL);
+         INSERT INTO audit (at, kind, actor, organization, organization_name)
+         VALUES (1, 'store_copied', 'operator', 1, 'acme'), (2, 'key_added', 'operator', 0, '');
+         PRAGMA user_version = 1; PRAGMA application_id = 0x56657374;";
+    Connection::open(&file).expect("opened").execute_batch(&format!("{first}; {people}")).expect("made");
+    let World { store, .. } = world(&file);
+    runtime().block_on(async {
+        let query = AccountQuery {
+            organization: Some(OrganizationId(1)),
+            enrolled_only: true,
+            search: None,
+            now: at(0),
+            offset: 0,
+            limit: 9,
+        };
+        let page = store.accounts(query.clone()).await.expect("listed");
+        assert_eq!((page.total, page.rows[0].account.key.user.as_str()), (1, "u1"));
+        assert_eq!(store.counts(OrganizationId(1)).await.expect("counted"), Counts { accounts: 2, enrolled: 1 });
+        let log = AuditQuery { organization: None, subject: None, before: None, offset: 0, limit: 9 };
+        assert_eq!(store.audit(log).await.expect("read").total, 2);
+    });
+    let letters = "SELECT count(*) FROM accounts_search WHERE accounts_search MATCH '\"bob\"'";
+    let found: i64 = Connection::open(&file).expect("opened").query_row(letters, [], |row| row.get(0)).expect("asked");
+    assert_eq!(found, 1);
 }
 
 #[test]

@@ -1,3 +1,16 @@
+CREATE TRIGGER account_enrolled AFTER UPDATE OF enrolled_at ON accounts
+WHEN (old.enrolled_at IS NULL) <> (new.enrolled_at IS NULL) BEGIN
+    UPDATE tallies SET enrolled = enrolled + iif(new.enrolled_at IS NULL, -1, 1) WHERE organization = new.organization;
+END;
+CREATE TRIGGER account_made AFTER INSERT ON accounts BEGIN
+    INSERT INTO tallies VALUES (new.organization, 1, new.enrolled_at IS NOT NULL, 0)
+    ON CONFLICT DO UPDATE SET accounts = accounts + 1, enrolled = enrolled + excluded.enrolled;
+    INSERT INTO accounts_search (rowid, listing) VALUES (new.id, new.listing);
+END;
+CREATE TRIGGER account_renamed AFTER UPDATE OF listing ON accounts BEGIN
+    INSERT INTO accounts_search (accounts_search, rowid, listing) VALUES ('delete', old.id, old.listing);
+    INSERT INTO accounts_search (rowid, listing) VALUES (new.id, new.listing);
+END;
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY,
     organization INTEGER NOT NULL REFERENCES organizations,
@@ -19,6 +32,12 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_by_listing ON accounts (listing);
 CREATE INDEX accounts_by_organization ON accounts (organization, listing);
 CREATE INDEX accounts_enrolled ON accounts (organization, listing) WHERE enrolled_at IS NOT NULL;
+CREATE VIRTUAL TABLE accounts_search USING fts5(
+    listing, content = 'accounts', content_rowid = 'id', tokenize = 'trigram case_sensitive 1', detail = 'none', columnsize = 0
+);
+CREATE TABLE 'accounts_search_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+CREATE TABLE 'accounts_search_data'(id INTEGER PRIMARY KEY, block BLOB);
+CREATE TABLE 'accounts_search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 CREATE TABLE alarms (
     kind TEXT NOT NULL,
     about INTEGER NOT NULL,
@@ -26,6 +45,12 @@ CREATE TABLE alarms (
     PRIMARY KEY (kind, about)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alarms_by_age ON alarms (raised);
+CREATE TRIGGER entry_gone AFTER DELETE ON audit BEGIN
+    UPDATE tallies SET entries = entries - 1 WHERE organization = old.organization;
+END;
+CREATE TRIGGER entry_written AFTER INSERT ON audit BEGIN
+    INSERT INTO tallies VALUES (new.organization, 0, 0, 1) ON CONFLICT DO UPDATE SET entries = entries + 1;
+END;
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -134,6 +159,12 @@ CREATE INDEX sessions_by_account ON sessions (account);
 CREATE INDEX sessions_by_age ON sessions (verified_at);
 CREATE INDEX sessions_by_use ON sessions (last_seen);
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE tallies (
+    organization INTEGER PRIMARY KEY,
+    accounts INTEGER NOT NULL,
+    enrolled INTEGER NOT NULL,
+    entries INTEGER NOT NULL
+) STRICT;
 CREATE TABLE tickets (
     account INTEGER PRIMARY KEY REFERENCES accounts,
     digest BLOB NOT NULL,

@@ -182,7 +182,7 @@ impl World {
 
     /// The audit log of everything, oldest first.
     pub(crate) async fn audit_log(&self) -> Vec<AuditEntry> {
-        let everything = AuditQuery { organization: None, subject: None, offset: 0, limit: u64::MAX };
+        let everything = AuditQuery { organization: None, subject: None, before: None, offset: 0, limit: u64::MAX };
         let mut rows = self.store.audit(everything).await.expect("read").rows;
         rows.reverse();
         rows

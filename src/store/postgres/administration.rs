@@ -13,7 +13,7 @@ use crate::second_factor::account::{Account, AccountId, Organization, Requiremen
 use crate::second_factor::event::{Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::throttle::{Bucket, WINDOW};
-use crate::store::{AccountQuery, AccountRecord, Page};
+use crate::store::{AccountQuery, AccountRecord, Extent, Page};
 
 pub(super) async fn reset(
     tx: &Connection,
@@ -64,61 +64,90 @@ pub(super) async fn set_requirement(
     Ok(true)
 }
 
+/// A parameter of a statement that is planned anew.
+pub(super) type Value<'v> = (&'v (dyn ToSql + Sync), Type);
+
+/// Accounts that nobody searches for.
 pub(super) async fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<Page<AccountRecord>> {
-    let filter = filter(query);
-    let search = pattern(query.search.as_deref().unwrap_or_default());
-    let sought: [(&(dyn ToSql + Sync), Type); 2] = [(&query.organization, Type::INT8), (&search, Type::TEXT)];
-    let total = match (query.search.as_deref(), query.enrolled_only) {
-        (None | Some(""), false) => tallies::counts(db, query.organization).await?.accounts,
-        (None | Some(""), true) => tallies::counts(db, query.organization).await?.enrolled,
-        (Some(_), _) => {
-            let counted = db.planned_rows(&format!("SELECT count(*) FROM accounts a {filter}"), &sought).await?;
-            counted.first().ok_or("a count is one row")?.try_get::<_, i64>(0)?.unsigned_abs()
-        }
-    };
-    // The inner query walks an index alone; only the rows of this page are then looked up.
-    let sql = format!(
-        "SELECT {},
-                (SELECT failures FROM failures_in_a_row f WHERE f.account = a.id AND f.bucket = $5),
-                (SELECT count(*) FROM failed_tries t WHERE t.account = a.id AND t.bucket = $5 AND t.at > $6),
-                (SELECT count(*) FROM recovery_codes c WHERE c.account = a.id)
-         FROM (SELECT a.id FROM accounts a {filter} ORDER BY a.listing, a.id LIMIT $3 OFFSET $4) page
-         JOIN accounts a ON a.id = page.id JOIN organizations o ON o.id = a.organization
-         ORDER BY a.listing, a.id",
-        accounts::COLUMNS
-    );
-    let (limit, offset, since) = (row_number(query.limit), row_number(query.offset), query.now.minus(WINDOW));
-    let [organization, search] = sought;
-    let part: [(&(dyn ToSql + Sync), Type); 6] = [
-        organization,
-        search,
-        (&limit, Type::INT8),
-        (&offset, Type::INT8),
-        (&Bucket::Code, Type::TEXT),
-        (&since, Type::INT8),
-    ];
-    let rows = db.planned_rows(&sql, &part).await?;
-    Ok(Page { rows: rows.iter().map(record).collect::<Outcome<_>>()?, total })
+    let counts = tallies::counts(db, query.organization).await?;
+    let total = if query.enrolled_only { counts.enrolled } else { counts.accounts };
+    let ids = in_order(db, query, total).await?;
+    Ok(Page { rows: records(db, &ids, query.now).await?, total, extent: Extent::Exact })
 }
 
-/// Conditions that are all answered by one of the indexes on `listing`. Each names its parameter, so that all variants
-/// take the same.
-fn filter(query: &AccountQuery) -> String {
+/// A part of a list of that length. The index alone is walked, from the end that is nearer.
+async fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<Vec<AccountId>> {
+    let limit = query.limit.min(total.saturating_sub(query.offset));
+    let behind = total.saturating_sub(query.offset).saturating_sub(limit);
+    let (descending, offset) = if behind < query.offset { ("DESC", behind) } else { ("", query.offset) };
+    let sql = format!(
+        "SELECT a.id FROM accounts a WHERE {} ORDER BY a.listing {descending}, a.id {descending} LIMIT $2 OFFSET $3",
+        filter(query)
+    );
+    let (limit, offset) = (row_number(limit), row_number(offset));
+    let values: [Value<'_>; 3] = [(&query.organization, Type::INT8), (&limit, Type::INT8), (&offset, Type::INT8)];
+    let rows = db.planned_rows(&sql, &values).await?;
+    let mut ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<Vec<_>>>()?;
+    if !descending.is_empty() {
+        ids.reverse();
+    }
+    Ok(ids)
+}
+
+pub(super) async fn accounts_after(
+    db: &Connection,
+    query: &AccountQuery,
+    after: Option<AccountId>,
+) -> Outcome<Vec<AccountRecord>> {
+    let search = query.search.as_deref().unwrap_or_default();
+    // The server can't keep it in a text, so no text contains it.
+    if search.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let behind = if after.is_some() {
+        "(a.listing, a.id) > (SELECT listing, id FROM accounts WHERE id = $3)"
+    } else {
+        "$3::BIGINT IS NULL"
+    };
+    let sql = format!(
+        "SELECT a.id FROM accounts a WHERE {} AND a.listing LIKE $2 AND {behind} ORDER BY a.listing, a.id LIMIT $4",
+        filter(query)
+    );
+    let (pattern, limit) = (pattern(search), row_number(query.limit));
+    let values: [Value<'_>; 4] =
+        [(&query.organization, Type::INT8), (&pattern, Type::TEXT), (&after, Type::INT8), (&limit, Type::INT8)];
+    let rows = db.planned_rows(&sql, &values).await?;
+    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<Vec<_>>>()?;
+    records(db, &ids, query.now).await
+}
+
+/// Conditions that are answered by one of the indexes on `listing`. Each names its parameter, so that all variants take
+/// the same.
+pub(super) fn filter(query: &AccountQuery) -> String {
     let organization = if query.organization.is_some() { "a.organization = $1" } else { "$1::BIGINT IS NULL" };
     let enrolled = if query.enrolled_only { "a.enrolled_at IS NOT NULL" } else { "TRUE" };
-    let found = match query.search.as_deref() {
-        None | Some("") => "$2::TEXT IS NOT NULL",
-        // The server can't keep it in a text, so no text contains it.
-        Some(search) if search.contains('\0') => "$2::TEXT IS NULL",
-        Some(_) => "a.listing LIKE $2",
-    };
-    format!("WHERE {organization} AND {enrolled} AND {found}")
+    format!("{organization} AND {enrolled}")
+}
+
+/// These accounts, as lists show them, in that order.
+pub(super) async fn records(db: &Connection, ids: &[AccountId], now: Timestamp) -> Outcome<Vec<AccountRecord>> {
+    let sql = format!(
+        "SELECT {},
+                (SELECT failures FROM failures_in_a_row f WHERE f.account = a.id AND f.bucket = $2),
+                (SELECT count(*) FROM failed_tries t WHERE t.account = a.id AND t.bucket = $2 AND t.at > $3),
+                (SELECT count(*) FROM recovery_codes c WHERE c.account = a.id)
+         FROM unnest($1::BIGINT[]) WITH ORDINALITY AS page (id, place)
+         JOIN accounts a ON a.id = page.id JOIN organizations o ON o.id = a.organization ORDER BY page.place",
+        accounts::COLUMNS
+    );
+    let rows = db.rows(&sql, &[&ids, &Bucket::Code, &now.minus(WINDOW)]).await?;
+    rows.iter().map(record).collect()
 }
 
 /// What LIKE finds whatever contains it with, every character for itself.
-fn pattern(search: &str) -> String {
+pub(super) fn pattern(search: &str) -> String {
     let mut pattern = String::from("%");
-    for character in search.chars().filter(|character| *character != '\0') {
+    for character in search.chars() {
         if matches!(character, '%' | '_' | '\\') {
             pattern.push('\\');
         }

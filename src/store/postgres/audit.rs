@@ -3,13 +3,14 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use super::administration::Value;
 use super::connection::Connection;
 use super::failure::Outcome;
 use super::values::{Address, row_number};
 use super::{administration, tallies};
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
-use crate::store::{AuditEntry, AuditQuery, Page};
+use crate::store::{AuditEntry, AuditQuery, Extent, Page, search};
 
 /// Writes an entry about an account, in its organization.
 pub(super) async fn about(tx: &Connection, account: AccountId, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
@@ -83,25 +84,40 @@ pub(super) async fn of_store(tx: &Connection, kind: EventKind, occasion: &Occasi
 }
 
 pub(super) async fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
-    let filter = filter(query);
-    let sought: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&query.organization, Type::INT8), (&query.subject, Type::INT8)];
-    let total = if query.subject.is_none() {
-        tallies::entries(db, query.organization).await?
-    } else {
-        let counted = db.planned_rows(&format!("SELECT count(*) FROM audit {filter}"), &sought).await?;
-        counted.first().ok_or("a count is one row")?.try_get::<_, i64>(0)?.unsigned_abs()
-    };
+    let (total, extent) = total(db, query).await?;
+    // The inner query walks an index alone; only the entries of this page are then looked up.
     let sql = format!(
         "SELECT number, at, kind, actor, actor_account, actor_name, subject, subject_name,
                 organization_name, address, request
-         FROM audit {filter} ORDER BY number DESC LIMIT $3 OFFSET $4"
+         FROM audit WHERE number IN
+             (SELECT number FROM audit {} AND number < $3 ORDER BY number DESC LIMIT $4 OFFSET $5)
+         ORDER BY number DESC",
+        filter(query)
     );
-    let (limit, offset) = (row_number(query.limit), row_number(query.offset));
-    let [organization, subject] = sought;
-    let part = [organization, subject, (&limit, Type::INT8), (&offset, Type::INT8)];
-    let rows = db.planned_rows(&sql, &part).await?;
-    Ok(Page { rows: rows.iter().map(entry).collect::<Outcome<_>>()?, total })
+    let (before, limit, offset) = (query.before.unwrap_or(i64::MAX), row_number(query.limit), row_number(query.offset));
+    let values: [Value<'_>; 5] = [
+        (&query.organization, Type::INT8),
+        (&query.subject, Type::INT8),
+        (&before, Type::INT8),
+        (&limit, Type::INT8),
+        (&offset, Type::INT8),
+    ];
+    let rows = db.planned_rows(&sql, &values).await?;
+    Ok(Page { rows: rows.iter().map(entry).collect::<Outcome<_>>()?, total, extent })
+}
+
+/// How many entries there are, from whichever on.
+async fn total(db: &Connection, query: &AuditQuery) -> Outcome<(u64, Extent)> {
+    if query.subject.is_none() {
+        return Ok((tallies::entries(db, query.organization).await?, Extent::Exact));
+    }
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM audit {} LIMIT $3) AS entries", filter(query));
+    let limit = row_number(search::REACH + 1);
+    let values: [Value<'_>; 3] =
+        [(&query.organization, Type::INT8), (&query.subject, Type::INT8), (&limit, Type::INT8)];
+    let counted = db.planned_rows(&sql, &values).await?;
+    let counted: i64 = counted.first().ok_or("a count is one row")?.try_get(0)?;
+    Ok(search::counted(counted.unsigned_abs()))
 }
 
 /// Each condition names its parameter, so that all variants take the same.

@@ -78,8 +78,8 @@ pub(super) async fn bring_up_to_date(tx: &Connection) -> Outcome<()> {
     Ok(())
 }
 
-/// With the extension `pg_trgm`, which most servers let the owner of a database have, searches of long lists need not look
-/// at every account. Without it they do.
+/// With the extension `pg_trgm`, which most servers let the owner of a database have, searches for what few have need not look
+/// at every account of a long list. Without it they do.
 async fn help_searches(tx: &Connection) -> Outcome<()> {
     tx.batch("SAVEPOINT searches").await?;
     let helped = tx.batch(

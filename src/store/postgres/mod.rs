@@ -23,6 +23,7 @@ mod pool;
 mod pruning;
 mod resealing;
 mod restoring;
+mod searching;
 mod sessions;
 mod settings;
 mod tallies;
@@ -49,6 +50,7 @@ use self::connection::Connection;
 use self::failure::Outcome;
 use self::tls::Tls;
 use self::worker::{MIGRATION, Worker};
+use super::search::Sought;
 use super::{
     Acceptance, AccountQuery, AccountRecord, AuditEntry, AuditQuery, AuditRow, ChainEnds, Change, Confirmation, Counts,
     Cursor, Cut, Effect, Ended, EnrolledKey, Expired, Linked, MatchedStep, NewTicket, Page, Place, Resealed, Result,
@@ -280,7 +282,15 @@ impl Store for PostgresStore {
     }
 
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRecord>> {
-        self.ask("list accounts", async move |db| administration::accounts(db, &query).await).await
+        const WHAT: &str = "list accounts";
+        match Sought::new(query.search.as_deref()) {
+            None => self.ask(WHAT, async move |db| administration::accounts(db, &query).await).await,
+            Some(sought) => self.transact(WHAT, async move |tx| searching::accounts(tx, &query, &sought).await).await,
+        }
+    }
+
+    async fn accounts_after(&self, query: AccountQuery, after: Option<AccountId>) -> Result<Vec<AccountRecord>> {
+        self.ask("list accounts", async move |db| administration::accounts_after(db, &query, after).await).await
     }
 
     async fn counts(&self, organization: OrganizationId) -> Result<Counts> {

@@ -1,15 +1,16 @@
 //! What administrators and the operator see and do: always of one organization, which stands in the statement itself.
 
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::job::Outcome;
-use super::{accounts, attempts, audit, changes, codes, sessions, tickets};
+use super::{accounts, attempts, audit, changes, codes, searching, sessions, tallies, tickets};
 use crate::second_factor::Timestamp;
-use crate::second_factor::account::{Account, AccountId, Organization, OrganizationId, Requirement};
+use crate::second_factor::account::{Account, AccountId, Organization, Requirement};
 use crate::second_factor::event::{Event, EventKind, Occasion};
 use crate::second_factor::policy::Authority;
 use crate::second_factor::throttle::Bucket;
-use crate::store::{AccountQuery, AccountRecord, Counts, Page};
+use crate::store::search::Sought;
+use crate::store::{AccountQuery, AccountRecord, Extent, Page};
 
 pub(super) fn reset(
     tx: &Connection,
@@ -60,43 +61,81 @@ pub(super) fn set_requirement(
 }
 
 pub(super) fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<Page<AccountRecord>> {
-    let search = query.search.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let filter = filter(query, &search);
-    let sought = named_params! { ":organization": query.organization, ":search": search };
-    let total: i64 =
-        db.prepare_cached(&format!("SELECT count(*) FROM accounts a {filter}"))?.query_row(sought, |row| row.get(0))?;
-    // The inner query walks an index alone; only the rows of this page are then looked up.
-    let sql = format!(
-        "SELECT {} FROM (SELECT a.id FROM accounts a {filter} ORDER BY a.listing, a.id LIMIT :limit OFFSET :offset) page
-         CROSS JOIN accounts a ON a.id = page.id CROSS JOIN organizations o ON o.id = a.organization
-         ORDER BY a.listing, a.id",
-        accounts::COLUMNS
-    );
-    let mut page = db.prepare_cached(&sql)?;
-    let page = page.query_map(
-        named_params! {
-            ":organization": query.organization, ":search": search,
-            ":limit": row_number(query.limit), ":offset": row_number(query.offset),
-        },
-        accounts::read,
-    )?;
-    let mut rows = Vec::new();
-    for account in page {
-        rows.push(record(db, account?.0, query.now)?);
-    }
-    Ok(Page { rows, total: total.unsigned_abs() })
+    let (ids, total, extent) = if let Some(sought) = Sought::new(query.search.as_deref()) {
+        searching::accounts(db, query, &sought)?
+    } else {
+        let counts = tallies::counts(db, query.organization)?;
+        let total = if query.enrolled_only { counts.enrolled } else { counts.accounts };
+        (in_order(db, query, total)?, total, Extent::Exact)
+    };
+    Ok(Page { rows: records(db, ids, query.now)?, total, extent })
 }
 
-/// Conditions that are all answered by one of the indexes on `listing`. Each names its parameter, so that all variants
-/// take the same.
-fn filter(query: &AccountQuery, search: &str) -> String {
+/// A part of a list of that length. The index alone is walked, from the end that is nearer.
+fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<Vec<AccountId>> {
+    let limit = query.limit.min(total.saturating_sub(query.offset));
+    let behind = total.saturating_sub(query.offset).saturating_sub(limit);
+    let (descending, offset) = if behind < query.offset { ("DESC", behind) } else { ("", query.offset) };
+    let sql = format!(
+        "SELECT a.id FROM accounts a WHERE {} ORDER BY a.listing {descending}, a.id {descending} LIMIT :limit OFFSET :offset",
+        filter(query)
+    );
+    let mut list = db.prepare_cached(&sql)?;
+    let ids = list.query_map(
+        named_params! {
+            ":organization": query.organization, ":limit": row_number(limit), ":offset": row_number(offset),
+        },
+        |row| row.get(0),
+    )?;
+    let mut ids = ids.collect::<rusqlite::Result<Vec<_>>>()?;
+    if !descending.is_empty() {
+        ids.reverse();
+    }
+    Ok(ids)
+}
+
+pub(super) fn accounts_after(
+    db: &Connection,
+    query: &AccountQuery,
+    after: Option<AccountId>,
+) -> Outcome<Vec<AccountRecord>> {
+    let text = Sought::new(query.search.as_deref()).map(|sought| sought.text);
+    let sql = format!(
+        "SELECT a.id FROM accounts a WHERE {} AND (:text IS NULL OR instr(a.listing, :text) > 0)
+             AND (a.listing, a.id) > (:listing, :after) ORDER BY a.listing, a.id LIMIT :limit",
+        filter(query)
+    );
+    // Nobody is before this: numbers begin at 1.
+    let after = after.unwrap_or(AccountId(0));
+    let listing: Option<String> = db
+        .prepare_cached("SELECT listing FROM accounts WHERE id = ?1")?
+        .query_row([after], |row| row.get(0))
+        .optional()?;
+    let mut list = db.prepare_cached(&sql)?;
+    let ids = list.query_map(
+        named_params! {
+            ":organization": query.organization, ":text": text, ":listing": listing.unwrap_or_default(),
+            ":after": after, ":limit": row_number(query.limit),
+        },
+        |row| row.get(0),
+    )?;
+    records(db, ids.collect::<rusqlite::Result<_>>()?, query.now)
+}
+
+/// Conditions that are answered by one of the indexes on `listing`. Each names its parameter, so that all variants take
+/// the same.
+pub(super) fn filter(query: &AccountQuery) -> String {
     let organization = match query.organization {
         Some(_) => "a.organization = :organization",
         None => ":organization IS NULL",
     };
     let enrolled = if query.enrolled_only { "a.enrolled_at IS NOT NULL" } else { "TRUE" };
-    let found = if search.is_empty() { ":search = ''" } else { "instr(a.listing, :search) > 0" };
-    format!("WHERE {organization} AND {enrolled} AND {found}")
+    format!("{organization} AND {enrolled}")
+}
+
+fn records(db: &Connection, ids: Vec<AccountId>, now: Timestamp) -> Outcome<Vec<AccountRecord>> {
+    let found = ids.into_iter().map(|id| accounts::by_id(db, id));
+    found.filter_map(Result::transpose).map(|found| record(db, found?.0, now)).collect()
 }
 
 fn record(db: &Connection, account: Account, now: Timestamp) -> Outcome<AccountRecord> {
@@ -104,17 +143,6 @@ fn record(db: &Connection, account: Account, now: Timestamp) -> Outcome<AccountR
         locked: attempts::failures(db, account.id, Bucket::Code, now)?.is_locked(Bucket::Code),
         recovery_codes_left: codes::recovery_codes_left(db, account.id)?,
         account,
-    })
-}
-
-pub(super) fn counts(db: &Connection, organization: OrganizationId) -> Outcome<Counts> {
-    let count = |sql| -> Outcome<u64> {
-        let count: i64 = db.prepare_cached(sql)?.query_row([organization], |row| row.get(0))?;
-        Ok(count.unsigned_abs())
-    };
-    Ok(Counts {
-        accounts: count("SELECT count(*) FROM accounts WHERE organization = ?1")?,
-        enrolled: count("SELECT count(*) FROM accounts WHERE organization = ?1 AND enrolled_at IS NOT NULL")?,
     })
 }
 

@@ -1,16 +1,15 @@
 //! The audit log: written in the transaction of what it tells, never changed.
 
-use std::fmt::Write as _;
-
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, named_params, params};
 
 use super::administration::{self, row_number};
 use super::job::Outcome;
+use super::tallies;
 use super::values::Address;
 use crate::second_factor::account::{AccountId, OrganizationId};
 use crate::second_factor::event::{Actor, Event, EventKind, Occasion};
-use crate::store::{AuditEntry, AuditQuery, Page};
+use crate::store::{AuditEntry, AuditQuery, Extent, Page, search};
 
 /// Writes an entry about an account, in its organization.
 pub(super) fn about(tx: &Connection, account: AccountId, kind: EventKind, occasion: &Occasion) -> Outcome<()> {
@@ -61,37 +60,51 @@ pub(super) fn of_each_organization(tx: &Connection, kind: EventKind, occasion: &
 
 pub(super) fn read(db: &Connection, query: &AuditQuery) -> Outcome<Page<AuditEntry>> {
     let filter = filter(query);
-    let sought = named_params! { ":organization": query.organization, ":subject": query.subject };
-    let total: i64 =
-        db.prepare_cached(&format!("SELECT count(*) FROM audit {filter}"))?.query_row(sought, |row| row.get(0))?;
+    let (total, extent) = total(db, query)?;
+    // The inner query walks an index alone; only the entries of this page are then looked up.
     let sql = format!(
         "SELECT number, at, kind, actor, actor_account, actor_name, subject, subject_name,
                 organization_name, address, request
-         FROM audit {filter} ORDER BY number DESC LIMIT :limit OFFSET :offset"
+         FROM audit WHERE number IN
+             (SELECT number FROM audit {filter} AND number < :before ORDER BY number DESC LIMIT :limit OFFSET :offset)
+         ORDER BY number DESC"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(
         named_params! {
             ":organization": query.organization, ":subject": query.subject,
+            ":before": query.before.unwrap_or(i64::MAX),
             ":limit": row_number(query.limit), ":offset": row_number(query.offset),
         },
         entry,
     )?;
-    Ok(Page { rows: rows.collect::<rusqlite::Result<_>>()?, total: total.unsigned_abs() })
+    Ok(Page { rows: rows.collect::<rusqlite::Result<_>>()?, total, extent })
+}
+
+/// How many entries there are, from whichever on.
+fn total(db: &Connection, query: &AuditQuery) -> Outcome<(u64, Extent)> {
+    let Some(subject) = query.subject else { return Ok((tallies::entries(db, query.organization)?, Extent::Exact)) };
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM audit {} LIMIT :limit)", filter(query));
+    let counted: i64 = db.prepare_cached(&sql)?.query_row(
+        named_params! {
+            ":organization": query.organization, ":subject": subject, ":limit": row_number(search::REACH + 1),
+        },
+        |row| row.get(0),
+    )?;
+    Ok(search::counted(counted.unsigned_abs()))
 }
 
 /// Each condition names its parameter, so that all variants take the same.
 fn filter(query: &AuditQuery) -> String {
-    let mut filter = String::from("WHERE ");
-    let _ = match query.organization {
-        Some(_) => write!(filter, "organization = :organization"),
-        None => write!(filter, ":organization IS NULL"),
+    let organization = match query.organization {
+        Some(_) => "organization = :organization",
+        None => ":organization IS NULL",
     };
-    let _ = match query.subject {
-        Some(_) => write!(filter, " AND subject = :subject"),
-        None => write!(filter, " AND :subject IS NULL"),
+    let subject = match query.subject {
+        Some(_) => "subject = :subject",
+        None => ":subject IS NULL",
     };
-    filter
+    format!("WHERE {organization} AND {subject}")
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {

@@ -13,11 +13,12 @@ pub(super) const APPLICATION_ID: i32 = 0x5665_7374;
 pub(super) const BACKUP_ID: i32 = 0x5665_7342;
 
 /// In their order. A file that was released once never changes again.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_audit_chain.sql"),
     include_str!("migrations/0003_alarms.sql"),
     include_str!("migrations/0004_tickets.sql"),
+    include_str!("migrations/0005_search.sql"),
 ];
 
 /// The version that this program reads and writes: the number of the last file.

@@ -21,7 +21,9 @@ mod pruning;
 mod readers;
 mod resealing;
 mod restoring;
+mod searching;
 mod sessions;
+mod tallies;
 mod tickets;
 mod transfer;
 mod values;
@@ -240,8 +242,12 @@ impl Store for SqliteStore {
         self.read("list accounts", move |db| administration::accounts(db, &query)).await
     }
 
+    async fn accounts_after(&self, query: AccountQuery, after: Option<AccountId>) -> Result<Vec<AccountRecord>> {
+        self.read("list accounts", move |db| administration::accounts_after(db, &query, after)).await
+    }
+
     async fn counts(&self, organization: OrganizationId) -> Result<Counts> {
-        self.read("count accounts", move |db| administration::counts(db, organization)).await
+        self.read("count accounts", move |db| tallies::counts(db, Some(organization))).await
     }
 
     async fn organizations(&self) -> Result<Vec<Organization>> {

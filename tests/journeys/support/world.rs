@@ -274,7 +274,8 @@ impl Loss {
 
     fn tables(path: &PathBuf) -> Vec<String> {
         let connection = rusqlite::Connection::open(path).expect("the store is there");
-        let query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+                     AND name NOT LIKE 'accounts_search%'";
         let mut statement = connection.prepare(query).expect("SQLite has a schema");
         let names = statement.query_map([], |row| row.get(0)).expect("it can be read");
         names.collect::<Result<_, _>>().expect("names are text")
