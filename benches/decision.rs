@@ -33,7 +33,7 @@ use vestibule::second_factor::account::AccountKey;
 use vestibule::second_factor::enrollment::PendingEnrollment;
 use vestibule::second_factor::event::{Actor, Occasion};
 use vestibule::second_factor::policy::Decision;
-use vestibule::second_factor::sealing::Sealed;
+use vestibule::second_factor::sealing::Purpose;
 use vestibule::second_factor::session::{Kind, PendingSession, Presented, SessionToken};
 use vestibule::second_factor::totp::Step;
 use vestibule::session_cookie;
@@ -312,7 +312,7 @@ fn arrived(token: &SessionToken) -> Parts {
 }
 
 /// Somebody enrolls, and so has a verified session.
-async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::StoreError> {
+async fn enroll(gateway: &Gateway) -> Result<SessionToken, Box<dyn std::error::Error>> {
     let (store, now) = (&gateway.store, gateway.clock.now());
     let site = &gateway.config.sites[0];
     let key = AccountKey { realm: site.realm.clone(), organization: "acme".into(), user: "user-000001".into() };
@@ -321,7 +321,7 @@ async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::Sto
     let session = SessionToken::new(Kind::Pending, entropy::random()).digest();
     let waiting = PendingSession { digest: session, account: account.id, binding: None, opened: now };
     store.open_pending(waiting, Some(PEER)).await?;
-    let secret = Sealed(vec![0; 61]);
+    let secret = gateway.keys.seal(Purpose::PendingSecret, &account.key, &[0; 20]).await?;
     let pending = PendingEnrollment { session, account: account.id, secret, started: now, ticket: None };
     store.start_enrollment(pending.clone()).await?;
     let token = SessionToken::new(Kind::Verified, entropy::random());
@@ -332,7 +332,7 @@ async fn enroll(gateway: &Gateway) -> Result<SessionToken, vestibule::store::Sto
         address: Some(PEER),
         browser: "Firefox".into(),
     };
-    let secret = Sealed(vec![0; 61]);
+    let secret = gateway.keys.seal(Purpose::TotpSecret, &account.key, &[0; 20]).await?;
     let confirmation = Confirmation { pending, secret, step: Step(1), recovery_codes: Vec::new(), session: verified };
     let occasion = Occasion { at: now, actor: Actor::Account(account.id), address: Some(PEER), request: None };
     let accepted = store.confirm_enrollment(confirmation, occasion).await?;

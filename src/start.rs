@@ -131,13 +131,12 @@ impl Prepared {
         let operations = tokio::spawn(operations::serve(self.operations, Arc::clone(&gateway), over.clone()));
         let farewell = tokio::spawn(end_tunnels(Arc::clone(&gateway), shutdown.clone()));
         let upkeep = tokio::spawn(upkeep(Arc::clone(&self.running), over.clone()));
-        let retention = tokio::spawn(retention(Arc::clone(&self.running), over.clone()));
         let running = Arc::clone(&self.running);
         let door = move |index: usize| running.post(index);
         let served = listener::serve(self.sockets, self.running.tls().cloned(), door, shutdown).await;
         over.cancel();
         farewell.abort();
-        let _ = tokio::join!(upkeep, retention, operations);
+        let _ = tokio::join!(upkeep, operations);
         if let Err(error) = gateway.standings.write_seen().await {
             tracing::warn!(error = causes(&error), "the last uses of sessions were not written down");
         }

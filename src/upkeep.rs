@@ -26,7 +26,7 @@ const LINK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store hears which sessions were used, and what has expired goes.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// How many expired rows of each kind go at a time, and old entries of the audit log.
-const PRUNED_AT_ONCE: u64 = 200;
+const PRUNED_AT_ONCE: u16 = 200;
 /// How long the store is everybody else's before more of them go: so 10,000 of each kind go in a second, at most.
 const PRUNED_APART: Duration = Duration::from_millis(20);
 /// How often is looked whether codes are being guessed.
@@ -74,7 +74,7 @@ async fn drop_expired(gateway: &Gateway) -> Result<(), StoreError> {
         let now = gateway.clock.now();
         let limits = gateway.config.session;
         let expired = Expired { now, idle_since: now.minus(limits.idle), verified_before: now.minus(limits.lifetime) };
-        if gateway.store.prune(expired, PRUNED_AT_ONCE).await? < PRUNED_AT_ONCE {
+        if gateway.store.prune(expired, PRUNED_AT_ONCE.into()).await? < PRUNED_AT_ONCE.into() {
             return Ok(());
         }
         sleep(PRUNED_APART).await;
@@ -88,7 +88,7 @@ async fn link_audit_log(gateway: &Gateway) -> Result<(), StoreError> {
 async fn forget_old_entries(gateway: &Gateway) -> Result<(), StoreError> {
     let Some(retention) = gateway.config.store.audit_retention else { return Ok(()) };
     let (store, keys, before) = (gateway.store.as_ref(), gateway.keys.digests(), gateway.clock.now().minus(retention));
-    while audit_chain::forget(store, keys, before, PRUNED_AT_ONCE).await? >= PRUNED_AT_ONCE {
+    while audit_chain::forget(store, keys, before, PRUNED_AT_ONCE.into()).await? >= PRUNED_AT_ONCE.into() {
         sleep(PRUNED_APART).await;
     }
     Ok(())

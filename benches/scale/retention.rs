@@ -41,15 +41,11 @@ pub(crate) async fn measure(place: &Place, store: &Arc<dyn Store>, population: &
     );
     place.run(&sql).await?;
     let expired = Expired { now: population.now, idle_since: population.now.minus(day / 2), verified_before: long_ago };
-    let old = population.at(population.entries / 2);
     let sweeping = {
         let store = Arc::clone(store);
         tokio::spawn(async move {
-            let (mut sessions, mut entries) = (0, 0);
             loop {
-                sessions += store.prune(expired, BATCH).await.unwrap_or(0);
-                entries += store.prune_audit(old, BATCH).await.unwrap_or(0);
-                GONE.store(sessions + entries, Ordering::Relaxed);
+                GONE.fetch_add(store.prune(expired, BATCH).await.unwrap_or(0), Ordering::Relaxed);
                 tokio::time::sleep(PAUSE).await;
             }
         })

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::job::Outcome;
-use super::{administration, audit};
+use super::{audit, tallies};
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::OrganizationId;
 use crate::second_factor::event::{Event, EventKind, Occasion};
@@ -85,7 +85,7 @@ fn organizations(db: &Connection, now: Timestamp) -> Outcome<Vec<Suspicion>> {
     let mut found = Vec::new();
     for row in rows {
         let (organization, name, accounts): (OrganizationId, String, u64) = row?;
-        if accounts >= accounts_that_alarm(administration::counts(db, organization)?.enrolled) {
+        if accounts >= accounts_that_alarm(tallies::counts(db, Some(organization))?.enrolled) {
             found.push(Suspicion { organization, alarm: Alarm::AtOrganization { organization: name, accounts } });
         }
     }
