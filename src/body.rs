@@ -55,7 +55,7 @@ pub enum BodyError {
     /// What it was opened with has ended: the session, or the gateway.
     #[error("the leave to receive it has ended")]
     Ended,
-    /// Its end was withheld ([`Body::with_leave_for_its_end`]).
+    /// Its end was withheld (`Body::with_leave_for_its_end`).
     #[error("the leave to send it has ended")]
     Withheld,
 }

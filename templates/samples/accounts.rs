@@ -274,6 +274,8 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         (EventKind::RecoveryCodeRefused, Actor::Person("Alan Turing"), alan),
         (EventKind::RecoveryCodeUsed, Actor::Person("Alan Turing"), alan),
         (EventKind::FactorLocked, Actor::Gateway, alan),
+        (EventKind::GuessingAtAccount, Actor::Gateway, alan),
+        (EventKind::GuessingAtOrganization, Actor::Gateway, None),
         (EventKind::Reset, ada, alan),
         (EventKind::TicketIssued, ada, alan),
         (EventKind::TicketRefused, Actor::Person("Alan Turing"), alan),
@@ -287,6 +289,7 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
         (EventKind::SessionEnded, ada, Some("Ada Lovelace")),
         (EventKind::LoggedOut, ada, Some("Ada Lovelace")),
         (EventKind::StoreCopied, Actor::Operator, None),
+        (EventKind::StoreRestored, Actor::Operator, None),
         (EventKind::Later, Actor::Gateway, None),
     ];
     let entries = entries.map(|(kind, actor, subject)| AuditEntry {
@@ -301,8 +304,8 @@ fn audits(frames: &Frames<'_>) -> Vec<Sample> {
     let page = |entries, paging| audit(&Audit { frame, organization, entries, paging: Some(paging), older: None });
     let beyond = |entries, paging, older| audit(&Audit { frame, organization, entries, paging, older });
     vec![
-        sample("audit", "Audit log", page(&entries, Paging::of(180, 16, 1))),
-        sample("audit-last-page", "Audit log: the last page", page(&entries[12..], Paging::of(180, 16, 12))),
+        sample("audit", "Audit log", page(&entries, Paging::of(271, 23, 1))),
+        sample("audit-last-page", "Audit log: the last page", page(&entries[5..], Paging::of(271, 23, 12))),
         sample(
             "audit-last-number",
             "Audit log: the last page with a number",

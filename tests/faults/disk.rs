@@ -11,7 +11,7 @@ use crate::installation::{Installation, Running};
 use crate::support::{Sight, required};
 
 /// How large a file of the gateway may become while its disk is full.
-const FULL: &str = "400000";
+const FULL: &str = "800000";
 
 /// How large a file system is that is mounted for a store.
 const SIZE: &str = "2m";

@@ -79,8 +79,19 @@ async fn a_long_log_has_pages() {
 }
 
 /// What the operator does at the command line: `tests/binary/commands.rs` has all of that.
-const OF_THE_OPERATOR: [EventKind; 4] =
-    [EventKind::StoreCopied, EventKind::KeyAdded, EventKind::KeyRotated, EventKind::KeyRetired];
+const OF_THE_OPERATOR: [EventKind; 5] = [
+    EventKind::StoreCopied,
+    EventKind::StoreRestored,
+    EventKind::KeyAdded,
+    EventKind::KeyRotated,
+    EventKind::KeyRetired,
+];
+
+/// What has its own stories: `tests/journeys/tickets.rs`.
+const OF_TICKETS: [EventKind; 3] = [EventKind::TicketIssued, EventKind::TicketUsed, EventKind::TicketRefused];
+
+/// What the gateway finds by looking now and then: `tests/attacks/guessing.rs`.
+const ALARMS: [EventKind; 2] = [EventKind::GuessingAtAccount, EventKind::GuessingAtOrganization];
 
 #[tokio::test]
 async fn every_event_is_told_once_and_nothing_else_is() {
@@ -90,7 +101,8 @@ async fn every_event_is_told_once_and_nothing_else_is() {
     is_locked_out(&world, bob).await;
     administers(&world).await;
 
-    let log = log(&world);
+    let mut log = log(&world);
+    log.retain(|entry| ALARMS.iter().all(|alarm| entry.kind != alarm.as_str()));
     let told: Vec<_> = log.iter().map(|entry| format!("{} {}", entry.kind, entry.subject)).collect();
     let locked = ["code_refused Bob Brown"; 19];
     let expected = [
@@ -114,7 +126,9 @@ async fn every_event_is_told_once_and_nothing_else_is() {
             "who, from where, in which request: {kind}"
         );
     }
-    for kind in EventKind::ALL.iter().filter(|kind| !OF_THE_OPERATOR.contains(kind)) {
+    // `Later` stands for what a later release writes.
+    let elsewhere = [&OF_THE_OPERATOR[..], &OF_TICKETS, &ALARMS, &[EventKind::Later]].concat();
+    for kind in EventKind::ALL.iter().filter(|kind| !elsewhere.contains(kind)) {
         assert!(log.iter().any(|entry| entry.kind == kind.as_str()), "{kind:?} is not in this story");
     }
 }

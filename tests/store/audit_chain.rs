@@ -249,12 +249,12 @@ async fn a_gateway_that_was_overtaken_links_nothing_twice(world: World) {
 
 async fn what_was_written_before_there_was_a_chain_is_linked_too(world: World) {
     write(&world, 10).await;
-    let back = "DROP TABLE audit_chain; DROP TABLE audit_chain_ends;";
-    let version = match &world.place {
-        Place::Sqlite(_) => "PRAGMA user_version = 1",
-        Place::Postgres(_) => "UPDATE vestibule_schema SET version = 1",
+    tampers(&world, "DROP TABLE audit_chain; DROP TABLE audit_chain_ends;").await;
+    let upgrade = match &world.place {
+        Place::Sqlite(_) => include_str!("../../src/store/sqlite/migrations/0002_audit_chain.sql"),
+        Place::Postgres(_) => include_str!("../../src/store/postgres/migrations/0002_audit_chain.sql"),
     };
-    tampers(&world, &format!("{back} {version}")).await;
+    tampers(&world, upgrade).await;
     let world = World::at(world.place).await;
     let before = world.audit_log().await;
     link(&world).await;
