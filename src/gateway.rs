@@ -413,14 +413,7 @@ impl Visit<'_> {
                 return Err(Failure::IdentityUnknown(unknown));
             }
         };
-        let (visitor, decision) = match visitor.decide() {
-            passed @ Decision::Pass(_) => (visitor, passed),
-            Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => {
-                let visitor = Box::pin(self.made_sure(visitor)).await?;
-                let decision = visitor.decide();
-                (visitor, decision)
-            }
-        };
+        let (visitor, decision) = self.decide(visitor).await?;
         tracing::trace!(
             request = %self.id, account = visitor.known.account.id.0, factor = ?visitor.known.account.factor,
             requirement = visitor.requirement.as_str(), session = visitor.session.as_ref().map(|s| s.id.0), ?decision,

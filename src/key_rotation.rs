@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::key_file::{self, KeyError, Loaded};
 use crate::second_factor::account::AccountId;
-use crate::second_factor::event::{Actor, EventKind, Occasion};
+use crate::second_factor::event::{EventKind, Occasion};
 use crate::second_factor::key_check::KeyCheck;
 use crate::second_factor::sealing::{KeyMark, Keyring, Purpose, Sealed, Unsealable};
 use crate::store::{Resealed, SealedSecret, Store, StoreError};
@@ -155,7 +155,8 @@ impl Rotation<'_> {
 
     async fn keep(mut self, check: KeyCheck, logged: EventKind) -> Result<Self, RotationError> {
         let sealed = key_file::seal_check(&self.ring, &check);
-        if !self.store.replace_key_check(self.sealed, sealed.clone(), logged, occasion(self.clock)).await? {
+        let occasion = self.occasion();
+        if !self.store.replace_key_check(self.sealed, sealed.clone(), logged, occasion).await? {
             return Err(RotationError::Overtaken);
         }
         (self.check, self.sealed) = (check, sealed);
@@ -167,10 +168,6 @@ impl Rotation<'_> {
     }
 
     fn occasion(&self) -> Occasion {
-        occasion(self.clock)
+        Occasion::of_the_operator(self.clock.now())
     }
-}
-
-fn occasion(clock: &Clock) -> Occasion {
-    Occasion { at: clock.now(), actor: Actor::Operator, address: None, request: None }
 }

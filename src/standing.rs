@@ -382,7 +382,7 @@ mod tests {
     use std::hash::BuildHasher as _;
 
     use super::*;
-    use crate::second_factor::event::{Actor, Occasion};
+    use crate::second_factor::event::Occasion;
     use crate::second_factor::policy::Authority;
     use crate::store::sqlite::SqliteStore;
 
@@ -421,7 +421,7 @@ mod tests {
 
         async fn require(&self) {
             let by = Authority::Operator(self.known().await.account.organization);
-            let occasion = Occasion { at: NOW, actor: Actor::Operator, address: None, request: None };
+            let occasion = Occasion::of_the_operator(NOW);
             self.store.set_requirement(by, Requirement::Required, occasion).await.expect("set");
         }
     }

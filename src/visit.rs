@@ -209,6 +209,19 @@ impl Visit<'_> {
         Ok(self.visitor(known, Some(identity), session, binding))
     }
 
+    /// What is to be done with the visitor's request: nobody is stopped on the strength of what is remembered.
+    pub async fn decide(&self, visitor: Box<Visitor>) -> Result<(Box<Visitor>, Decision), StoreError> {
+        match visitor.decide() {
+            passed @ Decision::Pass(_) => Ok((visitor, passed)),
+            Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => {
+                // Boxed: those who pass would carry the room for it along.
+                let visitor = Box::pin(self.made_sure(visitor)).await?;
+                let decision = visitor.decide();
+                Ok((visitor, decision))
+            }
+        }
+    }
+
     /// The same visitor by what the store has now. Whoever is about to be stopped may have enrolled or given a code at
     /// another gateway a moment ago, of which this one has not heard: two that go by different memories would send a
     /// browser from one to the other and back.

@@ -164,7 +164,7 @@ async fn reset(common: &Common, config: &Config, store: &dyn Store, which: &Whic
     // Before anything is done: without the key file there would be no ticket.
     let tickets = TicketOffice::of(config, store, &account).await?;
     let authority = Authority::Operator(account.organization);
-    let done = store.reset_account(authority, account.id, occasion(Clock::system().now())).await?;
+    let done = store.reset_account(authority, account.id, occasion()).await?;
     let name = account.display_name();
     let Some(account) = done else { return Err(format!("{name} has no key to throw away").into()) };
     let ticket = match tickets {

@@ -21,8 +21,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::core_dumps;
 use crate::opening::open_store;
-use crate::second_factor::Timestamp;
-use crate::second_factor::event::{Actor, Occasion};
+use crate::second_factor::event::Occasion;
 use crate::store::Store;
 use crate::telemetry::causes;
 
@@ -116,12 +115,12 @@ impl Common {
     /// The configuration, and its store.
     async fn open(&self) -> Result<(Config, Arc<dyn Store>), Failed> {
         let config = self.load()?;
-        let store = open_store(&config, &occasion(Clock::system().now())).await?;
+        let store = open_store(&config, &occasion()).await?;
         Ok((config, store))
     }
 }
 
 /// The operator does something, now.
-fn occasion(now: Timestamp) -> Occasion {
-    Occasion { at: now, actor: Actor::Operator, address: None, request: None }
+fn occasion() -> Occasion {
+    Occasion::of_the_operator(Clock::system().now())
 }

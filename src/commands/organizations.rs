@@ -6,7 +6,6 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Common, Failed, occasion, output};
-use crate::clock::Clock;
 use crate::config::{Config, OrganizationPolicy};
 use crate::second_factor::account::{Organization, Requirement};
 use crate::second_factor::policy::Authority;
@@ -81,7 +80,7 @@ async fn set(
         return Err(format!("{}: {why}", organization.name).into());
     }
     let authority = Authority::Operator(organization.id);
-    let changed = store.set_requirement(authority, requirement, occasion(Clock::system().now())).await?;
+    let changed = store.set_requirement(authority, requirement, occasion()).await?;
     let counts = store.counts(organization.id).await?;
     let unenrolled = counts.accounts.saturating_sub(counts.enrolled);
     if common.json {

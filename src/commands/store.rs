@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 
 use super::{Common, Failed, occasion, output};
-use crate::clock::Clock;
 use crate::config::{self, StoreUrl};
 use crate::copying::{self, Arrived};
 use crate::opening::{claim_store, open_store, take_in};
@@ -83,7 +82,7 @@ impl Backup {
 async fn restored(common: &Common) -> Result<ExitCode, Failed> {
     let config = common.load()?;
     is_there(&config.store.url)?;
-    let occasion = occasion(Clock::system().now());
+    let occasion = occasion();
     let ended = match take_in(&config.store.url, &occasion)? {
         Some(ended) => ended,
         None => open_store(&config, &occasion).await?.restored(occasion).await?,
@@ -117,7 +116,7 @@ impl Copy {
             return Err("--to is the store that the configuration names; name another".into());
         }
         is_there(&from)?;
-        let occasion = occasion(Clock::system().now());
+        let occasion = occasion();
         take_in(&from, &occasion)?;
         let mut old = claim_store(&from).await?;
         let mut new = claim_store(&to).await?;

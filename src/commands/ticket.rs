@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Failed, occasion, output};
+use super::{Failed, output};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::entropy;
@@ -10,6 +10,7 @@ use crate::key_file;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::Account;
 use crate::second_factor::digests::DigestKeys;
+use crate::second_factor::event::Occasion;
 use crate::second_factor::policy::Authority;
 use crate::second_factor::ticket::{Guard, Ticket};
 use crate::store::{NewTicket, Store};
@@ -46,7 +47,7 @@ impl TicketOffice {
         let ticket = Ticket::new(entropy::random());
         let kept = NewTicket { digest: ticket.digest(&self.digests, &account.key), expires: now.plus(lifetime) };
         let authority = Authority::Operator(account.organization);
-        let issued = store.issue_ticket(authority, account.id, kept, occasion(now)).await?;
+        let issued = store.issue_ticket(authority, account.id, kept, Occasion::of_the_operator(now)).await?;
         Ok(issued.map(|_| Issued { ticket, expires: kept.expires }))
     }
 }

@@ -188,6 +188,7 @@ mod tests {
         assert!(matches!(doubled, Err(Refused::Unusable(Unusable::WrongType("user")))));
         assert!(matches!(login.read(&headers(&[]), &client), Ok(None)));
     }
+
     #[test]
     fn a_spelling_that_some_server_reads_as_a_field_is_nobodys() {
         let with = |other: &'static str| {

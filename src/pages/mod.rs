@@ -176,11 +176,8 @@ fn may_send_on(visit: &Visit<'_>, visitor: &Visitor) -> bool {
 
 /// The visitor and their passage, or the way to get one.
 async fn passenger(visit: &Visit<'_>, freshness: Freshness) -> Result<(Box<Visitor>, Passage), Halt> {
-    let mut visitor = visitor(visit, freshness).await?;
-    if !matches!(visitor.decide(), Decision::Pass(_)) {
-        visitor = visit.made_sure(visitor).await?;
-    }
-    match visitor.decide() {
+    let (visitor, decision) = visit.decide(visitor(visit, freshness).await?).await?;
+    match decision {
         Decision::Pass(passage) => Ok((visitor, passage)),
         Decision::Challenge => Err(Halt::answer(stop::challenge(visit, &visitor).await?)),
         Decision::Enroll => Err(Halt::answer(stop::enroll(visit, &visitor).await?)),

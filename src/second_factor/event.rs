@@ -47,6 +47,11 @@ pub struct Occasion {
 }
 
 impl Occasion {
+    /// The operator does something, at the command line.
+    pub const fn of_the_operator(at: Timestamp) -> Self {
+        Self { at, actor: Actor::Operator, address: None, request: None }
+    }
+
     /// The gateway does something by itself.
     pub const fn of_the_gateway(at: Timestamp) -> Self {
         Self { at, actor: Actor::Gateway, address: None, request: None }

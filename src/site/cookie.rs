@@ -54,6 +54,7 @@ mod tests {
             assert_eq!(pieces(&headers).collect::<Vec<_>>(), *expected);
         }
     }
+
     #[test]
     fn around_a_piece_is_all_that_some_server_has_in_the_value() {
         let lines = HeaderValue::from_static("a=1, sid=2 x=\"y\" ;  b=2; c=sid ;sid=3");

@@ -238,6 +238,46 @@ pub enum Extent {
     AtLeast,
 }
 
+impl AccountQuery {
+    /// How long the list is that nobody searches.
+    const fn length(&self, counts: Counts) -> u64 {
+        if self.enrolled_only { counts.enrolled } else { counts.accounts }
+    }
+
+    /// Where this part of a list of that length is, from the end that is nearer.
+    fn stretch(&self, length: u64) -> Stretch {
+        let limit = self.limit.min(length.saturating_sub(self.offset));
+        let behind = length.saturating_sub(self.offset).saturating_sub(limit);
+        let is_backwards = behind < self.offset;
+        Stretch { is_backwards, offset: if is_backwards { behind } else { self.offset }, limit }
+    }
+}
+
+/// A part of a list.
+struct Stretch {
+    /// Whether its end is nearer than its beginning: what follows counts from there, and comes in that order.
+    is_backwards: bool,
+    /// How many come before this part.
+    offset: u64,
+    /// How many are in it.
+    limit: u64,
+}
+
+impl Stretch {
+    /// The order in which it comes.
+    const fn direction(&self) -> &'static str {
+        if self.is_backwards { "DESC" } else { "" }
+    }
+
+    /// What came, as it stands in the list.
+    fn in_order<T>(&self, mut came: Vec<T>) -> Vec<T> {
+        if self.is_backwards {
+            came.reverse();
+        }
+        came
+    }
+}
+
 /// How far an organization is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {

@@ -69,29 +69,23 @@ pub(super) type Value<'v> = (&'v (dyn ToSql + Sync), Type);
 
 /// Accounts that nobody searches for.
 pub(super) async fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<Page<AccountRecord>> {
-    let counts = tallies::counts(db, query.organization).await?;
-    let total = if query.enrolled_only { counts.enrolled } else { counts.accounts };
+    let total = query.length(tallies::counts(db, query.organization).await?);
     let ids = in_order(db, query, total).await?;
     Ok(Page { rows: records(db, &ids, query.now).await?, total, extent: Extent::Exact })
 }
 
 /// A part of a list of that length. The index alone is walked, from the end that is nearer.
 async fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<Vec<AccountId>> {
-    let limit = query.limit.min(total.saturating_sub(query.offset));
-    let behind = total.saturating_sub(query.offset).saturating_sub(limit);
-    let (descending, offset) = if behind < query.offset { ("DESC", behind) } else { ("", query.offset) };
+    let stretch = query.stretch(total);
+    let (filter, direction) = (filter(query), stretch.direction());
     let sql = format!(
-        "SELECT a.id FROM accounts a WHERE {} ORDER BY a.listing {descending}, a.id {descending} LIMIT $2 OFFSET $3",
-        filter(query)
+        "SELECT a.id FROM accounts a WHERE {filter} ORDER BY a.listing {direction}, a.id {direction} LIMIT $2 OFFSET $3"
     );
-    let (limit, offset) = (row_number(limit), row_number(offset));
+    let (limit, offset) = (row_number(stretch.limit), row_number(stretch.offset));
     let values: [Value<'_>; 3] = [(&query.organization, Type::INT8), (&limit, Type::INT8), (&offset, Type::INT8)];
     let rows = db.planned_rows(&sql, &values).await?;
-    let mut ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<Vec<_>>>()?;
-    if !descending.is_empty() {
-        ids.reverse();
-    }
-    Ok(ids)
+    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<_>>()?;
+    Ok(stretch.in_order(ids))
 }
 
 pub(super) async fn accounts_after(

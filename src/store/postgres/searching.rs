@@ -40,8 +40,7 @@ async fn find(tx: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome
 }
 
 async fn is_walked_to_the_end(tx: &Connection, query: &AccountQuery) -> Outcome<bool> {
-    let counts = tallies::counts(tx, query.organization).await?;
-    Ok(if query.enrolled_only { counts.enrolled } else { counts.accounts } <= WALK)
+    Ok(query.length(tallies::counts(tx, query.organization).await?) <= WALK)
 }
 
 /// Those whose list entry begins with what is sought.

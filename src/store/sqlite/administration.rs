@@ -64,8 +64,7 @@ pub(super) fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<Page<Ac
     let (ids, total, extent) = if let Some(sought) = Sought::new(query.search.as_deref()) {
         searching::accounts(db, query, &sought)?
     } else {
-        let counts = tallies::counts(db, query.organization)?;
-        let total = if query.enrolled_only { counts.enrolled } else { counts.accounts };
+        let total = query.length(tallies::counts(db, query.organization)?);
         (in_order(db, query, total)?, total, Extent::Exact)
     };
     Ok(Page { rows: records(db, ids, query.now)?, total, extent })
@@ -73,25 +72,19 @@ pub(super) fn accounts(db: &Connection, query: &AccountQuery) -> Outcome<Page<Ac
 
 /// A part of a list of that length. The index alone is walked, from the end that is nearer.
 fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<Vec<AccountId>> {
-    let limit = query.limit.min(total.saturating_sub(query.offset));
-    let behind = total.saturating_sub(query.offset).saturating_sub(limit);
-    let (descending, offset) = if behind < query.offset { ("DESC", behind) } else { ("", query.offset) };
+    let stretch = query.stretch(total);
+    let (filter, direction) = (filter(query), stretch.direction());
     let sql = format!(
-        "SELECT a.id FROM accounts a WHERE {} ORDER BY a.listing {descending}, a.id {descending} LIMIT :limit OFFSET :offset",
-        filter(query)
+        "SELECT a.id FROM accounts a WHERE {filter} ORDER BY a.listing {direction}, a.id {direction} LIMIT :limit OFFSET :offset"
     );
     let mut list = db.prepare_cached(&sql)?;
     let ids = list.query_map(
         named_params! {
-            ":organization": query.organization, ":limit": row_number(limit), ":offset": row_number(offset),
+            ":organization": query.organization, ":limit": row_number(stretch.limit), ":offset": row_number(stretch.offset),
         },
         |row| row.get(0),
     )?;
-    let mut ids = ids.collect::<rusqlite::Result<Vec<_>>>()?;
-    if !descending.is_empty() {
-        ids.reverse();
-    }
-    Ok(ids)
+    Ok(stretch.in_order(ids.collect::<rusqlite::Result<_>>()?))
 }
 
 pub(super) fn accounts_after(

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, named_params, params};
 
+use super::administration::row_number;
 use super::job::Outcome;
 use super::{audit, tallies};
 use crate::second_factor::Timestamp;
@@ -12,8 +13,6 @@ use crate::second_factor::guessing::{
     accounts_that_alarm,
 };
 use crate::store::{ALARMS_AT_ONCE, FAILURES_LOOKED_AT, Suspicion};
-
-use super::administration::row_number;
 
 /// What there is to raise an alarm about and was not raised yet.
 pub(super) fn look(db: &Connection, now: Timestamp) -> Outcome<Vec<Suspicion>> {

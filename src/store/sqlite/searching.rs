@@ -36,8 +36,7 @@ fn find(db: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome<Found
 }
 
 fn is_walked_to_the_end(db: &Connection, query: &AccountQuery) -> Outcome<bool> {
-    let counts = tallies::counts(db, query.organization)?;
-    Ok(if query.enrolled_only { counts.enrolled } else { counts.accounts } <= WALK)
+    Ok(query.length(tallies::counts(db, query.organization)?) <= WALK)
 }
 
 /// Those whose list entry begins with what is sought.
