@@ -76,6 +76,9 @@ impl Body {
 
     /// What a client sends, in that version of HTTP.
     pub fn client(incoming: Incoming, version: Version) -> Self {
+        if incoming.is_end_stream() {
+            return Self::empty();
+        }
         let ends_with_stream = version == Version::HTTP_2;
         let end = End::Free;
         Self::Client(Upload { incoming, ends_with_stream, progress: None, pace: Pace::over(UPLOAD_STRETCH), end })
@@ -84,9 +87,7 @@ impl Body {
     /// The same body, whose end waits until `leave` says that it may be sent. Without that, it breaks off. What has no body
     /// has no end to wait for.
     pub(crate) fn with_leave_for_its_end(mut self, leave: impl Future<Output = bool> + Send + 'static) -> Self {
-        if let Self::Client(upload) = &mut self
-            && !upload.incoming.is_end_stream()
-        {
+        if let Self::Client(upload) = &mut self {
             upload.end = End::Asks(Box::pin(leave));
         }
         self
@@ -95,10 +96,8 @@ impl Body {
     /// How far the sending of this body gets. `None` for a body that is there as a whole.
     pub(crate) fn watch(&mut self) -> Option<Arc<Progress>> {
         match self {
-            Self::Client(upload) if !upload.incoming.is_end_stream() => {
-                Some(Arc::clone(upload.progress.get_or_insert_default()))
-            }
-            Self::Client(_) | Self::Own(_) | Self::Upstream(_) => None,
+            Self::Client(upload) => Some(Arc::clone(upload.progress.get_or_insert_default())),
+            Self::Own(_) | Self::Upstream(_) => None,
         }
     }
 }

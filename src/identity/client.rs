@@ -140,9 +140,9 @@ impl Client {
     /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.
     ///
     /// What `headers` has of them came with the request. It is kept, and added to, if the peer is trusted; else it is
-    /// dropped. `host` is the request's own `Host`.
-    pub fn forward(&self, headers: &mut HeaderMap, host: &HeaderValue) {
-        match self.hops(headers) {
+    /// dropped. `host` is the request's own `Host`, `hop` what [`hop`](Self::hop) says of the peer.
+    pub fn forward(&self, headers: &mut HeaderMap, host: &HeaderValue, hop: Option<HeaderValue>) {
+        match self.hops(headers, hop) {
             Some(hops) => headers.insert(FORWARDED_FOR, hops),
             None => headers.remove(FORWARDED_FOR),
         };
@@ -153,13 +153,17 @@ impl Client {
         }
     }
 
-    /// The hops that a trusted peer named, and the peer. A process on this machine has no address.
-    fn hops(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let peer = self.peer.address().and_then(|address| HeaderValue::try_from(address.to_string()).ok());
+    /// The peer's address as it is forwarded. A process on this machine has none.
+    pub fn hop(&self) -> Option<HeaderValue> {
+        self.peer.address().and_then(|address| HeaderValue::try_from(address.to_string()).ok())
+    }
+
+    /// The hops that a trusted peer named, and the peer.
+    fn hops(&self, headers: &HeaderMap, hop: Option<HeaderValue>) -> Option<HeaderValue> {
         if !self.trusted || !headers.contains_key(FORWARDED_FOR) {
-            return peer;
+            return hop;
         }
-        let hops: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().chain(&peer).map(HeaderValue::as_bytes).collect();
+        let hops: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().chain(&hop).map(HeaderValue::as_bytes).collect();
         HeaderValue::from_bytes(&hops.join(&b", "[..])).ok()
     }
 }
@@ -382,7 +386,7 @@ mod tests {
     fn forwarded(peer: &str, lines: &[(&'static str, &str)]) -> [String; 3] {
         let mut headers = headers(lines);
         let client = Client::of(arrival(peer, Scheme::Http), &headers, &trusted());
-        client.forward(&mut headers, &HeaderValue::from_static("insights.example"));
+        client.forward(&mut headers, &HeaderValue::from_static("insights.example"), client.hop());
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
             let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.to_str().expect("text")).collect();
             lines.join("|")

@@ -194,7 +194,7 @@ fn headers(asker: &Asker, head: &Parts, client: &Client, host: &HeaderValue) -> 
     for (name, value) in carried_fields(&asker.site, head, client).filter(|(name, _)| **name != HOST) {
         headers.append(name, value.clone());
     }
-    client.forward(&mut headers, host);
+    client.forward(&mut headers, host, client.hop());
     if let Some(host) = &asker.site.upstream.host {
         headers.insert(HOST, host.clone());
     }

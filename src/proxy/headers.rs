@@ -1,8 +1,7 @@
 //! Header fields on the way: stripped first, then set.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SET_COOKIE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
@@ -11,10 +10,6 @@ use super::introduction::{self, Introduction, introduce};
 use crate::config::{Site, Source};
 use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
 use crate::session_cookie::would_set_ours;
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Under which name the gateway stands in `Via`.
 const PSEUDONYM: &str = "vestibule";
@@ -56,10 +51,18 @@ const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-
 /// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding. What
 /// the login in front of the site says stays if it is `client` that says it.
 pub fn strip(headers: &mut HeaderMap, site: &Site, client: &Client) {
-    if headers.keys().any(is_for_this_hop) {
-        keep_to_this_hop(headers, site);
+    let websocket = asks_for_websocket(headers);
+    drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
+    // The library has read the length by now; it writes its own.
+    let ends_here = |name: &HeaderName| is_for_this_hop(name) && *name != TRANSFER_ENCODING;
+    drop_fields(headers, |name| ends_here(name) || !passes(name, site, client));
+    if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name, site, client)) {
+        set_switch(headers);
     }
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| !passes(name, site, client)).cloned().collect();
+}
+
+fn drop_fields(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| which(name)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -161,7 +164,8 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// Whether a field is one of those that [`keep_to_this_hop`] and [`make_incoming`] look for: most requests have none.
+/// Whether a field is for one hop alone (RFC 9110, section 7.6.1) or, in `Expect` and `HTTP2-Settings`, said to whoever is
+/// at its end.
 fn is_for_this_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -177,20 +181,6 @@ fn is_for_this_hop(name: &HeaderName) -> bool {
             | "expect"
             | "http2-settings"
     )
-}
-
-/// RFC 9110, section 7.6.1. The library has read the length and the expectation by now; it writes its own.
-fn keep_to_this_hop(headers: &mut HeaderMap, site: &Site) {
-    let websocket = asks_for_websocket(headers);
-    drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
-    for name in
-        [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHORIZATION, TE, TRAILER, EXPECT, HTTP2_SETTINGS]
-    {
-        headers.remove(name);
-    }
-    if websocket {
-        set_switch(headers);
-    }
 }
 
 /// Makes the head ask for a WebSocket, or agree to one.
@@ -276,12 +266,8 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
 /// would have taken the place of the gateway's own.
 pub(crate) fn make_incoming(headers: &mut HeaderMap) -> bool {
-    if headers.keys().any(is_for_this_hop) {
-        drop_named_in_connection(headers, |_| false);
-        for name in [CONNECTION, UPGRADE, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING] {
-            headers.remove(name);
-        }
-    }
+    drop_named_in_connection(headers, |_| false);
+    drop_fields(headers, |name| is_for_this_hop(name) && *name != TRAILER);
     withhold_own_cookie(headers)
 }
 

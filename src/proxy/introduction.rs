@@ -1,5 +1,7 @@
 //! What the gateway says to the dashboard of a request: who passes, and where it comes from.
 
+use std::net::IpAddr;
+
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -13,9 +15,10 @@ const ORGANIZATION: HeaderName = HeaderName::from_static("x-vestibule-organizati
 const FACTOR: HeaderName = HeaderName::from_static("x-vestibule-factor");
 const VERIFIED_AT: HeaderName = HeaderName::from_static("x-vestibule-verified-at");
 
-/// What was said the last time: somebody's names and time of verification as the values of fields.
+/// What was said the last time: somebody's address, names and time of verification as the values of fields.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
+    hop: Option<(IpAddr, HeaderValue)>,
     user: Option<HeaderValue>,
     organization: Option<HeaderValue>,
     verified_at: Option<(Timestamp, HeaderValue)>,
@@ -33,8 +36,18 @@ pub(super) fn introduce(headers: &mut HeaderMap, introduction: Introduction<'_>)
     let Introduction { traveler, client, said } = introduction;
     set_traveler(headers, traveler, said)?;
     let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
-    client.forward(headers, &host);
+    client.forward(headers, &host, hop(client, said));
     Ok(())
+}
+
+fn hop(client: &Client, said: &mut Said) -> Option<HeaderValue> {
+    let address = client.peer.address()?;
+    if let Some((_, said)) = said.hop.as_ref().filter(|(of, _)| *of == address) {
+        return Some(said.clone());
+    }
+    let hop = client.hop()?;
+    said.hop = Some((address, hop.clone()));
+    Some(hop)
 }
 
 /// Whether it is one of the fields that name who passes.
@@ -89,7 +102,6 @@ fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> Head
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::sync::Arc;
 
     use super::*;

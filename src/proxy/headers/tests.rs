@@ -212,6 +212,16 @@ fn an_upgrade_passes_only_to_a_websocket_that_connection_means() {
 }
 
 #[test]
+fn an_operator_who_strips_upgrades_has_no_websockets() {
+    for name in [UPGRADE, CONNECTION] {
+        let site = Site { strip: vec![name], ..sample::site() };
+        let mut headers = map(&[("connection", "upgrade"), ("upgrade", "websocket"), ("cookie", "a=b")]);
+        strip(&mut headers, &site, &visitor());
+        assert_eq!(headers, map(&[("cookie", "a=b")]));
+    }
+}
+
+#[test]
 fn stripping_again_changes_nothing() {
     let mut once =
         map(&[("connection", "upgrade, x-hop"), ("upgrade", "websocket"), ("x-hop", "1"), ("cookie", "a=b")]);
