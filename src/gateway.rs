@@ -271,8 +271,8 @@ impl Door for Worker {
 
     type Memory = Memory;
 
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
-        let (mut head, body) = request.into_parts();
+    async fn answer(&self, request: Box<Request<Incoming>>, arrival: Arrival, memory: &Memory) -> Response<Body> {
+        let (mut head, body) = (*request).into_parts();
         let id = self.gateway.ids.next();
         let audience = Audience::of(&head.method, &head.headers);
         let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, host: None, site: None };
@@ -422,6 +422,8 @@ impl Visit<'_> {
         match decision {
             Decision::Pass(passage) => {
                 self.gateway.metrics.count(Outcome::Passed);
+                // Not kept while the dashboard answers: thousands may wait for that.
+                drop(visitor);
                 match sender {
                     Sender::Gateway(body) => self.forward(passage, credentials, body).await.map(Answer::Dashboard),
                     Sender::Outer(original) => self.hand_over(passage, &original),
@@ -449,13 +451,15 @@ impl Visit<'_> {
         body: Incoming,
     ) -> Result<Response<Body>, Failure> {
         let (source, changes_something) = (&self.dashboard.source, !self.head.method.is_safe());
-        let mut body = Body::client(body, self.head.version);
-        if !body.is_end_stream()
-            && let Some(traveler) = passage.traveler()
-        {
-            body = body.with_leave_for_its_end(HeldBack::of(self, traveler, credentials).still_passes());
-        }
-        let request = self.take_request(body);
+        let request = {
+            let mut body = Body::client(body, self.head.version);
+            if !body.is_end_stream()
+                && let Some(traveler) = passage.traveler()
+            {
+                body = body.with_leave_for_its_end(HeldBack::of(self, traveler, credentials).still_passes());
+            }
+            self.take_request(body)
+        };
         let response = proxy::forward(passage, request, self.client, self.way()).await?;
         if may_end_a_login(&response) {
             source.forget(credentials);
@@ -502,7 +506,7 @@ impl Visit<'_> {
             unfinished.forget_all();
             Err(Failure::Internal("a request that nobody waits for anymore was given up"))
         };
-        detached(exchange, given_up)
+        Box::pin(detached(exchange, given_up))
             .await
             .unwrap_or(Err(Failure::Internal("a request to a public path ended in a panic")))
     }
@@ -513,8 +517,8 @@ impl Visit<'_> {
     }
 
     /// The request, for the dashboard: its header fields are moved, not copied.
-    fn take_request(&mut self, body: Body) -> Request<Body> {
-        let mut request = Request::new(body);
+    fn take_request(&mut self, body: Body) -> Box<Request<Body>> {
+        let mut request = Box::new(Request::new(body));
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = self.head.uri.clone();
         *request.version_mut() = self.head.version;

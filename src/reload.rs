@@ -175,7 +175,7 @@ impl Door for Post {
 
     type Memory = Memory;
 
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
+    async fn answer(&self, request: Box<Request<Incoming>>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         self.worker().answer(request, arrival, memory).await
     }
 }

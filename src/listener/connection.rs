@@ -146,6 +146,7 @@ async fn answer<S: Accepted, D: Door>(conversation: &Conversation<'_, D>, wire: 
     let service = service_fn(move |mut request| {
         let (door, term, memory) = (Arc::clone(&door), Arc::clone(&term), Arc::clone(&memory));
         let hints = interim.as_ref().and_then(|interim| interim.open(&mut request));
+        let request = Box::new(request);
         async move {
             let mut answer = while_open(hints, pin!(door.answer(request, arrival, &memory))).await;
             term.end_with(&mut answer);
@@ -227,7 +228,7 @@ mod tests {
     impl Door for Bytes {
         type Memory = ();
 
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
+        async fn answer(&self, _request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
             Response::new(Body::own(vec![b'x'; self.0]))
         }
     }

@@ -56,6 +56,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms, &seat);
+        let request = Box::new(request);
         async move {
             let answered = match room {
                 Some(room) => {
@@ -108,7 +109,12 @@ async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
 }
 
 /// The answer as it goes out.
-async fn answer<D: Door>(door: &D, request: Request<Incoming>, arrival: Arrival, memory: &D::Memory) -> Response<Body> {
+async fn answer<D: Door>(
+    door: &D,
+    request: Box<Request<Incoming>>,
+    arrival: Arrival,
+    memory: &D::Memory,
+) -> Response<Body> {
     let method = request.method().clone();
     let response = door.answer(request, arrival, memory).await;
     match method {
@@ -165,9 +171,9 @@ mod tests {
     impl Door for Many {
         type Memory = ();
 
-        async fn answer(&self, mut request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
+        async fn answer(&self, mut request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
             if request.method() == Method::CONNECT {
-                let tunnel = hyper::upgrade::on(&mut request);
+                let tunnel = hyper::upgrade::on(&mut *request);
                 tokio::spawn(async move {
                     let mut tunnel = TokioIo::new(tunnel.await.expect("a tunnel"));
                     drop(tunnel.read_to_end(&mut Vec::new()).await);

@@ -45,10 +45,11 @@ pub trait Door: Send + Sync + 'static {
     /// What is remembered from one request of a connection to the next. It may be forgotten at any time.
     type Memory: Default + Send + Sync + 'static;
 
-    /// Answers one request. If the client goes away, the future is dropped.
+    /// Answers one request. If the client goes away, the future is dropped. The request is boxed, and the future best a small
+    /// one: the HTTP library moves it to where it stays, for each request.
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Box<Request<Incoming>>,
         arrival: Arrival,
         memory: &Self::Memory,
     ) -> impl Future<Output = Response<Body>> + Send;

@@ -30,7 +30,7 @@ struct Thorough;
 impl Door for Thorough {
     type Memory = ();
 
-    async fn answer(&self, request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
+    async fn answer(&self, request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
         let version = request.version();
         if request.uri().path() == "/later" {
             sleep(10 * ANSWER_STRETCH).await;

@@ -92,7 +92,7 @@ mod tests {
     impl Door for After {
         type Memory = ();
 
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
+        async fn answer(&self, _request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
             sleep(Duration::from_secs(self.0)).await;
             Response::new(Body::own("hello"))
         }

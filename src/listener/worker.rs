@@ -202,7 +202,7 @@ mod tests {
     impl Door for Hello {
         type Memory = ();
 
-        async fn answer(&self, _request: Request<Incoming>, _arrival: Arrival, (): &()) -> Response<Body> {
+        async fn answer(&self, _request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
             Response::new(Body::own("hello"))
         }
     }

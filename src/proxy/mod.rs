@@ -70,13 +70,13 @@ pub enum ProxyError {
 /// the tunnels, and is cut when it has to end. If the returned future is dropped, so is the request to the dashboard.
 pub async fn forward(
     passage: Passage,
-    mut request: Request<Body>,
+    mut request: Box<Request<Body>>,
     client: &Client,
     way: Way<'_>,
 ) -> Result<Response<Body>, ProxyError> {
     let switch = websocket::asked(&mut request, client)?;
     let traveler = passage.traveler();
-    let request = outgoing(request, traveler, client, way, switch.is_some())?;
+    make_outgoing(&mut request, traveler, client, way, switch.is_some())?;
     let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
     let (answer, lease) = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
@@ -110,27 +110,26 @@ pub async fn forward(
     Ok(response)
 }
 
-/// The request that the dashboard gets. Whatever else the client's carries in this process stays behind, but for where early
-/// hints go.
-fn outgoing(
-    request: Request<Body>,
+/// Makes a client's request the one that the dashboard gets. Whatever else it carries in this process stays behind, but for
+/// where early hints go.
+fn make_outgoing(
+    request: &mut Request<Body>,
     traveler: Option<&Traveler>,
     client: &Client,
     way: Way<'_>,
     switch: bool,
-) -> Result<Request<Body>, ProxyError> {
-    let (mut head, body) = request.into_parts();
-    let hints = head.extensions.remove::<EarlyHints>();
+) -> Result<(), ProxyError> {
+    let hints = request.extensions_mut().remove::<EarlyHints>();
+    request.extensions_mut().clear();
+    // The next hop's is not the client's.
+    let version = std::mem::take(request.version_mut());
     // In HTTP/2 the end of a stream says how long a body was; in HTTP/1.1 a field must.
-    let is_chunked =
-        head.version == Version::HTTP_2 && !body.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
-    let mut outgoing = Request::new(body);
-    *outgoing.method_mut() = head.method;
-    *outgoing.uri_mut() = head.uri;
-    *outgoing.headers_mut() = head.headers;
-    let headers = outgoing.headers_mut();
+    let is_chunked = version == Version::HTTP_2
+        && !request.body().is_end_stream()
+        && !request.headers().contains_key(CONTENT_LENGTH);
+    let headers = request.headers_mut();
     way.memory.with_said(|said| headers::make_outgoing(headers, way.site, Introduction { traveler, client, said }))?;
-    headers::add_via(headers, head.version)?;
+    headers::add_via(headers, version)?;
     if !switch {
         headers::remove_switch(headers);
     }
@@ -138,13 +137,13 @@ fn outgoing(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if let Some(hints) = hints {
-        hyper::ext::on_informational(&mut outgoing, move |interim| {
+        hyper::ext::on_informational(request, move |interim| {
             if interim.status() == StatusCode::EARLY_HINTS {
                 hints.say(interim.headers());
             }
         });
     }
-    Ok(outgoing)
+    Ok(())
 }
 
 fn open(way: Way<'_>, traveler: Option<&Traveler>) -> Open {

@@ -44,7 +44,7 @@ impl Pool {
     pub(super) async fn exchange_in_http2(
         &self,
         streams: &Streams,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         if logs_the_connection_in(request.headers()) {
@@ -67,9 +67,9 @@ impl Pool {
                 return self.in_http1_instead(request, purpose, "WebSocket that this one takes (RFC 8441)").await;
             }
             let attempt = Attempt { stream, upload: upload.clone(), limit: self.http1.answer_timeout };
-            match attempt.run(request, purpose).await {
+            match attempt.run(*request, purpose).await {
                 Ok(answered) => return Ok(answered),
-                Err(Unanswered::Untouched(untouched, _)) if again > 0 => request = *untouched,
+                Err(Unanswered::Untouched(untouched, _)) if again > 0 => request = untouched,
                 Err(Unanswered::Untouched(_, error) | Unanswered::Failed(error)) => return Err(error),
             }
             again -= 1;
@@ -79,7 +79,7 @@ impl Pool {
     /// Over TLS the handshake says whether HTTP/1.1 is spoken as well. Elsewhere that would be a guess.
     async fn in_http1_instead(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         purpose: Purpose,
         what: &'static str,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {

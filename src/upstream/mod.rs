@@ -91,14 +91,15 @@ impl Pool {
     /// Sends a request in origin form, and returns the answer, its body to follow. The request must have a `Host`. A pooled
     /// connection that turns out stale is replaced only if nothing of the request was sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let (response, lease) = self.exchange(request, Purpose::Exchange).await?;
+        let (response, lease) = self.exchange(Box::new(request), Purpose::Exchange).await?;
         Ok(response.map(|incoming| Body::Upstream(Download::new(incoming, lease))))
     }
 
-    /// As [`send`](Self::send), with what the body comes on: that is closed when the lease is dropped.
+    /// As [`send`](Self::send), with what the body comes on: that is closed when the lease is dropped. The request is boxed,
+    /// since it is handed on from one future to the next.
     pub(crate) async fn exchange(
         &self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         match &self.http2 {
@@ -110,7 +111,7 @@ impl Pool {
 
     async fn exchange_in_http1(
         &self,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         purpose: Purpose,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
         let upload = request.body_mut().watch();
@@ -121,10 +122,10 @@ impl Pool {
                 Purpose::Switch => (self.http1.dedicated().await?, false),
             };
             let Link { sender, alarm, .. } = &mut link;
-            let sent = pin!(sender.try_send_request(request));
+            let sent = pin!(sender.try_send_request(*request));
             match answer(sent, alarm, upload.as_deref(), self.http1.answer_timeout).await {
                 Ok(response) => break (response, link),
-                Err(Failure::Unsent(unsent, _)) if reused => request = *unsent,
+                Err(Failure::Unsent(unsent, _)) if reused => request = unsent,
                 Err(Failure::Unsent(_, error) | Failure::Broken(error)) => return Err(UpstreamError::Broken(error)),
                 Err(Failure::TimedOut) => return Err(UpstreamError::TimedOut { what: "answer" }),
             }

@@ -243,7 +243,7 @@ struct Open {
 impl Door for Open {
     type Memory = Memory;
 
-    async fn answer(&self, request: Request<Incoming>, arrival: Arrival, memory: &Memory) -> Response<Body> {
+    async fn answer(&self, request: Box<Request<Incoming>>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         assert!(request.uri().path() != "/panic", "as a test asked for");
         let (mut head, body) = request.into_parts();
         if let Err(refusal) = framing::check(&mut head) {
@@ -257,7 +257,7 @@ impl Door for Open {
         headers::strip(&mut head.headers, &self.site, &client);
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels, memory };
         let body = Body::client(body, head.version);
-        let request = Request::from_parts(head, body);
+        let request = Box::new(Request::from_parts(head, body));
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
     }
 }
