@@ -171,7 +171,7 @@ def start_peers(options, setting, running, cookies):
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         running.append(gate)
-        contestants.append(Contestant(name, gate, gate, cookies))
+        contestants.append(Contestant(name, gate, None if name in gates.PLAIN_HTTP_ALONE else gate, cookies))
     return contestants
 
 
@@ -194,7 +194,7 @@ def start_services(options, setting, running, cookies):
 
 def measure_loads(options, scenario, contestants, certificate):
     contestants = [replace(c, plain=c.asked) if scenario in ASKED else c for c in contestants]
-    contestants = [contestant for contestant in contestants if contestant.plain is not None]
+    contestants = those_for(scenario, contestants)
     results = {contestant.name: [] for contestant in contestants}
     for _ in range(options.rounds):
         for contestant in contestants:
@@ -208,6 +208,12 @@ def measure_loads(options, scenario, contestants, certificate):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[contestant.name].append(json.loads(done.stdout))
     return results
+
+
+def those_for(scenario, contestants):
+    """Those that can do what the scenario wants: who knows no TLS knows no WebSockets either."""
+    wanted = "secured" if scenario in TLS or scenario == "live" else "plain"
+    return [contestant for contestant in contestants if getattr(contestant, wanted) is not None]
 
 
 def print_loads(scenario, results):
@@ -244,7 +250,7 @@ def cpu(round):
 def measure_memory(scenario, contestants, certificate):
     """Bytes that each gate holds for each connection that only is there."""
     results = {}
-    for contestant in contestants:
+    for contestant in those_for(scenario, contestants):
         gate, port, file, tls = contestant.plain, contestant.plain.port, contestant.cookies, None
         if scenario in TLS:
             gate, port, file = contestant.secured, contestant.secured.tls_port, secured_cookies(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 from machine import GATE_CORE, LOAD_CORE, Process, free_port
 
 DEBIAN_SYSTEM_FOLDER = "/usr/sbin"
+PLAIN = Path(__file__).resolve().parents[2] / "target/release/examples/plain"
 
 
 @dataclass
@@ -376,10 +377,21 @@ locked = true
 """
 
 
+def plain(setting, port, tls_port):
+    """A proxy of the same libraries, without TLS."""
+    if not PLAIN.exists():
+        raise Missing(f"no {PLAIN}")
+    return [([PLAIN, str(port), str(setting.upstream)], port)]
+
+
 PEERS = {
     "nginx": nginx_alone,
+    "the libraries alone": plain,
     "nginx + auth_request": nginx_auth_request,
     "HAProxy": haproxy,
     "Envoy + ext_authz": envoy,
     "Caddy + forward_auth": caddy,
 }
+
+# Those that know neither TLS nor WebSockets.
+PLAIN_HTTP_ALONE = {"the libraries alone"}
