@@ -187,7 +187,6 @@ pub(crate) async fn fill(place: &Place, population: &Population) -> Outcome<()> 
     claimed.settle(&occasion).await?;
     claimed.commit().await?;
     drop(claimed);
-    place.tidy().await?;
     let Population { accounts, entries, organizations, .. } = population;
     let took = begun.elapsed().as_secs();
     println!("{accounts} accounts in {organizations} organizations, {entries} entries: filled in {took} s");

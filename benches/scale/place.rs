@@ -41,11 +41,13 @@ impl Place {
                 let folder = TempDir::with_prefix_in("vestibule-scale-", "/tmp")?;
                 Ok(Self::Sqlite { file: folder.path().join("vestibule.db"), _folder: Some(folder) })
             }
-            (Engine::Postgres, None) => {
-                let cluster = Cluster::start(5432, &SERVER, |_| {});
+            (Engine::Postgres, keep) => {
+                let cluster = match keep {
+                    Some(folder) => Cluster::kept(folder, 5432, &SERVER),
+                    None => Cluster::start(5432, &SERVER, |_| {}),
+                };
                 Ok(Self::Postgres { database: Database { connections: 16, ..cluster.at("postgres") }, cluster })
             }
-            (Engine::Postgres, Some(_)) => Err("a server's folder goes with the server".into()),
         }
     }
 

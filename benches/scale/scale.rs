@@ -87,6 +87,7 @@ fn main() -> Outcome<()> {
     // Of an earlier run, whose key file is gone.
     let leftovers = "DELETE FROM pending_sessions; DELETE FROM sessions; DELETE FROM key_check";
     runtime.block_on(place.run(leftovers))?;
+    runtime.block_on(place.tidy())?;
     let runs = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     if runs(Part::Start) {
         start::measure(&place, &arguments.gateway)?;

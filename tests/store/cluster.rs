@@ -18,15 +18,21 @@ use vestibule::store::postgres::{Database, Host, PostgresStore, Server};
 
 /// Makes the server and starts it, says so, and ends it once nobody holds the other end of its input any more.
 /// `$1` is the folder, `$2` where the programs are, `$3` the folder of the server that it is to be a standby of, if that is
-/// what it is, the rest are options of the server.
+/// what it is, `$4` whether the folder stays, the rest are options of the server.
 const KEEPER: &str = r#"
-    folder=$1 bin=$2 primary=$3
-    shift 3
+    folder=$1 bin=$2 primary=$3 stays=$4
+    shift 4
     # Whoever started this may be gone before it is said to be ready.
     trap '' INT PIPE
-    trap '"$bin/pg_ctl" stop -s -D "$folder/data" -m immediate; rm -rf "$folder"' EXIT
+    if [ -n "$stays" ]; then
+        trap '"$bin/pg_ctl" stop -s -t 120 -D "$folder/data" -m fast' EXIT
+    else
+        trap '"$bin/pg_ctl" stop -s -D "$folder/data" -m immediate; rm -rf "$folder"' EXIT
+    fi
     set -e
-    if [ -z "$primary" ]; then
+    if [ -e "$folder/data" ]; then
+        :
+    elif [ -z "$primary" ]; then
         "$bin/initdb" -D "$folder/data" -U vestibule --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync --no-instructions >"$folder/log"
     else
         "$bin/pg_basebackup" -D "$folder/data" -h "$primary" -U vestibule -R -X stream -c fast --no-sync 2>"$folder/log"
@@ -64,26 +70,35 @@ impl Cluster {
     /// A server of its own, which listens at a Unix socket, and at no other address unless the options say so.
     /// `prepare` puts into its folder what the options name.
     pub(crate) fn start(port: u16, options: &[&str], prepare: impl Fn(&Path)) -> Self {
-        Self::make(port, None, options, prepare)
+        let folder = temporary();
+        prepare(&folder);
+        Self::make(folder, port, ["", ""], options)
+    }
+
+    /// A server in a folder that stays when it ends, with what was in it before.
+    pub(crate) fn kept(folder: &Path, port: u16, options: &[&str]) -> Self {
+        fs::create_dir_all(folder).expect("a folder");
+        let folder = folder.canonicalize().expect("it is there");
+        Self::make(folder, port, ["", "stays"], options)
     }
 
     /// A standby of this server, at the same port in a folder of its own. It follows until it is promoted.
     pub(crate) fn standby(&self) -> Self {
-        Self::make(self.port, Some(&self.folder), &[], |_| {})
+        let primary = self.folder.to_str().expect("it is in /tmp");
+        Self::make(temporary(), self.port, [primary, ""], &[])
     }
 
-    fn make(port: u16, primary: Option<&Path>, options: &[&str], prepare: impl Fn(&Path)) -> Self {
-        let folder = TempDir::with_prefix_in("vestibule-", "/tmp").expect("a temporary directory").keep();
+    /// `kind` is what the keeper takes as `$3` and `$4`.
+    fn make(folder: PathBuf, port: u16, kind: [&str; 2], options: &[&str]) -> Self {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
-        prepare(&folder);
         let socket = format!("unix_socket_directories = '{}'", folder.display());
         let port_option = format!("port = {port}");
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(programs());
-        command.arg(primary.unwrap_or(Path::new("")));
+        command.args(kind);
         command.args([&socket, &port_option, "listen_addresses = ''"]).args(options);
         command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if fs::metadata(&folder).expect("there").uid() == 0 {
+        if [0, NOBODY].contains(&fs::metadata(&folder).expect("there").uid()) {
             for entry in fs::read_dir(&folder).expect("readable") {
                 chown(entry.expect("an entry").path(), Some(NOBODY), Some(NOBODY)).expect("root may");
             }
@@ -188,6 +203,10 @@ impl Cluster {
         }
         assert!(command.status().expect("there is pg_ctl").success(), "{what}");
     }
+}
+
+fn temporary() -> PathBuf {
+    TempDir::with_prefix_in("vestibule-", "/tmp").expect("a temporary directory").keep()
 }
 
 impl Drop for Cluster {
