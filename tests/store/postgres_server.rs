@@ -198,7 +198,7 @@ fn a_store_that_a_later_release_brought_further_is_used_if_that_release_allows_i
         assert!(matches!(claim, OpenError::Newer { found: 99, .. }), "{claim:?}");
         server.batch_execute("UPDATE vestibule_schema SET oldest = 98").await.expect("set");
         let error = refused(database).await;
-        assert!(matches!(error, OpenError::Newer { found: 99, known: 4, .. }), "{error:?}");
+        assert!(matches!(error, OpenError::Newer { found: 99, known: 5, .. }), "{error:?}");
     });
 }
 
@@ -209,7 +209,9 @@ fn a_store_of_the_first_release_is_brought_up_to_date_and_that_release_goes_on()
         let server = server(&world).await;
         let ann = world.visitor("acme", "ann").await;
         let begun = world.enrollment(ann.id).await;
-        let back = "DROP TABLE tickets; ALTER TABLE pending_enrollments DROP COLUMN ticket;
+        let back = "DROP TRIGGER account_listed ON accounts; DROP TRIGGER account_listed_anew ON accounts;
+                    DROP FUNCTION list_account; DROP TABLE listings;
+                    DROP TABLE tickets; ALTER TABLE pending_enrollments DROP COLUMN ticket;
                     UPDATE vestibule_schema SET version = 3";
         server.batch_execute(back).await.expect("good SQL");
         let store = PostgresStore::open(database, None).await.expect("brought up to date");
@@ -221,8 +223,39 @@ fn a_store_of_the_first_release_is_brought_up_to_date_and_that_release_goes_on()
         let sql = "INSERT INTO pending_enrollments (session, account, secret, started, replaces)
                    VALUES ('other', $1, 'other', $2, NULL)";
         assert_eq!(server.execute(sql, &[&ann.id.0, &NOON.as_millis()]).await.expect("written"), 1);
+        assert_eq!(unlike_their_accounts(&server).await, 0, "who was there before is listed");
+        let sql =
+            "INSERT INTO accounts (organization, user_id, listing) SELECT organization, 'bob', 'bob' FROM accounts";
+        assert_eq!(server.execute(sql, &[]).await.expect("written"), 1);
+        let sql = "UPDATE accounts SET listing = 'anna' || listing, secret = '', enrolled_at = 1, last_step = 1";
+        assert_eq!(server.execute(sql, &[]).await.expect("written"), 2);
+        assert_eq!(unlike_their_accounts(&server).await, 0, "who came since as well, as they are now");
         let version = server.query_one("SELECT oldest FROM vestibule_schema", &[]).await.expect("read");
         assert_eq!(version.get::<_, i64>(0), 1, "nobody is turned away");
+    });
+}
+
+/// How many accounts are in lists otherwise than they are, or not at all; and how many that there are not.
+async fn unlike_their_accounts(server: &Client) -> i64 {
+    let sql = "SELECT count(*) FROM accounts a FULL JOIN listings l
+                   ON (a.id, a.organization, a.listing) = (l.id, l.organization, l.listing)
+                      AND a.enrolled_at IS NOT DISTINCT FROM l.enrolled_at
+               WHERE a.id IS NULL OR l.id IS NULL";
+    server.query_one(sql, &[]).await.expect("read").get(0)
+}
+
+#[test]
+fn a_sign_in_leaves_what_lists_are_made_of_alone() {
+    on_postgres(async |world: World| {
+        let ann = world.person("acme", "ann").await;
+        let server = server(&world).await;
+        let written_by =
+            async || -> String { server.query_one("SELECT xmin::TEXT FROM listings", &[]).await.expect("read").get(0) };
+        let before = written_by().await;
+        world.sign_in(ann.id, 101, at(1)).await;
+        assert_eq!(written_by().await, before);
+        world.give_code(ann.id, 102, Effect::Disable, at(2)).await;
+        assert_ne!(written_by().await, before);
     });
 }
 
@@ -257,6 +290,7 @@ fn what_lists_say_of_their_length_is_what_is_in_them() {
                             OR t.entries <> (SELECT count(*) FROM audit WHERE organization = o.id)";
         let server = server(&world).await;
         assert_eq!(server.query_one(differing, &[]).await.expect("read").get::<_, i64>(0), 0);
+        assert_eq!(unlike_their_accounts(&server).await, 0);
         let counted = world.store.counts(world.organization("acme").await.id).await.expect("counted");
         assert_eq!(counted, Counts { accounts: 4, enrolled: 2 });
     });

@@ -21,6 +21,7 @@ fn both_engines_keep_the_same_in_the_same_shape() {
         let mut on_server = shape_on_server(&world).await;
         assert!(on_server.remove("vestibule_schema").is_some(), "where SQLite has the header of its file");
         assert!(on_server.remove("tallies").is_some(), "which SQLite has in one slice");
+        assert!(on_server.remove("listings").is_some(), "which are copies of what is in accounts");
         assert!(on_server.len() >= 12, "{on_server:#?}");
         assert_eq!(on_server, on_file);
     });

@@ -79,7 +79,7 @@ async fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<
     let stretch = query.stretch(total);
     let (filter, direction) = (filter(query), stretch.direction());
     let sql = format!(
-        "SELECT a.id FROM accounts a WHERE {filter} ORDER BY a.listing {direction}, a.id {direction} LIMIT $2 OFFSET $3"
+        "SELECT a.id FROM listings a WHERE {filter} ORDER BY a.listing {direction}, a.id {direction} LIMIT $2 OFFSET $3"
     );
     let (limit, offset) = (row_number(stretch.limit), row_number(stretch.offset));
     let values: [Value<'_>; 3] = [(&query.organization, Type::INT8), (&limit, Type::INT8), (&offset, Type::INT8)];
@@ -99,12 +99,12 @@ pub(super) async fn accounts_after(
         return Ok(Vec::new());
     }
     let behind = if after.is_some() {
-        "(a.listing, a.id) > (SELECT listing, id FROM accounts WHERE id = $3)"
+        "(a.listing, a.id) > (SELECT listing, id FROM listings WHERE id = $3)"
     } else {
         "$3::BIGINT IS NULL"
     };
     let sql = format!(
-        "SELECT a.id FROM accounts a WHERE {} AND a.listing LIKE $2 AND {behind} ORDER BY a.listing, a.id LIMIT $4",
+        "SELECT a.id FROM listings a WHERE {} AND a.listing LIKE $2 AND {behind} ORDER BY a.listing, a.id LIMIT $4",
         filter(query)
     );
     let (pattern, limit) = (pattern(search), row_number(query.limit));
@@ -115,8 +115,8 @@ pub(super) async fn accounts_after(
     records(db, &ids, query.now).await
 }
 
-/// Conditions that are answered by one of the indexes on `listing`. Each names its parameter, so that all variants take
-/// the same.
+/// Conditions on `listings` that are answered by one of its indexes; `accounts` has these columns too. Each names its
+/// parameter, so that all variants take the same.
 pub(super) fn filter(query: &AccountQuery) -> String {
     let organization = if query.organization.is_some() { "a.organization = $1" } else { "$1::BIGINT IS NULL" };
     let enrolled = if query.enrolled_only { "a.enrolled_at IS NOT NULL" } else { "TRUE" };

@@ -9,11 +9,28 @@ use super::connection::Connection;
 use super::failure::{Failure, Outcome, state};
 
 /// In their order. A file that was released once never changes again.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_audit_chain.sql"),
     include_str!("migrations/0003_alarms.sql"),
     include_str!("migrations/0004_tickets.sql"),
+    include_str!("migrations/0005_listings.sql"),
+];
+
+/// What makes the store faster where the server has it, by the number of the file that it belongs to.
+const OPTIONAL: [(i64, &str); 2] = [
+    // Most servers let the owner of a database have it. Without it, searches for what few have look at every account of a long
+    // list.
+    (
+        1,
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm;
+         CREATE INDEX accounts_by_search ON accounts USING gin (listing gin_trgm_ops);",
+    ),
+    // An index alone tells who is in a list as long as little was written since the last vacuum.
+    (
+        5,
+        "ALTER TABLE listings SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_insert_scale_factor = 0.01);",
+    ),
 ];
 
 /// The version that this program reads and writes: the number of the last file.
@@ -70,24 +87,19 @@ pub(super) async fn bring_up_to_date(tx: &Connection) -> Outcome<()> {
     for (_, sql) in (1..).zip(MIGRATIONS).filter(|(step, _)| *step > number) {
         tx.batch(sql).await?;
     }
-    if number == 0 {
-        help_searches(tx).await?;
+    for (_, sql) in OPTIONAL.iter().filter(|(step, _)| *step > number) {
+        if_it_can(tx, sql).await?;
     }
     let sql = "UPDATE vestibule_schema SET version = greatest(version, $1), oldest = greatest(oldest, $2)";
     tx.execute(sql, &[&i64::try_from(VERSION)?, &OLDEST]).await?;
     Ok(())
 }
 
-/// With the extension `pg_trgm`, which most servers let the owner of a database have, searches for what few have need not look
-/// at every account of a long list. Without it they do.
-async fn help_searches(tx: &Connection) -> Outcome<()> {
-    tx.batch("SAVEPOINT searches").await?;
-    let helped = tx.batch(
-        "CREATE EXTENSION IF NOT EXISTS pg_trgm;
-         CREATE INDEX accounts_by_search ON accounts USING gin (listing gin_trgm_ops);",
-    );
-    if helped.await.is_err() {
-        tx.batch("ROLLBACK TO searches").await?;
+/// What the server does not have, or does not allow, is left out.
+async fn if_it_can(tx: &Connection, sql: &str) -> Outcome<()> {
+    tx.batch("SAVEPOINT optional").await?;
+    if tx.batch(sql).await.is_err() {
+        tx.batch("ROLLBACK TO optional").await?;
     }
     Ok(())
 }

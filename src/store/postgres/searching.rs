@@ -46,7 +46,7 @@ async fn is_walked_to_the_end(tx: &Connection, query: &AccountQuery) -> Outcome<
 /// Those whose list entry begins with what is sought.
 async fn begin_with(tx: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome<Vec<AccountId>> {
     let sql = format!(
-        "SELECT a.id FROM accounts a WHERE {} AND a.listing >= $2 AND a.listing < $3
+        "SELECT a.id FROM listings a WHERE {} AND a.listing >= $2 AND a.listing < $3
          ORDER BY a.listing, a.id LIMIT $4",
         filter(query)
     );
@@ -63,7 +63,7 @@ async fn begin_with(tx: &Connection, query: &AccountQuery, sought: &Sought) -> O
 /// Adds those who have it elsewhere, from the beginning of the list.
 async fn walk(tx: &Connection, query: &AccountQuery, sought: &Sought, ids: &mut Vec<AccountId>) -> Outcome<()> {
     let sql = format!(
-        "SELECT id FROM (SELECT a.id, a.listing FROM accounts a WHERE {} ORDER BY a.listing, a.id LIMIT $10) AS a
+        "SELECT id FROM (SELECT a.id, a.listing FROM listings a WHERE {} ORDER BY a.listing, a.id LIMIT $10) AS a
          WHERE a.listing LIKE $2 AND NOT {BEGINS} LIMIT $9",
         filter(query)
     );

@@ -152,7 +152,7 @@ async fn settle(tx: &Connection, occasion: &Occasion) -> Outcome<()> {
     }
     audit::of_each_organization(tx, EventKind::StoreCopied, occasion).await?;
     // So that the first questions need not be answered by looking at everything.
-    tx.batch(&format!("ANALYZE {}", tables(COPIED.iter().map(|table| table.name)))).await
+    tx.batch(&format!("ANALYZE listings, {}", tables(COPIED.iter().map(|table| table.name)))).await
 }
 
 /// Has the next row of a table that numbers its rows get the next number.
