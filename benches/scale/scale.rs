@@ -108,6 +108,9 @@ fn main() -> Outcome<()> {
         }
         if runs(Part::SignIns) {
             sign_ins::measure(&place, &store, &population).await?;
+            println!("after these, before anybody has tidied up:");
+            pages::lists(store.as_ref(), &population).await?;
+            pages::searches(store.as_ref(), &population).await?;
         }
         if runs(Part::Retention) {
             retention::measure(&place, &store, &population).await?;
