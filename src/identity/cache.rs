@@ -18,8 +18,8 @@ use crate::second_factor::Timestamp;
 /// How much is kept, in bytes of keys and values, roughly.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// How many answers that is, of people with names of usual length.
-const MOST_ANSWERS: usize = 1 << 18;
+/// How many answers that is, of people with names of usual length: an estimate, which says how finely the room is divided.
+const MOST_ANSWERS: usize = 260_000;
 
 /// Each key has its generation with some others: forgetting one forgets those too, which only costs a question.
 const GENERATIONS: usize = 4096;
@@ -354,6 +354,11 @@ mod tests {
         assert!(matches!(polled, Poll::Pending), "it did not have to wait");
     }
 
+    /// What a request gets; panics as soon as nothing is left that it could wait for.
+    async fn in_time(request: impl Future<Output = Verdict>) -> String {
+        said(&tokio::time::timeout(Duration::from_hours(1), request).await.expect("it waits for ever"))
+    }
+
     #[tokio::test]
     async fn what_is_about_to_change_is_asked_each_time_for_a_minute() {
         let (answers, millis) = answers(LIFETIME);
@@ -397,7 +402,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn without_a_lifetime_every_request_asks() {
         let (answers, _) = answers(Duration::ZERO);
         let dashboard = Dashboard::held();
@@ -406,14 +411,14 @@ mod tests {
         start(one.as_mut());
         start(two.as_mut());
         dashboard.go.notify_waiters();
-        assert_eq!(said(&one.await), "answer 1");
-        assert_eq!(said(&two.await), "answer 2");
+        assert_eq!(in_time(one).await, "answer 1");
+        assert_eq!(in_time(two).await, "answer 2");
         assert_eq!(answers.kept(&KEY), None);
         assert_eq!(said(&answers.ask_anew(&KEY, || std::future::ready(identified(3))).await), "answer 3");
         assert_eq!(answers.kept(&KEY), None);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn requests_at_the_same_time_share_one_question() {
         let (answers, _) = answers(LIFETIME);
         let dashboard = Dashboard::held();
@@ -422,12 +427,12 @@ mod tests {
         start(one.as_mut());
         start(two.as_mut());
         dashboard.go.notify_one();
-        assert_eq!((said(&one.await), said(&two.await)), ("answer 1".into(), "answer 1".into()));
+        assert_eq!((in_time(one).await, in_time(two).await), ("answer 1".into(), "answer 1".into()));
         assert_eq!(dashboard.times(), 1);
         assert!(answers.under_way().is_empty());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_shared_question_is_answered_even_if_the_request_that_put_it_is_gone() {
         let (answers, _) = answers(LIFETIME);
         let dashboard = Dashboard::held();
@@ -437,11 +442,11 @@ mod tests {
         start(second.as_mut());
         drop(first);
         dashboard.go.notify_one();
-        assert_eq!(said(&second.await), "answer 1");
+        assert_eq!(in_time(second).await, "answer 1");
         assert_eq!(dashboard.times(), 1);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn nobody_gets_an_answer_that_was_asked_for_before_it_was_forgotten() {
         let (answers, _) = answers(LIFETIME);
         let dashboard = Dashboard::held();
@@ -454,12 +459,12 @@ mod tests {
         // The tasks have to wait before they can be told to go on.
         tokio::task::yield_now().await;
         dashboard.go.notify_waiters();
-        assert_eq!(said(&after.await), "answer 2");
-        assert_eq!(said(&before.await), "answer 2");
+        assert_eq!(in_time(after).await, "answer 2");
+        assert_eq!(in_time(before).await, "answer 2");
         assert_eq!(answers.kept(&KEY).expect("the second answer is kept").user, "answer 2");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_was_kept_is_forgotten_at_once_even_if_an_old_answer_comes_in_later() {
         let (answers, _) = answers(LIFETIME);
         let dashboard = Dashboard::held();
@@ -470,11 +475,27 @@ mod tests {
         start(late.as_mut());
         answers.forget(&KEY);
         dashboard.go.notify_waiters();
-        assert_eq!(said(&late.await), "answer 1");
+        assert_eq!(in_time(late).await, "answer 1");
         assert_eq!(answers.kept(&KEY), None);
     }
 
     #[tokio::test]
+    async fn whoever_is_forgotten_takes_few_others_along() {
+        let (answers, _) = answers(LIFETIME);
+        let keys = [0, 1, 2, 255].map(|low| {
+            let mut key = [1; 32];
+            key[1] = low;
+            Key(key)
+        });
+        for key in &keys {
+            answers.ask_anew(key, || std::future::ready(identified(0))).await;
+        }
+        answers.forget(&keys[0]);
+        assert!(answers.kept(&keys[0]).is_none());
+        assert!(keys[1..].iter().all(|key| answers.kept(key).is_some()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn all_that_was_kept_or_is_being_asked_can_be_forgotten_at_once() {
         let (answers, _) = answers(LIFETIME);
         let keys = [KEY, Key([2; 32])];
@@ -486,7 +507,7 @@ mod tests {
         start(late.as_mut());
         answers.forget_all();
         dashboard.go.notify_waiters();
-        assert_eq!(said(&late.await), "answer 1");
+        assert_eq!(in_time(late).await, "answer 1");
         assert_eq!(keys.map(|key| answers.kept(&key)), [None, None]);
         answers.ask_anew(&KEY, || std::future::ready(identified(2))).await;
         assert!(answers.kept(&KEY).is_some(), "answers are kept again");
@@ -505,7 +526,7 @@ mod tests {
         assert_eq!(answers.kept(&KEY), None);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_question_that_takes_longer_than_answers_live_is_not_shared_any_more() {
         let (answers, millis) = answers(LIFETIME);
         let dashboard = Dashboard::held();
@@ -516,8 +537,8 @@ mod tests {
         start(late.as_mut());
         tokio::task::yield_now().await;
         dashboard.go.notify_waiters();
-        assert_eq!(said(&early.await), "answer 1");
-        assert_eq!(said(&late.await), "answer 2");
+        assert_eq!(in_time(early).await, "answer 1");
+        assert_eq!(in_time(late).await, "answer 2");
         assert!(answers.under_way().is_empty());
     }
 
@@ -548,6 +569,19 @@ mod tests {
         ] {
             answers.ask_anew(&KEY, || std::future::ready(verdict)).await;
             assert_eq!(kept(), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_weighs_what_it_is_made_of_and_each_byte_of_its_texts() {
+        let fixed = size_of::<Key>() + size_of::<Kept>() + size_of::<Identity>();
+        let rows = [("", "", None, None, 0), ("é", "acme", None, None, 6), ("u", "a", Some("a@b"), Some("Ann"), 8)];
+        for (user, organization, email, name, texts) in rows {
+            let [email, name] = [email, name].map(|text| text.map(str::to_owned));
+            let (user, organization) = (user.into(), organization.into());
+            let identity = Arc::new(Identity { user, email, name, organization, admin: false });
+            let asked = Asked { at: Timestamp::from_millis(0), generation: 0 };
+            assert_eq!(Bytes.weight(&KEY, &Kept { identity, asked }), (fixed + texts) as u64);
         }
     }
 }

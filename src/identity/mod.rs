@@ -5,6 +5,8 @@ mod cache;
 pub mod client;
 mod complaint;
 pub mod credentials;
+#[cfg(test)]
+mod loopback;
 pub mod outer_login;
 pub mod probe;
 pub mod source;
