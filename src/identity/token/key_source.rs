@@ -269,3 +269,6 @@ impl Drop for End {
         self.fetched.fetching().under_way = None;
     }
 }
+
+#[cfg(test)]
+mod tests;
