@@ -81,6 +81,7 @@ async fn a_token_of_every_kind_is_checked_with_the_key_of_its_id() {
     let kinds = [
         ("ES256", Algorithm::Es256),
         ("ES384", Algorithm::Es384),
+        ("ES512", Algorithm::Es512),
         ("EdDSA", Algorithm::EdDsa),
         ("RS256", Algorithm::Rs256),
         ("PS256", Algorithm::Ps256),
@@ -153,6 +154,23 @@ async fn a_shared_secret_is_for_the_algorithms_with_one_alone() {
     assert_eq!(said(&tokens, &Signer::with_secret(b"another").token(&good())).await, "the token's signature is bad");
     let other = Signer::new("ES256", "").token(&good());
     assert_eq!(said(&tokens, &other).await, "no key is known that can have signed the token");
+}
+
+#[test]
+fn a_shared_secret_signs_with_the_hash_that_its_algorithm_names() {
+    use aws_lc_rs::hmac::{self, HMAC_SHA256, HMAC_SHA384, HMAC_SHA512};
+    let secret = b"32 bytes that nobody else knows!";
+    let hashes = [(Algorithm::Hs256, HMAC_SHA256), (Algorithm::Hs384, HMAC_SHA384), (Algorithm::Hs512, HMAC_SHA512)];
+    let set = KeySet::shared(&Secret::new(secret.to_vec()), &Algorithm::ALL);
+    for (algorithm, _) in hashes {
+        for (signed_by, hash) in hashes {
+            let signature = hmac::sign(&hmac::Key::new(hash, secret), b"signed");
+            let mut keys = set.fitting(algorithm, None);
+            let is_good = keys.any(|key| key.verifies(b"signed", signature.as_ref()));
+            assert_eq!(is_good, algorithm == signed_by, "{signed_by:?} for {algorithm:?}");
+        }
+    }
+    assert!(set.fitting(Algorithm::Es256, None).next().is_none(), "of the algorithms with a secret alone");
 }
 
 #[tokio::test]
@@ -263,6 +281,8 @@ fn keys_that_are_for_something_else_are_left_out() {
         with("kid", json!(7)),
         with("n", json!("AQAB")),
         with("n", json!(encoded(&decoded(&signer.jwk()["n"])[..128]))),
+        with("n", json!(encoded(&[&[0x7f], &decoded(&signer.jwk()["n"])[1..]].concat()))),
+        with("n", json!(encoded(&[0; 256]))),
         with("e", json!("")),
         with("e", json!("AQ==")),
         r#"{"keys":[]}"#.to_owned(),
@@ -273,12 +293,44 @@ fn keys_that_are_for_something_else_are_left_out() {
     for bad in ["", "[]", "{}", r#"{"keys":{}}"#, &doubled, "-----BEGIN PUBLIC KEY-----", &signer.pem().repeat(2)] {
         assert_eq!(usable(bad), Err(keys::NoKeys::Neither), "{bad}");
     }
-    let many = json!({ "keys": vec![signer.jwk(); 101] }).to_string();
-    assert_eq!(usable(&many), Err(keys::NoKeys::TooMany));
+    for (count, expected) in [(100, Ok(())), (101, Err(keys::NoKeys::TooMany))] {
+        assert_eq!(usable(&json!({ "keys": vec![signer.jwk(); count] }).to_string()), expected, "{count}");
+    }
     let curve = Signer::new("ES384", "1");
     assert_eq!(KeySet::parse(&curve.pem(), &[Algorithm::Es256]).map(drop), Err(keys::NoKeys::Unusable));
     assert_eq!(KeySet::parse(&signer.pem(), &[Algorithm::Es256]).map(drop), Err(keys::NoKeys::Unusable));
     assert_eq!(KeySet::parse(&signer.pem(), &[Algorithm::Hs256]).map(drop), Err(keys::NoKeys::Unusable));
+}
+
+#[test]
+fn a_point_belongs_to_the_curve_of_its_algorithm() {
+    let kinds = [
+        ("ES256", Algorithm::Es256, "P-256"),
+        ("ES384", Algorithm::Es384, "P-384"),
+        ("ES512", Algorithm::Es512, "P-521"),
+        ("EdDSA", Algorithm::EdDsa, "Ed25519"),
+    ];
+    for (name, algorithm, curve) in kinds {
+        let jwk = Signer::new(name, "1").jwk();
+        let with = |name: &str, value: Value| {
+            let mut jwk = jwk.clone();
+            jwk[name] = value;
+            KeySet::parse(&json!({ "keys": [jwk] }).to_string(), &[algorithm]).map(drop)
+        };
+        assert_eq!((with("use", json!("sig")), &jwk["crv"]), (Ok(()), &json!(curve)));
+        let longer = |name: &str| json!(encoded(&[&[0], &decoded(&jwk[name])[..]].concat()));
+        let mut bad =
+            vec![("kty", json!("RSA")), ("crv", json!("secp256k1")), ("crv", json!(null)), ("x", longer("x"))];
+        if name != "EdDSA" {
+            bad.extend([("y", longer("y")), ("y", json!(null)), ("kty", json!("OKP"))]);
+        }
+        for (name, value) in bad {
+            assert_eq!(with(name, value.clone()), Err(keys::NoKeys::Unusable), "{curve} with {name} {value}");
+        }
+        let others = kinds.iter().filter(|(other, ..)| *other != name).map(|(_, other, _)| *other).collect::<Vec<_>>();
+        let as_another = KeySet::parse(&json!({ "keys": [jwk] }).to_string(), &others);
+        assert_eq!(as_another.map(drop), Err(keys::NoKeys::Unusable), "{curve}");
+    }
 }
 
 fn decoded(value: &Value) -> Vec<u8> {
@@ -307,6 +359,23 @@ async fn a_checked_token_is_remembered_until_it_is_over() {
     now.store(NOW + 70, Ordering::SeqCst);
     assert!(!remembered(Freshness::Cached));
     assert!(matches!(tokens.identify(Carries::Carried, &head, Freshness::Cached).await, Verdict::Anonymous));
+}
+
+#[tokio::test]
+async fn a_token_is_checked_again_after_ten_minutes_whatever_it_says() {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    let now = Arc::new(AtomicI64::new(NOW));
+    let signer = Signer::new("ES256", "1");
+    let rules = rules(&[Algorithm::Es256], Keys::Text(key_set(&[&signer]).into()));
+    let shown = Arc::clone(&now);
+    let clock = Clock::from_fn(move || Timestamp::from_secs(shown.load(Ordering::SeqCst)));
+    let tokens = Tokens::new(&site(rules.clone()), rules, clock);
+    let head = head(&signer.token(&but("exp", json!(NOW + 86_400))));
+    tokens.identify(Carries::Carried, &head, Freshness::Cached).await;
+    for (after, expected) in [(-1, false), (0, true), (599, true), (600, false)] {
+        now.store(NOW + after, Ordering::SeqCst);
+        assert_eq!(tokens.remembered(&head, Freshness::Cached).is_some(), expected, "after {after} seconds");
+    }
 }
 
 #[tokio::test]

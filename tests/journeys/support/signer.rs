@@ -7,8 +7,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
 };
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
@@ -28,11 +28,12 @@ enum Key {
 }
 
 impl Signer {
-    /// With a new key of that id, for `ES256`, `ES384`, `EdDSA`, `RS256` or `PS256`.
+    /// With a new key of that id, for `ES256`, `ES384`, `ES512`, `EdDSA`, `RS256` or `PS256`.
     pub(crate) fn new(algorithm: &'static str, id: &str) -> Self {
         let key = match algorithm {
             "ES256" => Key::Curve(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key")),
             "ES384" => Key::Curve(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("a key")),
+            "ES512" => Key::Curve(EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).expect("a key")),
             "EdDSA" => Key::Edwards(Ed25519KeyPair::generate().expect("a key")),
             "RS256" | "PS256" => Key::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key")),
             other => panic!("no keys for {other}"),
@@ -51,7 +52,9 @@ impl Signer {
             Key::Curve(pair) => {
                 let point = &pair.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
-                json!({ "kty": "EC", "crv": format!("P-{}", x.len() * 8), "x": encoded(x), "y": encoded(y) })
+                // A number of 521 bits takes 66 bytes.
+                let bits = (x.len() * 8).min(521);
+                json!({ "kty": "EC", "crv": format!("P-{bits}"), "x": encoded(x), "y": encoded(y) })
             }
             Key::Edwards(pair) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(pair.public_key().as_ref()) })
