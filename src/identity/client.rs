@@ -223,6 +223,8 @@ fn is_port_or_nothing(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+    use crate::site::sample;
 
     fn trusted() -> TrustedProxies {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48"].map(|network| network.parse().expect("a network"));
@@ -410,5 +412,46 @@ mod tests {
         assert_eq!(forwarded("unix", &[]), ["", "http", "insights.example"]);
         let two = [("x-forwarded-host", "outer.example"), ("x-forwarded-host", "other.example")];
         assert_eq!(forwarded("10.0.0.1", &two), ["10.0.0.1", "http", "insights.example"]);
+    }
+
+    #[test]
+    fn what_the_dashboard_is_asked_beside_a_forwarded_request_names_no_hop_of_ours() {
+        let claims = [("x-forwarded-for", "203.0.113.7, 198.51.100.1"), ("x-forwarded-proto", "https")];
+        let mut headers = headers(&claims);
+        let client = Client::of(arrival("10.0.0.1", Scheme::Http), &headers, &trusted());
+        let asking = client.clone().without_hop();
+        assert_eq!(asking, Client { peer: Peer::Unix, ..client });
+        asking.forward(&mut headers, &HeaderValue::from_static("insights.example"), asking.hop());
+        assert_eq!(headers[FORWARDED_FOR], "203.0.113.7, 198.51.100.1");
+    }
+
+    #[test]
+    fn a_request_comes_through_the_login_in_front_of_the_very_site_that_it_is_for() {
+        let front = config::OuterLogin { fields: vec![HeaderName::from_static("x-user")], secret: None };
+        let identity = config::Identity { source: config::Source::Header(front), ..sample::identity() };
+        let with_front = Site { identity, ..sample::site() };
+        let headers = headers(&[("x-user", "u7")]);
+        let client = Client::of(arrival("unix", Scheme::Http), &headers, &trusted());
+        assert!(!client.outer_login);
+        let before = client.clone().before(&with_front, &headers);
+        assert_eq!(before, Client { outer_login: true, ..client });
+        assert_eq!(before.before(&sample::site(), &headers), client, "another site has no such login");
+    }
+
+    #[test]
+    fn a_peer_names_who_connected_to_it_if_the_last_entry_is_an_address() {
+        let rows: &[(&[&str], bool)] = &[
+            (&[], false),
+            (&["198.51.100.1"], true),
+            (&["unknown, 198.51.100.1"], true),
+            (&["unknown", "[2001:db8::1]:80"], true),
+            (&["198.51.100.1, unknown"], false),
+            (&["198.51.100.1", ""], false),
+            (&["198.51.100.1", "\u{e9}"], false),
+        ];
+        for (lines, expected) in rows {
+            let lines: Vec<_> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
+            assert_eq!(is_named(&headers(&lines)), *expected, "{lines:?}");
+        }
     }
 }
