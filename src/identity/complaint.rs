@@ -48,7 +48,8 @@ impl Complaint {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::io;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -62,5 +63,40 @@ mod tests {
             now.store(at, Ordering::SeqCst);
             assert_eq!(complaint.is_due(), is_due, "at {at}");
         }
+    }
+
+    /// What is logged, in text.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_comes_too_soon_for_a_warning_is_there_in_detail() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
+        let complaint = Complaint::new("insights", Clock::from_fn(|| Timestamp::from_millis(0)));
+        tracing::subscriber::with_default(log.with_ansi(false).without_time().with_target(false).finish(), || {
+            complaint.make_of_answer(Some(503), &std::fmt::Error);
+            complaint.make_of_answer(Some(502), &std::fmt::Error);
+            complaint.make(&std::fmt::Error);
+        });
+        let lines = String::from_utf8(lines.0.lock().expect("not poisoned").clone()).expect("text");
+        let (words, reason) = ("it is not known who has logged in", std::fmt::Error);
+        let expected = [
+            format!(" WARN {words} site=\"insights\" status=503 reason={reason}"),
+            format!("DEBUG {words} site=\"insights\" status=502 reason={reason}"),
+            format!("DEBUG {words} site=\"insights\" reason={reason}"),
+        ];
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
     }
 }

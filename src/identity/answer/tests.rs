@@ -99,6 +99,8 @@ fn a_redirect_proves_something_only_if_it_leads_to_a_configured_path_on_the_site
         ("ftp://insights.example/login", "Redirect"),
         ("https:/login", "Redirect"),
         ("javascript:/login", "Redirect"),
+        ("javascript:/../sign-in", "Redirect"),
+        ("https://insights.example:x/login", "Redirect"),
         ("/login/", "Redirect"),
         ("/login/.", "Redirect"),
         ("/login/x/..", "Redirect"),
@@ -117,6 +119,10 @@ fn a_redirect_proves_something_only_if_it_leads_to_a_configured_path_on_the_site
         }
     }
     assert_eq!(said(&identity, 302, &[], ALICE), "Redirect");
+    probe(&mut identity).anonymous.redirects = vec!["/login".into(), "/api/me".into()];
+    for itself in ["", "?again", "#top", "me", "./me?again", "/api/me"] {
+        assert_eq!(said(&identity, 302, &[("location", itself)], ""), "anonymous", "{itself:?}");
+    }
     assert_eq!(said(&identity, 302, &[("location", "/login"), ("location", "/login")], ""), "Redirect");
     assert_eq!(said(&identity, 304, &[], ""), "Redirect");
     assert_eq!(said(&sample::identity(), 302, &[("location", "/login")], ""), "Redirect");
