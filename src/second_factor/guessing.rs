@@ -35,15 +35,8 @@ pub const SETTLED: Duration = Duration::from_secs(2);
 
 /// How many accounts of an organization with a failure of the last [`ORGANIZATION_SPAN`] that no success followed are an
 /// alarm: one in a hundred of those enrolled, but 20 at least and 500 at most.
-pub const fn accounts_that_alarm(enrolled: u64) -> u64 {
-    let share = enrolled / 100;
-    if share < FEWEST_ACCOUNTS {
-        FEWEST_ACCOUNTS
-    } else if share > MOST_ACCOUNTS {
-        MOST_ACCOUNTS
-    } else {
-        share
-    }
+pub fn accounts_that_alarm(enrolled: u64) -> u64 {
+    (enrolled / 100).clamp(FEWEST_ACCOUNTS, MOST_ACCOUNTS)
 }
 
 /// An alarm that was raised.
