@@ -3,7 +3,7 @@
 //! Each method of [`Store`] is one transaction, which begins by locking the account it decides about. Whatever else it
 //! reads and writes belongs to that account, so nobody else changes it meanwhile; the next to have the lock sees it as it
 //! was left. That holds at PostgreSQL's weakest isolation, and at stronger ones, where the losing transaction is tried
-//! again. Nothing but SQL is asked of the server, and a trigger in PL/pgSQL: no notifications, no advisory locks, no
+//! again. Nothing but SQL is asked of the server, and triggers in PL/pgSQL: no notifications, no advisory locks, no
 //! extension that it can't do without, no clock.
 
 mod accounts;

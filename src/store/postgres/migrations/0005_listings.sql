@@ -17,7 +17,8 @@ ANALYZE listings;
 CREATE FUNCTION list_account() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO listings VALUES (new.id, new.organization, new.listing, new.enrolled_at)
-    ON CONFLICT (id) DO UPDATE SET listing = excluded.listing, enrolled_at = excluded.enrolled_at;
+    ON CONFLICT (id) DO UPDATE
+        SET organization = excluded.organization, listing = excluded.listing, enrolled_at = excluded.enrolled_at;
     RETURN NULL;
 END
 $$;
@@ -25,7 +26,8 @@ CREATE TRIGGER account_listed AFTER INSERT ON accounts
     FOR EACH ROW EXECUTE FUNCTION list_account();
 CREATE TRIGGER account_listed_anew AFTER UPDATE ON accounts
     FOR EACH ROW
-    WHEN (new.listing IS DISTINCT FROM old.listing OR new.enrolled_at IS DISTINCT FROM old.enrolled_at)
+    WHEN (new.organization IS DISTINCT FROM old.organization OR new.listing IS DISTINCT FROM old.listing
+          OR new.enrolled_at IS DISTINCT FROM old.enrolled_at)
     EXECUTE FUNCTION list_account();
 
 -- Writers to `accounts` wait from here on, not before. What they have done since the first look is little.
