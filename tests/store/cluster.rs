@@ -75,9 +75,10 @@ impl Cluster {
         Self::make(folder, port, ["", ""], options)
     }
 
-    /// A server in a folder that stays when it ends, with what was in it before.
+    /// A server in a folder of its own in this one, which stays when it ends, with what was in it before.
     pub(crate) fn kept(folder: &Path, port: u16, options: &[&str]) -> Self {
-        fs::create_dir_all(folder).expect("a folder");
+        let folder = folder.join("server");
+        fs::create_dir_all(&folder).expect("a folder");
         let folder = folder.canonicalize().expect("it is there");
         Self::make(folder, port, ["", "stays"], options)
     }
