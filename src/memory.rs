@@ -14,7 +14,7 @@ use crate::session_cookie::{self, LastCookie};
 
 /// One connection's memory. Its requests mostly carry the same cookies, for the same visitor.
 ///
-/// Only what follows from a request's bytes alone is in it, beside these bytes. Never what the dashboard, the store or
+/// Only what follows from a request's bytes and its peer's address alone is in it, beside these. Never what the dashboard, the store or
 /// the clock had to say: that is looked up for each request.
 #[derive(Debug)]
 pub struct Memory(Option<Mutex<Recent>>);

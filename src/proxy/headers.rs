@@ -53,7 +53,7 @@ const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-
 pub fn strip(headers: &mut HeaderMap, site: &Site, client: &Client) {
     let websocket = asks_for_websocket(headers);
     drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
-    // The library has read the length by now; it writes its own.
+    // The library still goes by it when it sends the body on.
     let ends_here = |name: &HeaderName| is_for_this_hop(name) && *name != TRANSFER_ENCODING;
     drop_fields(headers, |name| ends_here(name) || !passes(name, site, client));
     if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name, site, client)) {

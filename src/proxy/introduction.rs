@@ -171,6 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_came_last_the_address_is_that_of_the_peer_now() {
+        let mut said = Said::default();
+        let peers = [PEER, PEER, Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8))), Peer::Unix, PEER];
+        let addresses = peers.map(|peer| {
+            let mut headers = HeaderMap::new();
+            let introduction = Introduction { traveler: None, client: &client(peer, false), said: &mut said };
+            introduce(&mut headers, introduction).expect("said");
+            headers.get(FORWARDED_FOR).map(|value| value.to_str().expect("text").to_owned())
+        });
+        let addresses = addresses.each_ref().map(Option::as_deref);
+        let [first, second] = ["192.0.2.7", "192.0.2.8"].map(Some);
+        assert_eq!(addresses, [first, first, second, None, first]);
+    }
+
+    #[test]
     fn a_name_is_passed_on_as_it_is_or_not_at_all() {
         for user in ["a@b@c", "jürgen", "a, b; c=d", &"x".repeat(256)] {
             assert_eq!(said(&introduced(Some(&traveler(user, None))).expect("said"))[0], user);
