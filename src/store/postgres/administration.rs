@@ -83,9 +83,12 @@ async fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<
     );
     let (limit, offset) = (row_number(stretch.limit), row_number(stretch.offset));
     let values: [Value<'_>; 3] = [(&query.organization, Type::INT8), (&limit, Type::INT8), (&offset, Type::INT8)];
-    let rows = db.planned_rows(&sql, &values).await?;
-    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<_>>()?;
-    Ok(stretch.in_order(ids))
+    Ok(stretch.in_order(ids(db, &sql, &values).await?))
+}
+
+/// The numbers that a statement finds.
+pub(super) async fn ids(db: &Connection, sql: &str, values: &[Value<'_>]) -> Outcome<Vec<AccountId>> {
+    db.planned_rows(sql, values).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 pub(super) async fn accounts_after(
@@ -110,9 +113,7 @@ pub(super) async fn accounts_after(
     let (pattern, limit) = (pattern(search), row_number(query.limit));
     let values: [Value<'_>; 4] =
         [(&query.organization, Type::INT8), (&pattern, Type::TEXT), (&after, Type::INT8), (&limit, Type::INT8)];
-    let rows = db.planned_rows(&sql, &values).await?;
-    let ids = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<Vec<_>>>()?;
-    records(db, &ids, query.now).await
+    records(db, &ids(db, &sql, &values).await?, query.now).await
 }
 
 /// Conditions on `listings` that are answered by one of its indexes; `accounts` has these columns too. Each names its

@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::administration::{Value, filter, pattern, records};
+use super::administration::{Value, filter, ids, pattern, records};
 use super::connection::Connection;
 use super::failure::Outcome;
 use super::tallies;
@@ -21,21 +21,21 @@ pub(super) async fn accounts(tx: &Connection, query: &AccountQuery, sought: &Sou
 }
 
 async fn find(tx: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome<Found<AccountId>> {
-    let mut ids = begin_with(tx, query, sought).await?;
-    walk(tx, query, sought, &mut ids).await?;
+    let mut found = begin_with(tx, query, sought).await?;
+    walk(tx, query, sought, &mut found).await?;
     let page = query.offset.saturating_add(query.limit);
-    if is_walked_to_the_end(tx, query).await? || ids.len() as u64 > REACH {
-        return Ok(Found::everybody(ids));
+    if is_walked_to_the_end(tx, query).await? || found.len() as u64 > REACH {
+        return Ok(Found::everybody(found));
     }
-    if ids.len() as u64 > page || !sought.is_indexed() {
-        return Ok(Found::some(ids));
+    if found.len() as u64 > page || !sought.is_indexed() {
+        return Ok(Found::some(found));
     }
     if !has_index(tx).await? {
         return Ok(Found::everybody(all(tx, query, sought).await?));
     }
     Ok(match by_letters(tx, query, sought).await? {
         Some(all) => Found::everybody(all),
-        None => Found::some(ids),
+        None => Found::some(found),
     })
 }
 
@@ -50,28 +50,29 @@ async fn begin_with(tx: &Connection, query: &AccountQuery, sought: &Sought) -> O
          ORDER BY a.listing, a.id LIMIT $4",
         filter(query)
     );
-    let mut ids = Vec::new();
+    let mut found = Vec::new();
     for (from, to) in &sought.beginnings {
-        let room = row_number((REACH + 1).saturating_sub(ids.len() as u64));
+        let room = row_number((REACH + 1).saturating_sub(found.len() as u64));
         let values: [Value<'_>; 4] =
             [(&query.organization, Type::INT8), (from, Type::TEXT), (to, Type::TEXT), (&room, Type::INT8)];
-        take(tx, &sql, &values, &mut ids).await?;
+        found.extend(ids(tx, &sql, &values).await?);
     }
-    Ok(ids)
+    Ok(found)
 }
 
 /// Adds those who have it elsewhere, from the beginning of the list.
-async fn walk(tx: &Connection, query: &AccountQuery, sought: &Sought, ids: &mut Vec<AccountId>) -> Outcome<()> {
+async fn walk(tx: &Connection, query: &AccountQuery, sought: &Sought, found: &mut Vec<AccountId>) -> Outcome<()> {
     let sql = format!(
         "SELECT id FROM (SELECT a.id, a.listing FROM listings a WHERE {} ORDER BY a.listing, a.id LIMIT $10) AS a
          WHERE a.listing LIKE $2 AND NOT {BEGINS} LIMIT $9",
         filter(query)
     );
-    let room = (REACH + 1).saturating_sub(ids.len() as u64);
+    let room = (REACH + 1).saturating_sub(found.len() as u64);
     let (pattern, room, walk) = (pattern(&sought.text), row_number(room), row_number(WALK));
     let mut values = values(query, sought, &pattern, &room);
     values.push((&walk, Type::INT8));
-    take(tx, &sql, &values, ids).await
+    found.extend(ids(tx, &sql, &values).await?);
+    Ok(())
 }
 
 /// Whether there is an index of letters: not every server has the extension that makes it.
@@ -87,9 +88,8 @@ async fn by_letters(tx: &Connection, query: &AccountQuery, sought: &Sought) -> O
         .await?;
     let (pattern, most) = (pattern(&sought.text), row_number(CANDIDATES + 1));
     let candidates = "SELECT id FROM accounts WHERE listing LIKE $1 LIMIT $2";
-    let mut ids = Vec::new();
-    take(tx, candidates, &[(&pattern, Type::TEXT), (&most, Type::INT8)], &mut ids).await?;
-    if ids.len() as u64 > CANDIDATES {
+    let candidates = ids(tx, candidates, &[(&pattern, Type::TEXT), (&most, Type::INT8)]).await?;
+    if candidates.len() as u64 > CANDIDATES {
         return Ok(None);
     }
     all(tx, query, sought).await.map(Some)
@@ -102,9 +102,7 @@ async fn all(tx: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome<
         filter(query)
     );
     let (pattern, most) = (pattern(&sought.text), row_number(REACH + 1));
-    let mut ids = Vec::new();
-    take(tx, &sql, &values(query, sought, &pattern, &most), &mut ids).await?;
-    Ok(ids)
+    ids(tx, &sql, &values(query, sought, &pattern, &most)).await
 }
 
 /// Whether an account's list entry begins with it.
@@ -122,11 +120,4 @@ fn values<'v>(query: &'v AccountQuery, sought: &'v Sought, pattern: Asked<'v>, m
     }
     values.push((most, Type::INT8));
     values
-}
-
-async fn take(tx: &Connection, sql: &str, values: &[Value<'_>], ids: &mut Vec<AccountId>) -> Outcome<()> {
-    for row in tx.planned_rows(sql, values).await? {
-        ids.push(row.try_get(0)?);
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What administrators and the operator see and do: always of one organization, which stands in the statement itself.
 
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Params, named_params, params};
 
 use super::job::Outcome;
 use super::{accounts, attempts, audit, changes, codes, searching, sessions, tallies, tickets};
@@ -77,14 +77,19 @@ fn in_order(db: &Connection, query: &AccountQuery, total: u64) -> Outcome<Vec<Ac
     let sql = format!(
         "SELECT a.id FROM accounts a WHERE {filter} ORDER BY a.listing {direction}, a.id {direction} LIMIT :limit OFFSET :offset"
     );
-    let mut list = db.prepare_cached(&sql)?;
-    let ids = list.query_map(
+    let ids = ids(
+        db,
+        &sql,
         named_params! {
             ":organization": query.organization, ":limit": row_number(stretch.limit), ":offset": row_number(stretch.offset),
         },
-        |row| row.get(0),
-    )?;
-    Ok(stretch.in_order(ids.collect::<rusqlite::Result<_>>()?))
+    );
+    Ok(stretch.in_order(ids?))
+}
+
+/// The numbers that a statement finds.
+pub(super) fn ids(db: &Connection, sql: &str, params: impl Params) -> Outcome<Vec<AccountId>> {
+    Ok(db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn accounts_after(
@@ -104,15 +109,15 @@ pub(super) fn accounts_after(
         .prepare_cached("SELECT listing FROM accounts WHERE id = ?1")?
         .query_row([after], |row| row.get(0))
         .optional()?;
-    let mut list = db.prepare_cached(&sql)?;
-    let ids = list.query_map(
+    let ids = ids(
+        db,
+        &sql,
         named_params! {
             ":organization": query.organization, ":text": text, ":listing": listing.unwrap_or_default(),
             ":after": after, ":limit": row_number(query.limit),
         },
-        |row| row.get(0),
-    )?;
-    records(db, ids.collect::<rusqlite::Result<_>>()?, query.now)
+    );
+    records(db, ids?, query.now)
 }
 
 /// Conditions that are answered by one of the indexes on `listing`. Each names its parameter, so that all variants take

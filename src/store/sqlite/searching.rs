@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, named_params, params};
 
-use super::administration::{filter, row_number};
+use super::administration::{filter, ids, row_number};
 use super::job::Outcome;
 use super::tallies;
 use crate::second_factor::account::AccountId;
@@ -20,18 +20,18 @@ pub(super) fn accounts(
 }
 
 fn find(db: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome<Found<AccountId>> {
-    let mut ids = begin_with(db, query, sought)?;
-    walk(db, query, sought, &mut ids)?;
+    let mut found = begin_with(db, query, sought)?;
+    walk(db, query, sought, &mut found)?;
     let page = query.offset.saturating_add(query.limit);
-    if is_walked_to_the_end(db, query)? || ids.len() as u64 > REACH {
-        return Ok(Found::everybody(ids));
+    if is_walked_to_the_end(db, query)? || found.len() as u64 > REACH {
+        return Ok(Found::everybody(found));
     }
-    if ids.len() as u64 > page || !sought.is_indexed() {
-        return Ok(Found::some(ids));
+    if found.len() as u64 > page || !sought.is_indexed() {
+        return Ok(Found::some(found));
     }
     Ok(match by_letters(db, query, sought)? {
         Some(all) => Found::everybody(all),
-        None => Found::some(ids),
+        None => Found::some(found),
     })
 }
 
@@ -46,25 +46,22 @@ fn begin_with(db: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome
          ORDER BY a.listing, a.id LIMIT :limit",
         filter(query)
     );
-    let mut ids = Vec::new();
+    let mut found = Vec::new();
     for (from, to) in &sought.beginnings {
-        let room = (REACH + 1).saturating_sub(ids.len() as u64);
-        let mut begin = db.prepare_cached(&sql)?;
-        let found = begin.query_map(
+        let room = (REACH + 1).saturating_sub(found.len() as u64);
+        found.extend(ids(
+            db,
+            &sql,
             named_params! {
                 ":organization": query.organization, ":from": from, ":to": to, ":limit": row_number(room),
             },
-            |row| row.get(0),
-        )?;
-        for id in found {
-            ids.push(id?);
-        }
+        )?);
     }
-    Ok(ids)
+    Ok(found)
 }
 
 /// Adds those who have it elsewhere, from the beginning of the list.
-fn walk(db: &Connection, query: &AccountQuery, sought: &Sought, ids: &mut Vec<AccountId>) -> Outcome<()> {
+fn walk(db: &Connection, query: &AccountQuery, sought: &Sought, found: &mut Vec<AccountId>) -> Outcome<()> {
     let sql = format!(
         "SELECT id FROM (SELECT a.id, a.listing FROM accounts a WHERE {} ORDER BY a.listing, a.id LIMIT :walk) AS a
          WHERE instr(a.listing, :text) > 0 AND NOT {} LIMIT :limit",
@@ -72,19 +69,16 @@ fn walk(db: &Connection, query: &AccountQuery, sought: &Sought, ids: &mut Vec<Ac
         BEGINS
     );
     let [(from_1, to_1), (from_2, to_2), (from_3, to_3)] = &sought.beginnings;
-    let room = (REACH + 1).saturating_sub(ids.len() as u64);
-    let mut walk = db.prepare_cached(&sql)?;
-    let found = walk.query_map(
+    let room = (REACH + 1).saturating_sub(found.len() as u64);
+    found.extend(ids(
+        db,
+        &sql,
         named_params! {
             ":organization": query.organization, ":walk": row_number(WALK), ":text": sought.text,
             ":from_1": from_1, ":to_1": to_1, ":from_2": from_2, ":to_2": to_2, ":from_3": from_3, ":to_3": to_3,
             ":limit": row_number(room),
         },
-        |row| row.get(0),
-    )?;
-    for id in found {
-        ids.push(id?);
-    }
+    )?);
     Ok(())
 }
 
@@ -107,16 +101,16 @@ fn by_letters(db: &Connection, query: &AccountQuery, sought: &Sought) -> Outcome
         filter(query)
     );
     let [(from_1, to_1), (from_2, to_2), (from_3, to_3)] = &sought.beginnings;
-    let mut all = db.prepare_cached(&sql)?;
-    let all = all.query_map(
+    let all = ids(
+        db,
+        &sql,
         named_params! {
             ":organization": query.organization, ":candidates": candidates, ":text": sought.text,
             ":from_1": from_1, ":to_1": to_1, ":from_2": from_2, ":to_2": to_2, ":from_3": from_3, ":to_3": to_3,
             ":limit": row_number(REACH + 1),
         },
-        |row| row.get(0),
     )?;
-    Ok(Some(all.collect::<rusqlite::Result<_>>()?))
+    Ok(Some(all))
 }
 
 /// Whether an account's list entry begins with it.
