@@ -1,6 +1,8 @@
 //! The one module that reads the machine's clock.
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::second_factor::Timestamp;
@@ -22,6 +24,14 @@ impl Clock {
     /// A clock that shows what `now` returns.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
+    }
+
+    /// A clock that begins at this time, and the milliseconds since 1970 that it shows, for a test to move.
+    #[cfg(test)]
+    pub(crate) fn by_hand(begins: Timestamp) -> (Self, Arc<AtomicI64>) {
+        let millis = Arc::new(AtomicI64::new(begins.as_millis()));
+        let shown = Arc::clone(&millis);
+        (Self::from_fn(move || Timestamp::from_millis(shown.load(Ordering::SeqCst))), millis)
     }
 
     /// The time.

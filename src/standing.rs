@@ -401,9 +401,7 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let store = SqliteStore::open(&folder.path().join("store.db")).expect("a new store");
             let store: Arc<dyn Store> = Arc::new(store);
-            let now = Arc::new(AtomicI64::new(NOW.as_millis()));
-            let hand = Arc::clone(&now);
-            let clock = Clock::from_fn(move || Timestamp::from_millis(hand.load(Ordering::Relaxed)));
+            let (clock, now) = Clock::by_hand(NOW);
             let standings = Standings::new(Arc::clone(&store), clock, LIMITS);
             standings.catch_up().await.expect("the feed is readable");
             Self { store, now, standings, folder }

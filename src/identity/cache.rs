@@ -342,9 +342,7 @@ mod tests {
 
     /// Answers, and the milliseconds that their clock shows.
     fn answers(lifetime: Duration) -> (Arc<Answers>, Arc<AtomicI64>) {
-        let millis = Arc::new(AtomicI64::new(1_800_000_000_000));
-        let shown = Arc::clone(&millis);
-        let clock = Clock::from_fn(move || Timestamp::from_millis(shown.load(Ordering::SeqCst)));
+        let (clock, millis) = Clock::by_hand(Timestamp::from_secs(1_800_000_000));
         (Arc::new(Answers::new(lifetime, clock)), millis)
     }
 

@@ -55,9 +55,7 @@ mod tests {
 
     #[test]
     fn the_operator_is_warned_once_in_ten_seconds() {
-        let now = Arc::new(AtomicI64::new(0));
-        let shown = Arc::clone(&now);
-        let clock = Clock::from_fn(move || Timestamp::from_millis(shown.load(Ordering::SeqCst)));
+        let (clock, now) = Clock::by_hand(Timestamp::from_millis(0));
         let complaint = Complaint::new("insights", clock);
         for (at, is_due) in [(0, true), (0, false), (9_999, false), (10_000, true), (19_999, false), (5_000, true)] {
             now.store(at, Ordering::SeqCst);

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use http::{HeaderMap, HeaderValue, Request};
 use serde_json::json;
 
@@ -339,12 +341,9 @@ fn decoded(value: &Value) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_checked_token_is_remembered_until_it_is_over() {
-    use std::sync::atomic::{AtomicI64, Ordering};
-    let now = Arc::new(AtomicI64::new(NOW));
+    let (clock, now) = Clock::by_hand(Timestamp::from_secs(NOW));
     let signer = Signer::new("ES256", "1");
     let rules = rules(&[Algorithm::Es256], Keys::Text(key_set(&[&signer]).into()));
-    let shown = Arc::clone(&now);
-    let clock = Clock::from_fn(move || Timestamp::from_secs(shown.load(Ordering::SeqCst)));
     let tokens = Tokens::new(&site(rules.clone()), rules, clock);
     let head = head(&signer.token(&good()));
     let remembered = |freshness| tokens.remembered(&head, freshness).is_some();
@@ -354,26 +353,23 @@ async fn a_checked_token_is_remembered_until_it_is_over() {
     assert!(remembered(Freshness::Cached) && !remembered(Freshness::Fresh));
     let other = self::head(&signer.token(&but("sub", json!("u8"))));
     assert!(tokens.remembered(&other, Freshness::Cached).is_none(), "it is another one");
-    now.store(NOW + 69, Ordering::SeqCst);
+    now.store((NOW + 69) * 1000, Ordering::SeqCst);
     assert!(remembered(Freshness::Cached));
-    now.store(NOW + 70, Ordering::SeqCst);
+    now.store((NOW + 70) * 1000, Ordering::SeqCst);
     assert!(!remembered(Freshness::Cached));
     assert!(matches!(tokens.identify(Carries::Carried, &head, Freshness::Cached).await, Verdict::Anonymous));
 }
 
 #[tokio::test]
 async fn a_token_is_checked_again_after_ten_minutes_whatever_it_says() {
-    use std::sync::atomic::{AtomicI64, Ordering};
-    let now = Arc::new(AtomicI64::new(NOW));
+    let (clock, now) = Clock::by_hand(Timestamp::from_secs(NOW));
     let signer = Signer::new("ES256", "1");
     let rules = rules(&[Algorithm::Es256], Keys::Text(key_set(&[&signer]).into()));
-    let shown = Arc::clone(&now);
-    let clock = Clock::from_fn(move || Timestamp::from_secs(shown.load(Ordering::SeqCst)));
     let tokens = Tokens::new(&site(rules.clone()), rules, clock);
     let head = head(&signer.token(&but("exp", json!(NOW + 86_400))));
     tokens.identify(Carries::Carried, &head, Freshness::Cached).await;
     for (after, expected) in [(-1, false), (0, true), (599, true), (600, false)] {
-        now.store(NOW + after, Ordering::SeqCst);
+        now.store((NOW + after) * 1000, Ordering::SeqCst);
         assert_eq!(tokens.remembered(&head, Freshness::Cached).is_some(), expected, "after {after} seconds");
     }
 }

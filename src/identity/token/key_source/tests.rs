@@ -23,9 +23,7 @@ impl Scene {
             audience: Vec::new(),
             leeway: Duration::ZERO,
         };
-        let millis = Arc::new(AtomicI64::new(1_800_000_000_000));
-        let shown = Arc::clone(&millis);
-        let clock = Clock::from_fn(move || Timestamp::from_millis(shown.load(Ordering::SeqCst)));
+        let (clock, millis) = Clock::by_hand(Timestamp::from_secs(1_800_000_000));
         Self { source: KeySource::new("insights", &token, clock), millis }
     }
 
