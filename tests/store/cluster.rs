@@ -57,6 +57,17 @@ pub(crate) struct Cluster {
     keeper: Child,
 }
 
+/// What a server begins with, and what is left of it.
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    /// With nothing, and nothing.
+    Temporary,
+    /// With what is in its folder, which stays.
+    Kept,
+    /// With what the server in that folder has, and nothing.
+    StandbyOf(&'a Path),
+}
+
 impl Cluster {
     /// One for all tests of a program, where nothing depends on the disk: a crash of the machine may lose everything.
     pub(crate) fn shared() -> &'static Self {
@@ -72,7 +83,7 @@ impl Cluster {
     pub(crate) fn start(port: u16, options: &[&str], prepare: impl Fn(&Path)) -> Self {
         let folder = temporary();
         prepare(&folder);
-        Self::make(folder, port, ["", ""], options)
+        Self::make(folder, port, Kind::Temporary, options)
     }
 
     /// A server in a folder of its own in this one, which stays when it ends, with what was in it before.
@@ -80,23 +91,26 @@ impl Cluster {
         let folder = folder.join("server");
         fs::create_dir_all(&folder).expect("a folder");
         let folder = folder.canonicalize().expect("it is there");
-        Self::make(folder, port, ["", "stays"], options)
+        Self::make(folder, port, Kind::Kept, options)
     }
 
     /// A standby of this server, at the same port in a folder of its own. It follows until it is promoted.
     pub(crate) fn standby(&self) -> Self {
-        let primary = self.folder.to_str().expect("it is in /tmp");
-        Self::make(temporary(), self.port, [primary, ""], &[])
+        Self::make(temporary(), self.port, Kind::StandbyOf(&self.folder), &[])
     }
 
-    /// `kind` is what the keeper takes as `$3` and `$4`.
-    fn make(folder: PathBuf, port: u16, kind: [&str; 2], options: &[&str]) -> Self {
+    fn make(folder: PathBuf, port: u16, kind: Kind<'_>, options: &[&str]) -> Self {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
         let socket = format!("unix_socket_directories = '{}'", folder.display());
         let port_option = format!("port = {port}");
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(programs());
-        command.args(kind);
+        let none = Path::new("");
+        command.args(match kind {
+            Kind::Temporary => [none, none],
+            Kind::Kept => [none, Path::new("stays")],
+            Kind::StandbyOf(primary) => [primary, none],
+        });
         command.args([&socket, &port_option, "listen_addresses = ''"]).args(options);
         command.current_dir("/").process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         if [0, NOBODY].contains(&fs::metadata(&folder).expect("there").uid()) {
