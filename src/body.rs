@@ -1,5 +1,6 @@
 //! What travels in requests to the dashboard and in answers to clients: one type, never a whole body at once.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::pace::Pace;
-use crate::upstream::Lease;
+use crate::upstream;
 
 /// How long a body may stand still before it is given up: at least this long, at most twice as long.
 pub const STANDSTILL: Duration = Duration::from_mins(2);
@@ -45,7 +46,7 @@ pub enum Body {
 pub enum BodyError {
     /// Its sender broke off.
     #[error("the message broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Box<dyn Error + Send + Sync>),
     /// Its sender gave it up without saying that anything is wrong.
     #[error("the message was given up")]
     Cut,
@@ -58,6 +59,12 @@ pub enum BodyError {
     /// Its end was withheld (`Body::with_leave_for_its_end`).
     #[error("the leave to send it has ended")]
     Withheld,
+}
+
+impl BodyError {
+    pub(crate) fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Broken(error.into())
+    }
 }
 
 /// Whether the end of a body may be sent; asked once the end is at hand.
@@ -194,7 +201,7 @@ impl Upload {
             let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => return self.pace.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::broken(error)))),
                 // The library takes a stream that was reset with NO_ERROR for one that ended.
                 Poll::Ready(None) if self.ends_with_stream && !self.incoming.is_end_stream() => {
                     return Poll::Ready(Some(Err(BodyError::Cut)));
@@ -248,11 +255,11 @@ impl Progress {
 /// What the dashboard sends, with the connection it comes on, which can be used again once all of it came.
 #[derive(Debug)]
 pub struct Download {
-    incoming: Incoming,
-    lease: Option<Lease>,
+    /// Dropped first: whoever sees that the connection is closed finds it on no list of what is open.
+    term: Term,
+    incoming: upstream::Incoming,
     /// `None` if it may stand still.
     standstill: Option<Standstill>,
-    term: Term,
 }
 
 /// Resolves when a body has to end, whether it has come to its end or not.
@@ -280,13 +287,8 @@ impl std::fmt::Debug for Term {
 
 impl Download {
     /// A body that may not stand still for long.
-    pub(crate) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let standstill = Some(Standstill::default());
-        let mut download = Self { incoming, lease: Some(lease), standstill, term: Term::Whole };
-        if download.incoming.is_end_stream() {
-            download.settle();
-        }
-        download
+    pub(crate) fn new(incoming: upstream::Incoming) -> Self {
+        Self { incoming, standstill: Some(Standstill::default()), term: Term::Whole }
     }
 
     /// A body that may stand still, but is cut when `ended` resolves.
@@ -310,15 +312,13 @@ impl Download {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.has_to_end(cx) {
-            self.lease = None;
-            return Poll::Ready(Some(Err(BodyError::Ended)));
+            return self.cut(BodyError::Ended);
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match self.incoming.poll(cx) {
             Poll::Pending => {
                 let Some(standstill) = &mut self.standstill else { return Poll::Pending };
                 ready!(standstill.poll(cx));
-                self.lease = None;
-                Poll::Ready(Some(Err(BodyError::Stalled)))
+                self.cut(BodyError::Stalled)
             }
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {
@@ -327,23 +327,15 @@ impl Download {
                 if let Some(standstill) = &mut self.standstill {
                     standstill.moved();
                 }
-                if self.incoming.is_end_stream() {
-                    self.settle();
-                }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.lease = None;
-                Poll::Ready(Some(Err(BodyError::Broken(error))))
-            }
-            Poll::Ready(None) => {
-                if self.lease.take_if(|lease| lease.is_cut(&self.incoming)).is_some() {
-                    return Poll::Ready(Some(Err(BodyError::Cut)));
-                }
-                self.settle();
-                Poll::Ready(None)
-            }
+            ended @ Poll::Ready(Some(Err(_)) | None) => ended,
         }
+    }
+
+    fn cut(&mut self, reason: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.incoming = upstream::Incoming::empty();
+        Poll::Ready(Some(Err(reason)))
     }
 
     /// It is looked at with each piece, so that whoever only seems to last costs no timer.
@@ -357,12 +349,6 @@ impl Download {
         match &mut self.term {
             Term::Until(ended) => ended.as_mut().poll(cx).is_ready(),
             Term::Whole | Term::Soon { .. } => false,
-        }
-    }
-
-    fn settle(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.settle();
         }
     }
 }

@@ -7,8 +7,6 @@ mod relay;
 pub mod tunnels;
 pub(crate) mod websocket;
 
-use std::error::Error as _;
-
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Body as _;
@@ -19,7 +17,7 @@ use crate::identity::client::Client;
 use crate::listener::EarlyHints;
 use crate::memory::Memory;
 use crate::second_factor::policy::{Passage, Traveler};
-use crate::upstream::{Pool, Purpose, UpstreamError};
+use crate::upstream::{OnEarlyHints, Pool, Purpose, UpstreamError};
 pub use handover::hand_over;
 use introduction::Introduction;
 use tunnels::{Open, Tunnels};
@@ -78,7 +76,7 @@ pub async fn forward(
     let traveler = passage.traveler();
     make_outgoing(&mut request, traveler, client, way, switch.is_some())?;
     let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
-    let (answer, lease) = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
+    let answer = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
     let (mut head, incoming) = answer.into_parts();
     let switched = head.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -89,10 +87,10 @@ pub async fn forward(
         tracing::warn!(site = %way.site.name, "withheld a cookie of the upstream that has the name of the gateway's own");
     }
     if let (true, Some(asked)) = (switched, switch) {
-        let answer = Response::from_parts(head, incoming);
-        return Ok(websocket::switch(asked, answer, lease, open(way, traveler)));
+        let upstream = incoming.into_switched();
+        return Ok(websocket::switch(asked, head.headers, upstream, open(way, traveler)));
     }
-    let mut download = Download::new(incoming, lease);
+    let mut download = Download::new(incoming);
     if is_event_stream(&head.headers) {
         let open = open(way, traveler);
         download = download.until(async move { open.ended.cancelled().await });
@@ -137,11 +135,7 @@ fn make_outgoing(
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if let Some(hints) = hints {
-        hyper::ext::on_informational(request, move |interim| {
-            if interim.status() == StatusCode::EARLY_HINTS {
-                hints.say(interim.headers());
-            }
-        });
+        request.extensions_mut().insert(OnEarlyHints::new(move |headers| hints.say(headers)));
     }
     Ok(())
 }
@@ -161,15 +155,10 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// Tells a client that broke off from a dashboard that did.
 fn whose_fault(error: UpstreamError) -> ProxyError {
-    let reason = match &error {
-        UpstreamError::Upload(reason) => Some(reason),
-        UpstreamError::Broken(error) => error.source().and_then(|cause| cause.downcast_ref()),
-        _ => None,
-    };
+    let UpstreamError::Upload(reason) = &error else { return error.into() };
     match reason {
-        Some(BodyError::Stalled) => ProxyError::Stalled,
-        Some(BodyError::Withheld) => ProxyError::AnotherLogin,
-        Some(BodyError::Broken(_) | BodyError::Cut | BodyError::Ended) => ProxyError::Client(error),
-        None => ProxyError::Upstream(error),
+        BodyError::Stalled => ProxyError::Stalled,
+        BodyError::Withheld => ProxyError::AnotherLogin,
+        BodyError::Broken(_) | BodyError::Cut | BodyError::Ended => ProxyError::Client(error),
     }
 }

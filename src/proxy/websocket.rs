@@ -3,7 +3,6 @@
 use data_encoding::BASE64;
 use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -13,7 +12,7 @@ use super::{ProxyError, relay};
 use crate::body::Body;
 use crate::entropy;
 use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
-use crate::upstream::{Lease, accept};
+use crate::upstream::{Switched, accept};
 
 /// A client that asks for a WebSocket.
 pub(super) struct Asked {
@@ -82,33 +81,32 @@ fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
 
 /// Agrees to the switch as the dashboard did, and relays what both sides say from then on, until one of them, the session
 /// or the gateway ends it.
-pub(super) fn switch(asked: Asked, mut answer: Response<Incoming>, lease: Lease, open: Open) -> Response<Body> {
+pub(super) fn switch(asked: Asked, mut headers: HeaderMap, upstream: Option<Switched>, open: Open) -> Response<Body> {
     let Asked { client, accept } = asked;
     if accept.is_some() {
-        answer.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+        headers.remove(SEC_WEBSOCKET_ACCEPT);
     }
-    let upstream = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         tokio::select! {
-            () = tunnel(client, upstream, lease) => {}
+            () = tunnel(client, upstream) => {}
             () = open.ended.cancelled() => {}
         }
         drop(open);
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    std::mem::swap(response.headers_mut(), answer.headers_mut());
-    headers::set_switch(response.headers_mut());
+    headers::set_switch(&mut headers);
+    *response.headers_mut() = headers;
     response
 }
 
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
+async fn tunnel(client: OnUpgrade, upstream: Option<Switched>) {
     // Whoever goes away before the switch leaves nothing to relay, and nobody to tell.
-    if let Ok(upstream) = upstream.await
+    let Some(upstream) = upstream else { return };
+    if let Some((upstream, _held)) = upstream.into_stream().await
         && let Ok(client) = client.await
     {
-        let _held = lease.switched();
-        let ended = relay::between(TokioIo::new(client), TokioIo::new(upstream)).await;
+        let ended = relay::between(TokioIo::new(client), upstream).await;
         tracing::trace!(?ended, "a tunnel closed");
     }
 }

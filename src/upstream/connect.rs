@@ -6,15 +6,12 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Purpose, UpstreamError, tls};
-use crate::body::Body;
+use super::http1::Connection;
+use super::{UpstreamError, tls};
 use crate::config::{self, UpstreamAddress};
 use crate::telemetry::causes;
 
@@ -66,9 +63,6 @@ pub(super) trait Speech: Sync {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 }
-
-/// A connection that speaks HTTP/1.1, and the task that drives it.
-pub(super) type Spoken = (SendRequest<Body>, AbortHandle);
 
 impl Connector {
     pub(super) fn new(upstream: &config::Upstream) -> io::Result<Self> {
@@ -216,24 +210,17 @@ impl Target {
 }
 
 /// HTTP/1.1, whatever was agreed: nothing else was offered.
-impl Speech for Purpose {
-    type Spoken = Spoken;
+pub(super) struct Http1;
+
+impl Speech for Http1 {
+    type Spoken = Connection;
     const OFFER: tls::Offer = tls::Offer::Http1;
 
-    async fn begin<S>(&self, stream: S, _agreed: Option<tls::Agreement>) -> Result<Spoken, UpstreamError>
+    async fn begin<S>(&self, stream: S, _agreed: Option<tls::Agreement>) -> Result<Connection, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Most requests are a head alone, and the system takes one piece with less ado than a list of pieces.
-        let mut http = Builder::new();
-        http.writev(false);
-        let (sender, connection) = http.handshake(TokioIo::new(stream)).await.map_err(UpstreamError::Broken)?;
-        // How it ends is told to whoever has a request or a body on it.
-        let task = match self {
-            Self::Exchange => tokio::spawn(async { drop(connection.await) }),
-            Self::Switch => tokio::spawn(async { drop(connection.with_upgrades().await) }),
-        };
-        Ok((sender, task.abort_handle()))
+        Ok(Connection::new(stream))
     }
 }
 
@@ -265,7 +252,7 @@ mod tests {
 
     /// Connects, and says at which of them somebody was let in.
     async fn reached(connector: &Connector, listeners: &[&UnixListener]) -> usize {
-        let _spoken = connector.connect(&Purpose::Exchange).await.expect("connected");
+        let _spoken = connector.connect(&Http1).await.expect("connected");
         let mut let_in = listeners.iter().map(|listener| Box::pin(listener.accept()));
         let (first, second) = (let_in.next().expect("one"), let_in.next().expect("two"));
         tokio::select! {
@@ -296,7 +283,7 @@ mod tests {
     async fn when_none_could_be_reached_all_are_tried_again() {
         let (connector, folder) = ways(&["first", "second"]);
         for _ in 0..2 {
-            let failed = connector.connect(&Purpose::Exchange).await;
+            let failed = connector.connect(&Http1).await;
             assert!(matches!(failed, Err(UpstreamError::Unreachable(_))));
         }
         let (other, second) = (listen(&folder, "other"), listen(&folder, "second"));
@@ -307,7 +294,7 @@ mod tests {
     async fn one_attempt_alone_finds_out_whether_an_address_is_there_again() {
         let (connector, _folder) = ways(&["first", "second"]);
         let first = &connector.addresses[0];
-        assert!(first.attempt(&Purpose::Exchange, connector.timeout).await.is_err());
+        assert!(first.attempt(&Http1, connector.timeout).await.is_err());
         assert!(!first.may_be_tried(Instant::now()));
         later(AVOIDED).await;
         assert!(first.may_be_tried(Instant::now()));

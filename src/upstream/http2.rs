@@ -6,22 +6,27 @@ mod outgoing;
 mod streams;
 
 use std::error::Error as _;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use h2::Reason;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Body as _;
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming as Received;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::outgoing::{Left, Outgoing};
 use self::streams::{Room, Stream};
-use super::{Failure, Lease, Pool, Purpose, UpstreamError, answer, check, logs_the_connection_in};
+use super::{
+    Incoming, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
+    logs_the_connection_in,
+};
 use crate::alarm::Alarm;
-use crate::body::{Body, Progress};
+use crate::body::{Body, BodyError, Progress};
 
 pub(crate) use self::head::accept;
 pub(super) use self::streams::Streams;
@@ -46,7 +51,7 @@ impl Pool {
         streams: &Streams,
         mut request: Box<Request<Body>>,
         purpose: Purpose,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+    ) -> Result<Response<Incoming>, UpstreamError> {
         if logs_the_connection_in(request.headers()) {
             return self.in_http1_instead(request, purpose, "login of a whole connection (NTLM, Negotiate)").await;
         }
@@ -57,7 +62,7 @@ impl Pool {
                 Room::Stream(stream) => stream,
                 Room::Http1(made) => {
                     if let Some(made) = made {
-                        self.http1.adopt(made).await;
+                        self.http1.adopt(made);
                     }
                     return self.exchange_in_http1(request, purpose).await;
                 }
@@ -82,7 +87,7 @@ impl Pool {
         request: Box<Request<Body>>,
         purpose: Purpose,
         what: &'static str,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+    ) -> Result<Response<Incoming>, UpstreamError> {
         if self.http1.asks() { self.exchange_in_http1(request, purpose).await } else { Err(UpstreamError::Http2(what)) }
     }
 }
@@ -102,7 +107,7 @@ enum Unanswered {
 }
 
 impl Attempt {
-    async fn run(self, request: Request<Body>, purpose: Purpose) -> Result<(Response<Incoming>, Lease), Unanswered> {
+    async fn run(self, request: Request<Body>, purpose: Purpose) -> Result<Response<Incoming>, Unanswered> {
         let (head, body) = request.into_parts();
         let written = head::write(head.clone(), self.stream.scheme(), purpose).map_err(Unanswered::Failed)?;
         let life = CancellationToken::new();
@@ -112,26 +117,81 @@ impl Attempt {
             life: Some(life.clone().drop_guard()),
         };
         let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
-        let sent = pin!(self.stream.send(Request::from_parts(written, outgoing)));
-        let (error, body) = match answer(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
-            Ok(mut response) => {
+        let mut outgoing = Request::from_parts(written, outgoing);
+        if let Some(hints) = outgoing.extensions_mut().remove::<OnEarlyHints>() {
+            hyper::ext::on_informational(&mut outgoing, move |interim| {
+                if interim.status() == StatusCode::EARLY_HINTS {
+                    hints.say(interim.headers());
+                }
+            });
+        }
+        let sent = pin!(self.stream.send(outgoing));
+        let mut error = match in_time(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
+            Some(Ok(mut response)) => {
                 head::read(&mut response, &head.headers, purpose).map_err(Unanswered::Failed)?;
-                check(&response, purpose).map_err(Unanswered::Failed)?;
-                return Ok((response, Lease::in_http2(lease)));
+                return answered(response, lease, purpose).map_err(Unanswered::Failed);
             }
-            Err(Failure::TimedOut) => return Err(Unanswered::Failed(UpstreamError::TimedOut { what: "answer" })),
-            Err(Failure::Unsent(unsent, error)) => (error, Some(unsent.into_body().into_inner())),
-            Err(Failure::Broken(error)) => match timeout(MOMENT, &mut left).await {
+            Some(Err(error)) => error,
+            None => return Err(Unanswered::Failed(UpstreamError::TimedOut { what: "answer" })),
+        };
+        let body = match error.take_message() {
+            Some(unsent) => Some(unsent.into_body().into_inner()),
+            None => match timeout(MOMENT, &mut left).await {
                 Ok(Ok(Left::Failed(reason))) => return Err(Unanswered::Failed(UpstreamError::Upload(reason))),
-                Ok(Ok(Left::Untouched(body))) if is_unprocessed(&error) => (error, Some(body)),
-                Ok(_) | Err(_) => (error, None),
+                Ok(Ok(Left::Untouched(body))) if is_unprocessed(error.error()) => Some(body),
+                Ok(_) | Err(_) => None,
             },
         };
-        let error = UpstreamError::Broken(error);
+        let error = UpstreamError::broken(error.into_error());
         Err(match body {
             Some(body) => Unanswered::Untouched(Box::new(Request::from_parts(head, body)), error),
             None => Unanswered::Failed(error),
         })
+    }
+}
+
+fn answered(
+    mut response: Response<Received>,
+    lease: StreamLease,
+    purpose: Purpose,
+) -> Result<Response<Incoming>, UpstreamError> {
+    check_length(response.headers())?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response.map(|received| Incoming::in_http2(Answer { received, lease })));
+    }
+    if purpose == Purpose::Exchange {
+        return Err(UpstreamError::Malformed(UNASKED_SWITCH));
+    }
+    let upgrade = hyper::upgrade::on(&mut response);
+    Ok(response.map(|_| Incoming::switched(Switched::Http2(upgrade, lease))))
+}
+
+/// A body that comes, and the stream it comes on: that is reset if this is dropped before its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    received: Received,
+    lease: StreamLease,
+}
+
+impl Answer {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.received).poll_frame(cx));
+        Poll::Ready(match frame {
+            None if self.lease.is_cut(&self.received) => Some(Err(BodyError::Cut)),
+            frame => frame.map(|frame| frame.map_err(BodyError::broken)),
+        })
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.received.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.received.size_hint()
+    }
+
+    pub(super) fn settle(self) {
+        self.lease.settle();
     }
 }
 
@@ -144,7 +204,7 @@ fn is_unprocessed(error: &hyper::Error) -> bool {
 
 /// A stream for as long as an answer comes on it. Dropped, it resets the stream, and the connection lives on.
 #[derive(Debug)]
-pub(super) struct StreamLease {
+pub(crate) struct StreamLease {
     stream: Arc<Stream>,
     upload: Option<Arc<Progress>>,
     /// That of everything that the library does for the request.
@@ -153,7 +213,7 @@ pub(super) struct StreamLease {
 
 impl StreamLease {
     /// The answer came as a whole: what is left of the upload is not wanted, but for what was taken of it already.
-    pub(super) fn settle(mut self) {
+    fn settle(mut self) {
         let is_complete = self.upload.as_ref().is_none_or(|upload| upload.is_complete());
         if let (true, Some(life)) = (is_complete, self.life.take()) {
             let life = life.disarm();
@@ -169,7 +229,7 @@ impl StreamLease {
     /// Whether an answer that has ended, as the library sees it, was cut off: it takes a stream that is reset with
     /// `NO_ERROR` for one that ended. That is right where the dashboard has said all, and does not want the rest of the
     /// upload (section 8.1).
-    pub(super) fn is_cut(&self, answer: &Incoming) -> bool {
+    fn is_cut(&self, answer: &Received) -> bool {
         let is_uploading = self.upload.as_ref().is_some_and(|upload| !upload.is_complete());
         match answer.size_hint().exact() {
             Some(left) => left > 0,

@@ -1,30 +1,33 @@
 //! How a dashboard is reached: its addresses, and connections that are used again.
 
 mod connect;
+mod http1;
 mod http2;
+mod incoming;
 mod pool;
 mod tls;
 
+use std::error::Error;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError, Download, Progress, STANDSTILL};
 use crate::config::{self, UpstreamHttp};
 use connect::Connector;
-use http2::{StreamLease, Streams};
-use pool::{CONNECTIONS, Link, Shared};
+use http2::Streams;
+use pool::{CONNECTIONS, Shared};
 
 pub(crate) use http2::accept;
+pub use incoming::Incoming;
+pub(crate) use incoming::Switched;
 
 /// The connections of one worker to one dashboard. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,8 +51,8 @@ pub enum UpstreamError {
     },
     /// It closed the connection, or what it sent is no HTTP.
     #[error("the upstream broke off")]
-    Broken(#[source] hyper::Error),
-    /// The request's body did not come to its end; only of a request in HTTP/2.
+    Broken(#[source] Box<dyn Error + Send + Sync>),
+    /// The request's body did not come to its end.
     #[error("the request's body was not whole")]
     Upload(#[source] BodyError),
     /// It is spoken to in HTTP/2, where this can't be asked, and does not say that it speaks HTTP/1.1 at the same address.
@@ -58,6 +61,29 @@ pub enum UpstreamError {
     /// It sent an answer that must not be passed on.
     #[error("the upstream's answer has {0}")]
     Malformed(&'static str),
+}
+
+/// What an answer has, or is, that switches protocols though it was not asked to.
+const UNASKED_SWITCH: &str = "a switch of protocols that nobody asked for";
+
+impl UpstreamError {
+    fn broken(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+/// Who is told of the head of a 103 (RFC 8297) that comes before the answer: an extension of a request.
+#[derive(Clone)]
+pub(crate) struct OnEarlyHints(Arc<dyn Fn(&HeaderMap) + Send + Sync>);
+
+impl OnEarlyHints {
+    pub(crate) fn new(tell: impl Fn(&HeaderMap) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    fn say(&self, hints: &HeaderMap) {
+        (self.0)(hints);
+    }
 }
 
 /// What is asked of a connection.
@@ -91,48 +117,22 @@ impl Pool {
     /// Sends a request in origin form, and returns the answer, its body to follow. The request must have a `Host`. A pooled
     /// connection that turns out stale is replaced only if nothing of the request was sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let (response, lease) = self.exchange(Box::new(request), Purpose::Exchange).await?;
-        Ok(response.map(|incoming| Body::Upstream(Download::new(incoming, lease))))
+        let response = self.exchange(Box::new(request), Purpose::Exchange).await?;
+        Ok(response.map(|incoming| Body::Upstream(Download::new(incoming))))
     }
 
-    /// As [`send`](Self::send), with what the body comes on: that is closed when the lease is dropped. The request is boxed,
-    /// since it is handed on from one future to the next.
+    /// As [`send`](Self::send), with what comes after the head as it is. The request is boxed, since it is handed on from
+    /// one future to the next.
     pub(crate) async fn exchange(
         &self,
         request: Box<Request<Body>>,
         purpose: Purpose,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+    ) -> Result<Response<Incoming>, UpstreamError> {
         match &self.http2 {
             None => self.exchange_in_http1(request, purpose).await,
             // Boxed: most requests are in HTTP/1.1, and would carry the room for it along.
             Some(streams) => Box::pin(self.exchange_in_http2(streams, request, purpose)).await,
         }
-    }
-
-    async fn exchange_in_http1(
-        &self,
-        mut request: Box<Request<Body>>,
-        purpose: Purpose,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        let upload = request.body_mut().watch();
-        let reusable = purpose == Purpose::Exchange && !logs_the_connection_in(request.headers());
-        let (response, link) = loop {
-            let (mut link, reused) = match purpose {
-                Purpose::Exchange => self.http1.connection().await?,
-                Purpose::Switch => (self.http1.dedicated().await?, false),
-            };
-            let Link { sender, alarm, .. } = &mut link;
-            let sent = pin!(sender.try_send_request(*request));
-            match answer(sent, alarm, upload.as_deref(), self.http1.answer_timeout).await {
-                Ok(response) => break (response, link),
-                Err(Failure::Unsent(unsent, _)) if reused => request = unsent,
-                Err(Failure::Unsent(_, error) | Failure::Broken(error)) => return Err(UpstreamError::Broken(error)),
-                Err(Failure::TimedOut) => return Err(UpstreamError::TimedOut { what: "answer" }),
-            }
-        };
-        check(&response, purpose)?;
-        let pool = reusable.then(|| Arc::clone(&self.http1));
-        Ok((response, Lease(Leased::Link { link, upload, pool })))
     }
 }
 
@@ -145,60 +145,38 @@ fn logs_the_connection_in(headers: &HeaderMap) -> bool {
     })
 }
 
-enum Failure<B> {
-    Unsent(Box<Request<B>>, hyper::Error),
-    Broken(hyper::Error),
-    TimedOut,
-}
-
-/// The head of the answer. The limit is for the time after the upload (up to a quarter more of it may pass), which only
-/// has to go on: a client that lets it stand still is given up by the body itself, a dashboard that does is given up here.
-async fn answer<B>(
-    mut sent: Pin<&mut impl Future<Output = Result<Response<Incoming>, TrySendError<Request<B>>>>>,
+/// What an exchange comes to, up to the head of the answer; `None` if that does not come in time. The limit is for the
+/// time after the upload (up to a quarter more of it may pass), which only has to go on: a client that lets it stand still
+/// is given up by the body itself, a dashboard that does is given up here.
+async fn in_time<T>(
+    mut exchange: Pin<&mut impl Future<Output = T>>,
     alarm: &mut Alarm,
     upload: Option<&Progress>,
     limit: Duration,
-) -> Result<Response<Incoming>, Failure<B>> {
+) -> Option<T> {
     let mut stood_still = Duration::ZERO;
     loop {
         let pieces = upload.map_or(0, Progress::pieces);
         let complete = upload.is_none_or(Progress::is_complete);
         let wait = if complete { limit } else { limit / 4 };
         let deadline = Instant::now() + wait;
-        let answered = poll_fn(|cx| match sent.as_mut().poll(cx) {
+        let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => alarm.poll(cx, deadline).map(|()| None),
         });
         match answered.await {
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(error)) => return Err(Failure::of(error)),
-            None if complete => return Err(Failure::TimedOut),
+            Some(answer) => return Some(answer),
+            None if complete => return None,
             None => {}
         }
         stood_still = if upload.map_or(0, Progress::pieces) == pieces { stood_still + wait } else { Duration::ZERO };
         if stood_still > 2 * STANDSTILL {
-            return Err(Failure::TimedOut);
+            return None;
         }
     }
 }
 
-impl<B> Failure<B> {
-    fn of(mut error: TrySendError<Request<B>>) -> Self {
-        match error.take_message() {
-            Some(request) => Self::Unsent(Box::new(request), error.into_error()),
-            None => Self::Broken(error.into_error()),
-        }
-    }
-}
-
-/// Refuses an answer whose length could be read in two ways, and a switch of protocols that nobody asked for.
-fn check(response: &Response<Incoming>, purpose: Purpose) -> Result<(), UpstreamError> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS && purpose == Purpose::Exchange {
-        return Err(UpstreamError::Malformed("a switch of protocols that nobody asked for"));
-    }
-    check_length(response.headers())
-}
-
+/// Refuses an answer whose length could be read in two ways.
 fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };
@@ -209,56 +187,6 @@ fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
         return Err(UpstreamError::Malformed("an unknown transfer coding"));
     }
     Ok(())
-}
-
-/// What an answer comes on, for as long as it does: a connection in HTTP/1.1, a stream in HTTP/2. Dropped, it is closed.
-#[derive(Debug)]
-pub struct Lease(Leased);
-
-#[derive(Debug)]
-enum Leased {
-    Link {
-        link: Link,
-        /// `None` if the request had no body.
-        upload: Option<Arc<Progress>>,
-        /// Where the connection can be used again; `None` if it can't.
-        pool: Option<Arc<Shared>>,
-    },
-    Stream(StreamLease),
-}
-
-impl Lease {
-    const fn in_http2(stream: StreamLease) -> Self {
-        Self(Leased::Stream(stream))
-    }
-
-    /// The answer came as a whole: the connection can be used again, if the request was sent as a whole, too.
-    pub(crate) fn settle(self) {
-        match self.0 {
-            Leased::Link { link, upload, pool: Some(pool) } if upload.as_deref().is_none_or(Progress::is_complete) => {
-                pool.take_back(link);
-            }
-            Leased::Link { .. } => {}
-            Leased::Stream(stream) => stream.settle(),
-        }
-    }
-
-    /// What has to be held for as long as what it was switched to lasts: in HTTP/1.1 nothing, since the connection is no
-    /// longer one for requests, and this holds what only requests need.
-    pub(crate) fn switched(self) -> Option<Self> {
-        match &self.0 {
-            Leased::Link { .. } => None,
-            Leased::Stream(_) => Some(self),
-        }
-    }
-
-    /// Whether the body of an answer was cut off where the library says that it has ended.
-    pub(crate) fn is_cut(&self, answer: &Incoming) -> bool {
-        match &self.0 {
-            Leased::Link { .. } => false,
-            Leased::Stream(stream) => stream.is_cut(answer),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,22 +4,20 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Connector, Spoken};
-use super::{Purpose, UpstreamError};
+use super::UpstreamError;
+use super::connect::{Connector, Http1};
+use super::http1::Connection;
 use crate::alarm::Alarm;
-use crate::body::Body;
 
 /// How many connections a worker has to one dashboard at most; tunnels are not counted. Whoever comes then waits for one
 /// to become free.
 pub(super) const CONNECTIONS: usize = 2048;
 
-/// How long a connection that nobody reads from anymore may take to become free.
-const LAST_BYTES: Duration = Duration::from_secs(30);
+/// How often it is looked for connections that were closed, and those that nobody used for long.
+const SWEPT: Duration = Duration::from_secs(1);
 
 /// What the clones of a pool have in common.
 pub(super) struct Shared {
@@ -45,6 +43,12 @@ struct Idle {
     since: Instant,
 }
 
+impl Idle {
+    fn is_fresh(&mut self, idle_timeout: Duration) -> bool {
+        self.since.elapsed() < idle_timeout && self.link.connection.is_quiet()
+    }
+}
+
 /// What somebody who waits gets.
 enum Turn {
     Reuse(Link),
@@ -54,16 +58,15 @@ enum Turn {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) sender: SendRequest<Body>,
+    pub(super) connection: Connection,
     /// Notices that an answer does not come.
     pub(super) alarm: Alarm,
-    task: AbortHandle,
     _seat: Option<Seat>,
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.task.abort();
+impl Link {
+    fn new(connection: Connection, seat: Option<Seat>) -> Self {
+        Self { connection, alarm: Alarm::default(), _seat: seat }
     }
 }
 
@@ -121,22 +124,19 @@ impl Shared {
             },
         };
         // Boxed: most requests find a connection, and would carry the room to make one (a TLS handshake) along.
-        let (sender, task) = Box::pin(self.connector.connect(&Purpose::Exchange)).await?;
-        Ok((Link { sender, alarm: Alarm::default(), task, _seat: Some(seat) }, false))
+        let connection = Box::pin(self.connector.connect(&Http1)).await?;
+        Ok((Link::new(connection, Some(seat)), false))
     }
 
     /// A connection that is never shared, and not counted.
     pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
-        let (sender, task) = Box::pin(self.connector.connect(&Purpose::Switch)).await?;
-        Ok(Link { sender, alarm: Alarm::default(), task, _seat: None })
+        Ok(Link::new(Box::pin(self.connector.connect(&Http1)).await?, None))
     }
 
     /// Takes a connection that was made without asking here, if there may be one more.
-    pub(super) async fn adopt(&self, (sender, task): Spoken) {
-        let Ok(seat) = self.seat() else { return task.abort() };
-        let mut link = Link { sender, alarm: Alarm::default(), task, _seat: Some(seat) };
-        if link.sender.ready().await.is_ok() {
-            self.reuse(link);
+    pub(super) fn adopt(&self, connection: Connection) {
+        if let Ok(seat) = self.seat() {
+            self.take_back(Link::new(connection, Some(seat)));
         }
     }
 
@@ -147,9 +147,9 @@ impl Shared {
 
     fn idle(&self) -> Option<Link> {
         loop {
-            let Idle { link, since } = self.lock().idle.pop()?;
-            if link.sender.is_ready() && since.elapsed() < self.idle_timeout {
-                return Some(link);
+            let mut idle = self.lock().idle.pop()?;
+            if idle.is_fresh(self.idle_timeout) {
+                return Some(idle.link);
             }
         }
     }
@@ -165,28 +165,12 @@ impl Shared {
         Err(wait)
     }
 
-    /// Takes a connection back on which everything was said.
-    pub(super) fn take_back(&self, link: Link) {
-        if link.sender.is_ready() {
-            self.reuse(link);
-        } else if !link.sender.is_closed() {
-            self.take_back_later(link);
+    /// Takes a connection back if everything was said on it.
+    pub(super) fn take_back(&self, mut link: Link) {
+        if !link.connection.is_settled() {
+            return;
         }
-    }
-
-    /// Takes a connection back once everything was said on it.
-    pub(super) fn take_back_later(&self, mut link: Link) {
-        let pool = Weak::clone(&self.this);
-        tokio::spawn(async move {
-            if let Ok(Ok(())) = timeout(LAST_BYTES, link.sender.ready()).await
-                && let Some(pool) = pool.upgrade()
-            {
-                pool.reuse(link);
-            }
-        });
-    }
-
-    fn reuse(&self, link: Link) {
+        link.connection.rest();
         let Err(Turn::Reuse(link)) = self.offer(Turn::Reuse(link)) else { return };
         let since = Instant::now();
         let mut state = self.lock();
@@ -219,9 +203,7 @@ impl Shared {
 
     fn remove_stale(&self) -> Vec<Idle> {
         let mut state = self.lock();
-        let fresh = |idle: &Idle| idle.link.sender.is_ready() && idle.since.elapsed() < self.idle_timeout;
-        let (kept, removed) = std::mem::take(&mut state.idle).into_iter().partition(fresh);
-        state.idle = kept;
+        let removed = state.idle.extract_if(.., |idle| !idle.is_fresh(self.idle_timeout)).collect();
         state.sweeping = !state.idle.is_empty();
         removed
     }
@@ -235,7 +217,7 @@ impl Shared {
 /// Closes connections that are not used, so that the dashboard does not do it under a request.
 async fn sweep(pool: Weak<Shared>, idle_timeout: Duration) {
     loop {
-        sleep((idle_timeout / 4).max(Duration::from_millis(50))).await;
+        sleep((idle_timeout / 4).clamp(Duration::from_millis(50), SWEPT)).await;
         let Some(pool) = pool.upgrade() else { return };
         drop(pool.remove_stale());
         if !pool.lock().sweeping {
@@ -251,13 +233,12 @@ mod tests {
     use std::task::Poll;
 
     use http::{Request, StatusCode};
-    use hyper::client::conn::http1::handshake;
-    use hyper_util::rt::TokioIo;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, join};
     use tokio::net::TcpListener;
 
     use super::super::Pool;
     use super::*;
+    use crate::body::Body;
     use crate::config::{Upstream, UpstreamAddress, UpstreamHttp};
 
     /// A pool of one connection, to a dashboard that has no content for whoever asks.
@@ -302,9 +283,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_waits_gets_the_connection_that_becomes_free() {
         let pool = pool_of_one(PATIENT).await;
-        let (mut link, reused) = pool.connection().await.expect("connected");
+        let (link, reused) = pool.connection().await.expect("connected");
         assert!(!reused);
-        link.sender.ready().await.expect("ready");
         let second = waiting(pool.connection()).await;
         pool.take_back(link);
         let (link, reused) = second.await.expect("had in time");
@@ -342,18 +322,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_comes_back_unsent_is_sent_on_another_connection() {
+    async fn a_request_of_which_nothing_could_be_sent_is_sent_on_another_connection() {
         let pool = pool_of_one(PATIENT).await;
-        let (stream, _far_end) = duplex(1024);
-        let (sender, mut stale) = handshake(TokioIo::new(stream)).await.expect("an HTTP connection");
-        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut stale).poll(cx))).await.is_pending());
-        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        pool.take_back(Link { sender, alarm: Alarm::default(), task, _seat: None });
+        let ((silent, _far_end), (closed, _)) = (duplex(1024), duplex(1024));
+        pool.take_back(Link::new(Connection::new(join(silent, closed)), None));
+        assert_eq!(in_http1(pool).send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
+    }
 
-        let pool = in_http1(pool);
-        let sending = waiting(pool.send(request())).await;
-        drop(stale);
-        assert_eq!(sending.await.expect("an answer").status(), StatusCode::NO_CONTENT);
+    #[tokio::test]
+    async fn a_connection_that_was_closed_or_on_which_something_came_is_not_used_again() {
+        let pool = pool_of_one(PATIENT).await;
+        for is_closed in [true, false] {
+            let (stream, mut far_end) = duplex(1024);
+            pool.take_back(Link::new(Connection::new(stream), None));
+            assert!(pool.lock().idle.last_mut().expect("taken back").is_fresh(PATIENT));
+            let _kept = if is_closed {
+                drop(far_end);
+                None
+            } else {
+                far_end.write_all(b"H").await.expect("written");
+                Some(far_end)
+            };
+            let (link, reused) = pool.connection().await.expect("connected");
+            assert!(!reused);
+            drop(link);
+        }
     }
 
     #[tokio::test]

@@ -148,6 +148,35 @@ async fn a_connection_whose_answer_came_before_the_upload_was_through_is_not_use
 }
 
 #[tokio::test]
+async fn a_connection_whose_answer_began_before_the_upload_was_through_is_used_again_once_both_are() {
+    const HALF: usize = 300_000;
+    for answer_ends_first in [false, true] {
+        let world = World::new().await;
+        let mut client = world.client().await;
+        client.say(format!("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 2 * HALF)).await;
+        client.say("a".repeat(HALF)).await;
+        let mut origin = world.origin.accept().await;
+        origin.until("\r\n\r\n").await;
+        origin.say("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+        client.until("half").await;
+        client.say("b".repeat(HALF)).await;
+        if answer_ends_first {
+            // All of the upload is on its way by now, since all that the gateway may hold of it was taken from it.
+            origin.until(&"b".repeat(HALF - 4)).await;
+            origin.say("half").await;
+            client.until("half").await;
+            origin.until("bbbb").await;
+        } else {
+            origin.until(&"b".repeat(HALF)).await;
+            origin.say("half").await;
+            client.until("half").await;
+        }
+        client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(origin.head().await.starts_with("GET /next "), "on the same connection");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_frees_the_dashboard() {
     let world = World::new().await;
     let (client, mut origin) = world.asked("/slow").await;

@@ -20,6 +20,9 @@ async fn nonsense_is_a_bad_gateway_and_never_reaches_the_client() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nxx",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\n\r\nnonsense\r\n\r\n",
     ];
     let world = World::new().await;
     for answer in nonsense {
@@ -29,6 +32,32 @@ async fn nonsense_is_a_bad_gateway_and_never_reaches_the_client() {
         drop(origin);
         let (head, body) = client.answer().await;
         assert_eq!((status(&head), body.as_str()), (502, ""), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_a_bad_gateway() {
+    for head in ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 103 Early Hints\r\nX: "] {
+        let world = World::new().await;
+        let (mut client, mut origin) = world.asked("/").await;
+        origin.say(head).await;
+        origin.say("a".repeat(64 * 1024)).await;
+        assert_eq!(status(&client.answer().await.0), 502);
+        assert_eq!(origin.rest().await, "", "closed");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_body_is_seen_to_break_off() {
+    for chunk in ["\r\n", "x\r\n", "4\r\nhalfx\r\n", "0\r\nno colon\r\n\r\n", "100000000000000000\r\n"] {
+        let world = World::new().await;
+        let (mut client, mut origin) = world.asked("/").await;
+        origin.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+        client.until("half\r\n").await;
+        origin.say(chunk).await;
+        let rest = client.rest().await;
+        assert!(!rest.contains("0\r\n\r\n"), "{chunk:?} became {rest:?}");
+        assert_eq!(origin.rest().await, "", "closed");
     }
 }
 

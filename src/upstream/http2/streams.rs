@@ -15,9 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{Connection, STREAMS};
 use super::outgoing::Outgoing;
-use crate::upstream::connect::{Connector, Speech, Spoken};
+use crate::upstream::UpstreamError;
+use crate::upstream::connect::{Connector, Http1, Speech};
+use crate::upstream::http1;
 use crate::upstream::tls::{Agreement, Offer};
-use crate::upstream::{Purpose, UpstreamError};
 
 /// How long a dashboard that chose HTTP/1.1 is not asked again.
 const CHOSEN: Duration = Duration::from_mins(1);
@@ -55,7 +56,7 @@ struct Held {
 pub(super) enum Room {
     Stream(Arc<Stream>),
     /// The dashboard chose HTTP/1.1, maybe on this very connection.
-    Http1(Option<Spoken>),
+    Http1(Option<http1::Connection>),
 }
 
 /// What somebody who waits gets.
@@ -281,7 +282,7 @@ async fn sweep(streams: Weak<Streams>, idle_timeout: Duration) {
 struct Negotiation(Weak<Streams>);
 
 enum Agreed {
-    Http1(Spoken),
+    Http1(http1::Connection),
     Http2(Connection),
 }
 
@@ -296,7 +297,7 @@ impl Speech for Negotiation {
         let scheme = match agreed {
             None => Scheme::HTTP,
             Some(Agreement::Http2) => Scheme::HTTPS,
-            Some(Agreement::Http1) => return Purpose::Exchange.begin(stream, agreed).await.map(Agreed::Http1),
+            Some(Agreement::Http1) => return Http1.begin(stream, agreed).await.map(Agreed::Http1),
         };
         let streams = Weak::clone(&self.0);
         let changed = move || _ = streams.upgrade().map(|streams| streams.distribute());

@@ -1,0 +1,131 @@
+//! Requests in HTTP/1.1 (RFC 9112): whoever waits for an answer moves its connection along, and nobody else does.
+
+mod answer;
+mod connection;
+mod framing;
+mod head;
+mod message;
+mod upload;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response, StatusCode};
+
+pub(super) use self::answer::Answer;
+pub(super) use self::connection::Connection;
+use self::framing::Framing;
+use self::head::Head;
+use self::message::Message;
+use self::upload::Upload;
+use super::{
+    Incoming, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, in_time, logs_the_connection_in,
+};
+use crate::body::Body;
+
+/// Why there is no head of an answer.
+enum Unanswered {
+    /// Nothing of the request was sent.
+    Unsent(io::Error),
+    Failed(UpstreamError),
+}
+
+impl From<UpstreamError> for Unanswered {
+    fn from(error: UpstreamError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Pool {
+    /// As [`exchange`](Self::exchange), in HTTP/1.1.
+    pub(super) async fn exchange_in_http1(
+        &self,
+        mut request: Box<Request<Body>>,
+        purpose: Purpose,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let is_shared = purpose == Purpose::Exchange && !logs_the_connection_in(request.headers());
+        let mut message = None;
+        loop {
+            let (mut link, reused) = match purpose {
+                Purpose::Exchange => self.http1.connection().await?,
+                Purpose::Switch => (self.http1.dedicated().await?, false),
+            };
+            // Not before there is a connection: a client that waits to go on does so once its body is looked at.
+            let message = match &mut message {
+                Some(message) => message,
+                none => none.insert(poll_fn(|cx| Poll::Ready(Message::of(&mut request, cx))).await?),
+            };
+            let progress = message.progress();
+            let answered = {
+                let conversation = pin!(converse(&mut link.connection, message, request.extensions().get()));
+                in_time(conversation, &mut link.alarm, progress.as_deref(), self.http1.answer_timeout).await
+            };
+            let (head, upload) = match answered {
+                Some(Ok(answered)) => answered,
+                Some(Err(Unanswered::Unsent(_))) if reused => continue,
+                Some(Err(Unanswered::Unsent(error))) => return Err(UpstreamError::broken(error)),
+                Some(Err(Unanswered::Failed(error))) => return Err(error),
+                None => return Err(UpstreamError::TimedOut { what: "answer" }),
+            };
+            let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
+            let framing = Framing::of(&head, request.method())?;
+            let mut response = Response::new(match (head.status, purpose) {
+                (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) => {
+                    Incoming::switched(Switched::Http1(link.connection))
+                }
+                (StatusCode::SWITCHING_PROTOCOLS, Purpose::Exchange) => {
+                    return Err(UpstreamError::Malformed(UNASKED_SWITCH));
+                }
+                _ => Answer::new(link, framing, upload, pool).into_incoming(),
+            });
+            *response.status_mut() = head.status;
+            *response.headers_mut() = head.headers;
+            return Ok(response);
+        }
+    }
+}
+
+/// Sends the message, and returns the head of its final answer, and what is left to be sent.
+async fn converse(
+    connection: &mut Connection,
+    message: &mut Message,
+    hints: Option<&OnEarlyHints>,
+) -> Result<(Head, Option<Upload>), Unanswered> {
+    connection.send(&mut message.bytes).await?;
+    let mut upload = message.rest.take().map(|rest| Upload::begin(rest, connection));
+    let head = poll_fn(|cx| {
+        connection.advance(&mut upload, cx).map_err(UpstreamError::Upload)?;
+        poll_head(connection, cx, hints)
+    });
+    let head = head.await?;
+    if let Some(upload) = &mut upload {
+        upload.go_on();
+    }
+    Ok((head, upload))
+}
+
+fn poll_head(
+    connection: &mut Connection,
+    cx: &mut Context<'_>,
+    hints: Option<&OnEarlyHints>,
+) -> Poll<Result<Head, UpstreamError>> {
+    loop {
+        while let Some(head) = head::read(&mut connection.received)? {
+            if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return Poll::Ready(Ok(head));
+            }
+            if let (StatusCode::EARLY_HINTS, Some(hints)) = (head.status, hints) {
+                hints.say(&head.headers);
+            }
+        }
+        if connection.received.len() >= head::MOST {
+            return Poll::Ready(Err(UpstreamError::Malformed("a head that is too large")));
+        }
+        if ready!(connection.poll_receive(cx)).map_err(UpstreamError::broken)? == 0 {
+            return Poll::Ready(Err(UpstreamError::broken(io::Error::from(io::ErrorKind::UnexpectedEof))));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A connection that speaks HTTP/1.1, without a task of its own.
+
+use std::io::{self, Cursor};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, join, split};
+use tokio::task::unconstrained;
+
+use super::Unanswered;
+use super::upload::Upload;
+use crate::body::BodyError;
+use crate::upstream::UpstreamError;
+use crate::upstream::incoming::Stream;
+
+/// How much is read at once to begin with, and at most: a large answer costs a fifth more where it is half as much.
+pub(super) const LEAST_READ: usize = 8 * 1024;
+const MOST_READ: usize = 256 * 1024;
+
+pub(super) type Reader = ReadHalf<Box<dyn Stream>>;
+pub(super) type Writer = WriteHalf<Box<dyn Stream>>;
+
+/// How much is written at once: one record of TLS (RFC 8446, section 5.1). Nobody reads a part of one, so if the first
+/// can't be written, nothing was said.
+const PIECE: usize = 16 * 1024;
+
+/// A connection. Dropped, it is closed.
+pub(crate) struct Connection {
+    pub(super) reader: Reader,
+    /// `None` for as long as an upload has it.
+    pub(super) writer: Option<Writer>,
+    /// What came and was not looked at yet.
+    pub(super) received: BytesMut,
+    /// How much the next read has room for.
+    room: usize,
+}
+
+impl Connection {
+    pub(in crate::upstream) fn new(stream: impl Stream + 'static) -> Self {
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let (reader, writer) = split(stream);
+        Self { reader, writer: Some(writer), received: BytesMut::new(), room: LEAST_READ }
+    }
+
+    /// Whether everything was said on it, as far as this side goes.
+    pub(in crate::upstream) fn is_settled(&self) -> bool {
+        self.writer.is_some() && self.received.is_empty()
+    }
+
+    /// Makes it one that holds no memory, and begins anew.
+    pub(in crate::upstream) fn rest(&mut self) {
+        self.received = BytesMut::new();
+        self.room = LEAST_READ;
+    }
+
+    /// Whether nothing came on it, and it was not closed, since everything was said: it can be used again. One
+    /// of which this was denied is to be dropped: what came is lost.
+    pub(in crate::upstream) fn is_quiet(&mut self) -> bool {
+        let mut surplus = [0];
+        let read = pin!(unconstrained(self.reader.read(&mut surplus)));
+        read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// Sends the bytes, and goes on with their memory as what receives the answer.
+    pub(super) async fn send(&mut self, bytes: &mut BytesMut) -> Result<(), Unanswered> {
+        let Some(writer) = &mut self.writer else { return Err(Unanswered::Unsent(io::ErrorKind::BrokenPipe.into())) };
+        let whole = bytes.len();
+        let mut left = &bytes[..];
+        while !left.is_empty() {
+            match writer.write(&left[..left.len().min(PIECE)]).await {
+                Ok(0) => return Err(UpstreamError::broken(io::Error::from(io::ErrorKind::WriteZero)).into()),
+                Ok(count) => left = &left[count..],
+                Err(error) if left.len() == whole => return Err(Unanswered::Unsent(error)),
+                Err(error) => return Err(UpstreamError::broken(error).into()),
+            }
+        }
+        writer.flush().await.map_err(UpstreamError::broken)?;
+        self.received = std::mem::take(bytes);
+        self.received.clear();
+        Ok(())
+    }
+
+    /// What is said on it once it speaks another protocol, from what came right after the head on.
+    pub(in crate::upstream) fn into_stream(self) -> Option<Box<dyn Stream>> {
+        // A copy: what was received may have room for much more.
+        let received = Cursor::new(Bytes::copy_from_slice(&self.received));
+        Some(Box::new(join(received.chain(self.reader), self.writer?)))
+    }
+
+    /// Moves an upload along, and takes the writer back once that is done. An error is the body's own.
+    pub(super) fn advance(&mut self, upload: &mut Option<Upload>, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        if let Some(Poll::Ready(end)) = upload.as_mut().map(|upload| upload.poll(cx)) {
+            *upload = None;
+            self.writer = Some(end?);
+        }
+        Ok(())
+    }
+
+    /// Reads what there is, and says how much: nothing at the end.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.received.capacity() - self.received.len() < self.room / 4 {
+            self.received.reserve(self.room);
+        }
+        let read = pin!(self.reader.read_buf(&mut self.received));
+        let count = ready!(read.poll(cx))?;
+        if count >= self.room / 2 {
+            self.room = (2 * self.room).min(MOST_READ);
+        } else if count < self.room / 8 {
+            self.room = (self.room / 2).max(LEAST_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
+    }
+}

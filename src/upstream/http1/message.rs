@@ -1,0 +1,75 @@
+//! A request as it is sent: what there is of it at once, and the rest.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, BytesMut};
+use http::Request;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http_body::Body as _;
+
+use super::framing::Coding;
+use super::head;
+use crate::body::{Body, Progress};
+use crate::upstream::UpstreamError;
+
+/// How much of a body goes with the head at most, but for the piece that makes it more.
+const AT_ONCE: usize = 16 * 1024;
+
+/// A request that is about to be sent.
+pub(super) struct Message {
+    /// The head, and what has come of the body.
+    pub(super) bytes: BytesMut,
+    pub(super) rest: Option<Rest>,
+}
+
+/// What is to come of a body.
+pub(super) struct Rest {
+    pub(super) body: Body,
+    pub(super) coding: Coding,
+    /// `None` for a body whose last piece is there.
+    pub(super) progress: Option<Arc<Progress>>,
+}
+
+impl Message {
+    /// The message of a request, whose body is taken out of it.
+    pub(super) fn of(request: &mut Request<Body>, cx: &mut Context<'_>) -> Result<Self, UpstreamError> {
+        let mut bytes = head::write(request);
+        let mut body = std::mem::replace(request.body_mut(), Body::empty());
+        let mut coding = match (Coding::of(request.headers()), body.size_hint().exact()) {
+            (Some(coding), _) => coding,
+            (None, Some(0)) => Coding::Length(0),
+            (None, Some(length)) => {
+                head::write_field(&mut bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+                Coding::Length(length)
+            }
+            (None, None) => {
+                head::write_field(&mut bytes, &TRANSFER_ENCODING, b"chunked");
+                Coding::Chunked
+            }
+        };
+        bytes.extend_from_slice(b"\r\n");
+        while bytes.len() < AT_ONCE {
+            match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Some(frame)) => {
+                    if let Ok(data) = frame.map_err(UpstreamError::Upload)?.into_data() {
+                        bytes.put(coding.piece(data).map_err(UpstreamError::Upload)?);
+                    }
+                }
+                Poll::Ready(None) => {
+                    bytes.extend_from_slice(coding.end().map_err(UpstreamError::Upload)?);
+                    return Ok(Self { bytes, rest: None });
+                }
+            }
+        }
+        let progress = body.watch();
+        Ok(Self { bytes, rest: Some(Rest { body, coding, progress }) })
+    }
+
+    /// How far the sending of what is left gets. `None` if nothing is.
+    pub(super) fn progress(&self) -> Option<Arc<Progress>> {
+        self.rest.as_ref().and_then(|rest| rest.progress.clone())
+    }
+}

@@ -1,0 +1,122 @@
+//! What comes after the head of an answer, in either version of HTTP.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::http1;
+use super::http2::{self, StreamLease};
+use crate::body::BodyError;
+
+/// The body of an answer with what it comes on, or what was switched to. Dropped before its end, it closes that.
+#[derive(Debug)]
+pub struct Incoming(State);
+
+#[derive(Debug)]
+enum State {
+    /// All that there will be.
+    Whole(Option<Bytes>),
+    Http1(Box<http1::Answer>),
+    Http2(Box<http2::Answer>),
+    Switched(Switched),
+}
+
+impl Incoming {
+    /// Nothing.
+    pub(crate) const fn empty() -> Self {
+        Self(State::Whole(None))
+    }
+
+    pub(super) fn whole(body: Bytes) -> Self {
+        Self(State::Whole(Some(body).filter(|body| !body.is_empty())))
+    }
+
+    pub(super) fn in_http1(answer: http1::Answer) -> Self {
+        Self(State::Http1(Box::new(answer)))
+    }
+
+    pub(super) fn in_http2(answer: http2::Answer) -> Self {
+        if answer.is_over() {
+            answer.settle();
+            return Self::empty();
+        }
+        Self(State::Http2(Box::new(answer)))
+    }
+
+    pub(super) const fn switched(to: Switched) -> Self {
+        Self(State::Switched(to))
+    }
+
+    /// What was switched to, of an answer that says so.
+    pub(crate) fn into_switched(self) -> Option<Switched> {
+        match self.0 {
+            State::Switched(switched) => Some(switched),
+            State::Whole(_) | State::Http1(_) | State::Http2(_) => None,
+        }
+    }
+
+    /// The next of the body. With an error it is over, and what it came on is closed.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = match &mut self.0 {
+            State::Whole(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            State::Switched(_) => return Poll::Ready(None),
+            State::Http1(answer) => ready!(answer.poll(cx)),
+            State::Http2(answer) => ready!(answer.poll(cx)),
+        };
+        let is_over = match &self.0 {
+            State::Http1(answer) => answer.left() == Some(0),
+            State::Http2(answer) => answer.is_over(),
+            State::Whole(_) | State::Switched(_) => true,
+        };
+        if is_over || !matches!(polled, Some(Ok(_))) {
+            let ended = std::mem::replace(&mut self.0, State::Whole(None));
+            match ended {
+                _ if matches!(polled, Some(Err(_))) => {}
+                State::Http1(answer) => answer.settle(),
+                State::Http2(answer) => answer.settle(),
+                State::Whole(_) | State::Switched(_) => {}
+            }
+        }
+        Poll::Ready(polled)
+    }
+
+    /// Whether all of the body was taken.
+    pub(crate) const fn is_end_stream(&self) -> bool {
+        matches!(self.0, State::Whole(None) | State::Switched(_))
+    }
+
+    /// How much of the body is to come, as far as that is known.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            State::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+            State::Http1(answer) => answer.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            State::Http2(answer) => answer.size_hint(),
+            State::Switched(_) => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// A connection, or a stream of one, that speaks another protocol by now.
+#[derive(Debug)]
+pub(crate) enum Switched {
+    Http1(http1::Connection),
+    Http2(OnUpgrade, StreamLease),
+}
+
+/// Bytes, both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Switched {
+    /// What is said from now on, and what has to be kept for as long as that lasts.
+    pub(crate) async fn into_stream(self) -> Option<(Box<dyn Stream>, Option<StreamLease>)> {
+        match self {
+            Self::Http1(connection) => Some((connection.into_stream()?, None)),
+            Self::Http2(upgrade, lease) => Some((Box::new(TokioIo::new(upgrade.await.ok()?)), Some(lease))),
+        }
+    }
+}
