@@ -21,6 +21,7 @@ use self::framing::Framing;
 use self::head::Head;
 use self::message::Message;
 use self::upload::Upload;
+use super::pool::Link;
 use super::{
     Incoming, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, in_time, logs_the_connection_in,
 };
@@ -47,58 +48,55 @@ impl Pool {
         purpose: Purpose,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let is_shared = purpose == Purpose::Exchange && !logs_the_connection_in(request.headers());
-        let mut message = None;
-        loop {
-            let (mut link, reused) = match purpose {
-                Purpose::Exchange => self.http1.connection().await?,
-                Purpose::Switch => (self.http1.dedicated().await?, false),
-            };
-            // Not before there is a connection: a client that waits to go on does so once its body is looked at.
-            let message = match &mut message {
-                Some(message) => message,
-                none => none.insert(poll_fn(|cx| Poll::Ready(Message::of(&mut request, cx))).await?),
-            };
-            let progress = message.progress();
+        let (mut link, mut reused) = self.link(purpose).await?;
+        // Not before there is a connection: a client that waits to go on does so once its body is looked at.
+        let mut message = poll_fn(|cx| Poll::Ready(Message::of(&mut request, cx))).await?;
+        // Many wait for their answers at a time, and what they do not need is others' memory meanwhile.
+        drop(request);
+        let progress = message.progress();
+        let (head, upload) = loop {
             let answered = {
-                let conversation = pin!(converse(&mut link.connection, message, request.extensions().get()));
+                let conversation = pin!(converse(&mut link.connection, &mut message));
                 in_time(conversation, &mut link.alarm, progress.as_deref(), self.http1.answer_timeout).await
             };
-            let (head, upload) = match answered {
-                Some(Ok(answered)) => answered,
-                Some(Err(Unanswered::Unsent(_))) if reused => continue,
+            match answered {
+                Some(Ok(answered)) => break answered,
+                Some(Err(Unanswered::Unsent(_))) if reused => (link, reused) = self.link(purpose).await?,
                 Some(Err(Unanswered::Unsent(error))) => return Err(UpstreamError::broken(error)),
                 Some(Err(Unanswered::Failed(error))) => return Err(error),
                 None => return Err(UpstreamError::TimedOut { what: "answer" }),
-            };
-            let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
-            let framing = Framing::of(&head, request.method())?;
-            let mut response = Response::new(match (head.status, purpose) {
-                (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) => {
-                    Incoming::switched(Switched::Http1(link.connection))
-                }
-                (StatusCode::SWITCHING_PROTOCOLS, Purpose::Exchange) => {
-                    return Err(UpstreamError::Malformed(UNASKED_SWITCH));
-                }
-                _ => Answer::new(link, framing, upload, pool).into_incoming(),
-            });
-            *response.status_mut() = head.status;
-            *response.headers_mut() = head.headers;
-            return Ok(response);
+            }
+        };
+        let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
+        let framing = Framing::of(&head, &message.method)?;
+        let mut response = Response::new(match (head.status, purpose) {
+            (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) => Incoming::switched(Switched::Http1(link.connection)),
+            (StatusCode::SWITCHING_PROTOCOLS, Purpose::Exchange) => {
+                return Err(UpstreamError::Malformed(UNASKED_SWITCH));
+            }
+            _ => Answer::new(link, framing, upload, pool).into_incoming(),
+        });
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
+        Ok(response)
+    }
+
+    /// A connection, and whether it was used before.
+    async fn link(&self, purpose: Purpose) -> Result<(Link, bool), UpstreamError> {
+        match purpose {
+            Purpose::Exchange => self.http1.connection().await,
+            Purpose::Switch => Ok((self.http1.dedicated().await?, false)),
         }
     }
 }
 
 /// Sends the message, and returns the head of its final answer, and what is left to be sent.
-async fn converse(
-    connection: &mut Connection,
-    message: &mut Message,
-    hints: Option<&OnEarlyHints>,
-) -> Result<(Head, Option<Upload>), Unanswered> {
+async fn converse(connection: &mut Connection, message: &mut Message) -> Result<(Head, Option<Upload>), Unanswered> {
     connection.send(&mut message.bytes).await?;
     let mut upload = message.rest.take().map(|rest| Upload::begin(rest, connection));
     let head = poll_fn(|cx| {
         connection.advance(&mut upload, cx).map_err(UpstreamError::Upload)?;
-        poll_head(connection, cx, hints)
+        poll_head(connection, cx, message.hints.as_ref())
     });
     let head = head.await?;
     if let Some(upload) = &mut upload {

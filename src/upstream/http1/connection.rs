@@ -62,7 +62,7 @@ impl Connection {
         read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
-    /// Sends the bytes, and goes on with their memory as what receives the answer.
+    /// Sends the bytes, and lets go of their memory.
     pub(super) async fn send(&mut self, bytes: &mut BytesMut) -> Result<(), Unanswered> {
         let Some(writer) = &mut self.writer else { return Err(Unanswered::Unsent(io::ErrorKind::BrokenPipe.into())) };
         let whole = bytes.len();
@@ -76,8 +76,7 @@ impl Connection {
             }
         }
         writer.flush().await.map_err(UpstreamError::broken)?;
-        self.received = std::mem::take(bytes);
-        self.received.clear();
+        *bytes = BytesMut::new();
         Ok(())
     }
 
@@ -102,8 +101,12 @@ impl Connection {
         if self.received.capacity() - self.received.len() < self.room / 4 {
             self.received.reserve(self.room);
         }
-        let read = pin!(self.reader.read_buf(&mut self.received));
-        let count = ready!(read.poll(cx))?;
+        let read = pin!(self.reader.read_buf(&mut self.received)).poll(cx);
+        if read.is_pending() && self.received.is_empty() {
+            // Whoever waits holds no memory: the one that was used last is the one at hand.
+            self.received = BytesMut::new();
+        }
+        let count = ready!(read)?;
         if count >= self.room / 2 {
             self.room = (2 * self.room).min(MOST_READ);
         } else if count < self.room / 8 {

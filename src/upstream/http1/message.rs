@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{BufMut, BytesMut};
-use http::Request;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{Method, Request};
 use http_body::Body as _;
 
 use super::framing::Coding;
 use super::head;
 use crate::body::{Body, Progress};
-use crate::upstream::UpstreamError;
+use crate::upstream::{OnEarlyHints, UpstreamError};
 
 /// How much of a body goes with the head at most, but for the piece that makes it more.
 const AT_ONCE: usize = 16 * 1024;
@@ -22,6 +22,8 @@ pub(super) struct Message {
     /// The head, and what has come of the body.
     pub(super) bytes: BytesMut,
     pub(super) rest: Option<Rest>,
+    pub(super) method: Method,
+    pub(super) hints: Option<OnEarlyHints>,
 }
 
 /// What is to come of a body.
@@ -33,9 +35,11 @@ pub(super) struct Rest {
 }
 
 impl Message {
-    /// The message of a request, whose body is taken out of it.
+    /// The message of a request, of which nothing is needed anymore.
     pub(super) fn of(request: &mut Request<Body>, cx: &mut Context<'_>) -> Result<Self, UpstreamError> {
         let mut bytes = head::write(request);
+        let method = std::mem::take(request.method_mut());
+        let hints = request.extensions_mut().remove();
         let mut body = std::mem::replace(request.body_mut(), Body::empty());
         let mut coding = match (Coding::of(request.headers()), body.size_hint().exact()) {
             (Some(coding), _) => coding,
@@ -60,12 +64,12 @@ impl Message {
                 }
                 Poll::Ready(None) => {
                     bytes.extend_from_slice(coding.end().map_err(UpstreamError::Upload)?);
-                    return Ok(Self { bytes, rest: None });
+                    return Ok(Self { bytes, rest: None, method, hints });
                 }
             }
         }
         let progress = body.watch();
-        Ok(Self { bytes, rest: Some(Rest { body, coding, progress }) })
+        Ok(Self { bytes, rest: Some(Rest { body, coding, progress }), method, hints })
     }
 
     /// How far the sending of what is left gets. `None` if nothing is.
