@@ -65,7 +65,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
 
 async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream: S, peer: Peer, seat: Seat) {
     let handshake = tokio::select! {
-        done = timeout(FIRST_BYTES, Box::pin(tls.acceptor().accept(stream))) => done,
+        done = timeout(FIRST_BYTES, Box::pin(tls.accept(stream))) => done,
         () = worker.stop.cancelled() => return,
     };
     match handshake {
