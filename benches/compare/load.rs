@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::cipher_suite;
+use rustls::crypto::aws_lc_rs::{cipher_suite, kx_group};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -63,6 +63,9 @@ struct Arguments {
     /// When a connection is a new one.
     #[arg(long, value_enum, default_value_t = Connect::Once)]
     connect: Connect,
+    /// Whether keys are exchanged as browsers like it best, against quantum computers too, where a gate knows how to.
+    #[arg(long)]
+    hybrid: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,7 +117,7 @@ struct Load {
 impl Load {
     fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let cookies = fs::read_to_string(&arguments.cookies)?;
-        let tls = arguments.certificate.as_deref().map(|file| connector(file, arguments.connect)).transpose()?;
+        let tls = arguments.certificate.as_deref().map(|file| connector(file, arguments)).transpose()?;
         let pace = arguments.rate.map(|rate| 1.0 / rate).map(|apart| {
             #[expect(clippy::cast_precision_loss, reason = "nobody opens that many connections")]
             let each = apart * arguments.connections as f64;
@@ -152,11 +155,14 @@ fn request(Arguments { path, field, connect, .. }: &Arguments, cookies: &str) ->
     .into_bytes()
 }
 
-fn connector(certificate: &Path, connect: Connect) -> Result<TlsConnector, Box<dyn Error>> {
+fn connector(certificate: &Path, arguments: &Arguments) -> Result<TlsConnector, Box<dyn Error>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate)?)?;
     // The one that every gate has: those that also know a stronger one would be compared doing more.
-    let kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
+    let mut kx_groups = vec![kx_group::X25519];
+    if arguments.hybrid {
+        kx_groups.insert(0, kx_group::X25519MLKEM768);
+    }
     // In the order of browsers, which every gate follows.
     let cipher_suites = vec![
         cipher_suite::TLS13_AES_128_GCM_SHA256,
@@ -168,7 +174,7 @@ fn connector(certificate: &Path, connect: Connect) -> Result<TlsConnector, Box<d
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    if connect != Connect::Resumed {
+    if arguments.connect != Connect::Resumed {
         config.resumption = Resumption::disabled();
     }
     Ok(TlsConnector::from(Arc::new(config)))
