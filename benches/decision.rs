@@ -34,7 +34,7 @@ use vestibule::second_factor::enrollment::PendingEnrollment;
 use vestibule::second_factor::event::{Actor, Occasion};
 use vestibule::second_factor::policy::Decision;
 use vestibule::second_factor::sealing::Purpose;
-use vestibule::second_factor::session::{Kind, PendingSession, Presented, SessionToken};
+use vestibule::second_factor::session::{Kind, PendingSession, SessionToken};
 use vestibule::second_factor::totp::Step;
 use vestibule::session_cookie;
 use vestibule::site::{Rule, Sites, rule};
@@ -74,9 +74,7 @@ fn decide(world: &World, head: &mut Parts, memory: &Memory) {
     let host = framing::check(head).expect("a sound head");
     let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
     let client = world.client(head);
-    headers::strip(&mut head.headers, site, &client);
-    let presented = memory.take_cookie(&mut head.headers, client.scheme);
-    let visit = world.visit(index, (head, memory), &host, &client, presented);
+    let visit = world.visit(index, (head, memory), &host, &client);
     assert_eq!(rule(site, visit.target()), Rule::Protected);
     let visitor = look(&visit);
     assert!(matches!(visitor.decide(), Decision::Pass(_)));
@@ -93,7 +91,7 @@ fn part_2_strip(bencher: Bencher) {
     let world = World::get();
     let client = world.client(&world.arrived);
     bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
-        headers::strip(&mut head.headers, world.site(), &client);
+        drop(headers::strip(head, world.site(), &client));
     });
 }
 
@@ -111,7 +109,7 @@ fn part_4_credentials(bencher: Bencher) {
     // Not the method of the visit, which remembers them.
     world.with_visit(|visit| {
         let (site, host) = (&visit.dashboard.site, visit.host.name());
-        bencher.bench_local(|| Credentials::of(site, visit.head, visit.client, host));
+        bencher.bench_local(|| Credentials::of(site, &visit.head, visit.client, host));
     });
 }
 
@@ -205,9 +203,9 @@ impl World {
 
     async fn remember(&self) {
         self.gateway.standings.catch_up().await.expect("the store answers");
-        let (mut head, host, client, presented) = self.prepared();
+        let (mut head, host, client) = self.prepared();
         let memory = Memory::default();
-        let visit = self.visit(0, (&mut head, &memory), &host, &client, presented);
+        let visit = self.visit(0, (&mut head, &memory), &host, &client);
         let credentials = visit.credentials();
         // Asked anew each time, so that no answer gets too old while something is measured.
         for freshness in [Freshness::Fresh, Freshness::Cached] {
@@ -217,17 +215,15 @@ impl World {
     }
 
     fn with_visit(&self, measure: impl FnOnce(&Visit<'_>)) {
-        let (mut head, host, client, presented) = self.prepared();
-        measure(&self.visit(0, (&mut head, &Memory::default()), &host, &client, presented));
+        let (mut head, host, client) = self.prepared();
+        measure(&self.visit(0, (&mut head, &Memory::default()), &host, &client));
     }
 
-    fn prepared(&self) -> (Parts, framing::Host, Client, Option<Presented>) {
+    fn prepared(&self) -> (Parts, framing::Host, Client) {
         let mut head = self.arrived.clone();
         let host = framing::check(&mut head).expect("a sound head");
         let client = self.client(&head);
-        headers::strip(&mut head.headers, self.site(), &client);
-        let presented = session_cookie::take(&mut head.headers, client.scheme);
-        (head, host, client, presented)
+        (head, host, client)
     }
 
     fn visit<'a>(
@@ -236,8 +232,9 @@ impl World {
         (head, memory): (&'a mut Parts, &'a Memory),
         host: &'a framing::Host,
         client: &'a Client,
-        presented: Option<Presented>,
     ) -> Visit<'a> {
+        let mut head = headers::strip(head, &self.gateway.config.sites[site], client);
+        let presented = head.take_cookie(memory, client.scheme);
         Visit {
             gateway: &self.gateway,
             dashboard: &self.gateway.dashboards[site],

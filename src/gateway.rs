@@ -20,7 +20,7 @@ use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::forward_auth::{Asked, Original};
 use crate::identity::client::{Arrival, Client, Peer, Scheme};
-use crate::identity::credentials::{self, Carries, Credentials};
+use crate::identity::credentials::{Carries, Credentials};
 use crate::identity::probe::{Freshness, Login};
 use crate::identity::source::Source;
 use crate::key_file::Keys;
@@ -198,10 +198,10 @@ impl Worker {
         if travels_in_the_clear(&client) {
             return Err(Failure::Insecure);
         }
-        headers::strip(&mut head.headers, site, &client);
         query::strip(&mut head.uri, &site.strip_query);
+        let mut head = headers::strip(head, site, &client);
         let memory = if client.trusted { Memory::NONE } else { arrived.memory };
-        let presented = memory.take_cookie(&mut head.headers, client.scheme);
+        let presented = head.take_cookie(memory, client.scheme);
 
         let mut visit = Visit {
             gateway,
@@ -225,7 +225,7 @@ impl Worker {
             }
             Rule::Logout => Box::pin(visit.log_out(sender)).await,
             Rule::Public => visit.open(sender).await,
-            Rule::UntilLogin if is_plain_reading(visit.head) => Box::pin(visit.until_login(sender)).await,
+            Rule::UntilLogin if is_plain_reading(&visit.head) => Box::pin(visit.until_login(sender)).await,
             Rule::BySession => visit.protected(Place::OwnPages, sender).await,
             Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, sender).await,
         }
@@ -377,7 +377,7 @@ impl Visit<'_> {
         if is_nobody {
             // Whoever has logged in since the dashboard was asked would be somebody.
             let sent = self.head.uri.clone();
-            credentials::withhold(self.head, &self.dashboard.site);
+            self.head.withhold(&self.dashboard.site);
             if matches!(sender, Sender::Outer(_)) && self.head.uri != sent {
                 // An outer server sends the query on as it came.
                 return stop::log_in(self).map(Answer::Own);
@@ -458,7 +458,7 @@ impl Visit<'_> {
             {
                 body = body.with_leave_for_its_end(HeldBack::of(self, traveler, credentials).still_passes());
             }
-            self.take_request(body)
+            self.head.take_request(body)
         };
         let response = proxy::forward(passage, request, self.client, self.way()).await?;
         if may_end_a_login(&response) {
@@ -479,14 +479,14 @@ impl Visit<'_> {
         let changes_something = !self.head.method.is_safe();
         let body = Body::client(body, self.head.version);
         if credentials.carries() != Carries::Carried {
-            let request = self.take_request(body);
+            let request = self.head.take_request(body);
             return Ok(proxy::forward(passage, request, self.client, self.way()).await?);
         }
         let (site, source) = (Arc::clone(&self.dashboard.site), self.dashboard.source.clone());
         // From when all of it was sent until it is answered: whoever holds it back holds up nobody.
         let login = Arc::new(OnceLock::new());
         let body = if changes_something { beginning(body, source.clone(), Arc::clone(&login)) } else { body };
-        let request = self.take_request(body);
+        let request = self.head.take_request(body);
         let (pool, tunnels, client) = (self.pool.clone(), self.gateway.tunnels.clone(), self.client.clone());
         let unfinished = source.clone();
         let exchange = async move {
@@ -514,17 +514,6 @@ impl Visit<'_> {
     /// The way to the dashboard, for as long as the client waits.
     fn way(&self) -> Way<'_> {
         Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels, memory: self.memory }
-    }
-
-    /// The request, for the dashboard: its header fields are moved, not copied.
-    fn take_request(&mut self, body: Body) -> Box<Request<Body>> {
-        let mut request = Box::new(Request::new(body));
-        *request.method_mut() = self.head.method.clone();
-        *request.uri_mut() = self.head.uri.clone();
-        *request.version_mut() = self.head.version;
-        *request.headers_mut() = std::mem::take(&mut self.head.headers);
-        *request.extensions_mut() = std::mem::take(&mut self.head.extensions);
-        request
     }
 }
 

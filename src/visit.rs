@@ -14,6 +14,7 @@ use crate::identity::probe::Freshness;
 use crate::identity::{Identity, Unknown, Verdict};
 use crate::listener::framing::Host;
 use crate::memory::Memory;
+use crate::proxy::headers::Stripped;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Requirement};
 use crate::second_factor::event::{Actor, EventKind, Occasion};
@@ -37,7 +38,7 @@ pub struct Visit<'a> {
     /// This worker's connections to it.
     pub pool: &'a Pool,
     /// Its head, without Vestibule's own cookie and what only the gateway may set. What is forwarded is taken from it.
-    pub head: &'a mut Parts,
+    pub head: Stripped<&'a mut Parts>,
     /// The host it is for.
     pub host: &'a Host,
     /// The client it comes from.
@@ -126,7 +127,7 @@ pub enum Place {
 impl Visit<'_> {
     /// The target of the request: path and query as sent.
     pub fn target(&self) -> &str {
-        site::target(self.head)
+        site::target(&self.head)
     }
 
     /// Where the visitor wanted to go: the target, or for a form of ours the page that it stands on.
@@ -170,7 +171,7 @@ impl Visit<'_> {
 
     /// What the request carries of the dashboard's credentials.
     pub fn credentials(&self) -> Credentials {
-        self.memory.credentials(&self.dashboard.site, self.head, self.client, self.host.name())
+        self.memory.credentials(&self.dashboard.site, &self.head, self.client, self.host.name())
     }
 
     /// Who, when and from where, for the audit log.
@@ -185,7 +186,7 @@ impl Visit<'_> {
         place: Place,
         freshness: Freshness,
     ) -> Result<Seen, StoreError> {
-        match self.dashboard.source.identify(credentials, self.head, self.client, self.pool, freshness).await {
+        match self.dashboard.source.identify(credentials, &self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
                 let binding = credentials.binding_check(self.gateway.keys.digests());
                 self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
@@ -376,6 +377,7 @@ mod tests {
     use crate::config::{Config, Credential};
     use crate::identity::client::{Peer, Scheme};
     use crate::key_file::Keys;
+    use crate::proxy::headers::strip;
     use crate::second_factor::account::AccountKey;
     use crate::site::sample;
     use crate::store::sqlite::SqliteStore;
@@ -399,19 +401,15 @@ mod tests {
     /// Whether the gateway's own pages of a site know who stands behind a session when nothing else says so.
     async fn is_known(gateway: &Gateway, dashboard: &Dashboard, presented: Presented) -> bool {
         let (mut head, ()) = Request::get("/_2fa/profile").body(()).expect("a request").into_parts();
+        let client =
+            Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted: false, outer_login: false };
         let visit = Visit {
             gateway,
             dashboard,
             pool: &Pool::new(&dashboard.site.upstream).expect("an address"),
-            head: &mut head,
+            head: strip(&mut head, &dashboard.site, &client),
             host: &Host::parse(&HeaderValue::from_static("insights.example")).expect("a host"),
-            client: &Client {
-                address: None,
-                scheme: Scheme::Https,
-                peer: Peer::Unix,
-                trusted: false,
-                outer_login: false,
-            },
+            client: &client,
             memory: &Memory::default(),
             presented: Some(presented),
             id: RequestIds::default().next(),

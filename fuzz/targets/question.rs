@@ -45,7 +45,7 @@ pub(super) fn forward_auth(bytes: &[u8]) {
     let peer = Peer::Unix;
     let client = Client { address: Some(address), scheme: Scheme::Https, peer, trusted: true, outer_login: false };
     if original.is_sent_as_judged(&head, &site(), &client).is_ok() {
-        is_settled(&head.headers, &client, server);
+        is_settled(&head, &client, server);
     }
 }
 
@@ -101,11 +101,11 @@ fn nothing_contradicts(headers: &HeaderMap, about: &About) {
 }
 
 /// Whether what the gateway would drop is only what servers in front set, or end.
-fn is_settled(sent: &HeaderMap, client: &Client, server: &str) {
-    let mut left = sent.clone();
-    headers::strip(&mut left, &site(), client);
+fn is_settled(sent: &Parts, client: &Client, server: &str) {
+    let (mut left, sent) = (sent.clone(), &sent.headers);
+    let left = headers::strip(&mut left, &site(), client);
     let named: Vec<_> = sent.get_all(CONNECTION).iter().map(HeaderValue::as_bytes).collect();
-    let dropped = sent.keys().filter(|name| !left.contains_key(*name));
+    let dropped = sent.keys().filter(|name| !left.headers.contains_key(*name));
     for name in dropped.map(HeaderName::as_str) {
         let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let is_of_hop = ["keep-alive", "proxy-connection", "te", "trailer", "expect", "http2-settings", "upgrade"];

@@ -1,14 +1,23 @@
 //! Header fields on the way: stripped first, then set.
 
+use std::ops::Deref;
+
 use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SET_COOKIE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SET_COOKIE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
+use hyper::upgrade::OnUpgrade;
 
 use super::ProxyError;
 use super::introduction::{self, Introduction, introduce};
+use crate::body::Body;
 use crate::config::{Site, Source};
-use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO};
+use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Scheme};
+use crate::identity::credentials;
+use crate::memory::Memory;
+use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
 
 /// Under which name the gateway stands in `Via`.
@@ -43,6 +52,61 @@ const FORWARDING: [&str; 16] = [
 /// `X-Script-Name` off the beginning of the path, and what is open below `/static/` would open everything.
 const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-type", "x-accel-mapping"];
 
+/// The head of a client's request once it is stripped, or the request with that head.
+///
+/// [`strip`] alone makes one, and nothing that a client says can be put into it afterwards, so that whoever gets one need
+/// not look again:
+///
+/// ```compile_fail
+/// use vestibule::proxy::headers::Stripped;
+/// let (mut head, ()) = http::Request::new(()).into_parts();
+/// let stripped = Stripped(&mut head);
+/// ```
+pub struct Stripped<T>(T);
+
+impl<T: Deref> Deref for Stripped<T> {
+    type Target = T::Target;
+
+    fn deref(&self) -> &T::Target {
+        &self.0
+    }
+}
+
+impl Stripped<&mut Parts> {
+    /// Takes the gateway's own cookie out, and returns the session that it names ([`Memory::take_cookie`]).
+    pub fn take_cookie(&mut self, memory: &Memory, scheme: Scheme) -> Option<Presented> {
+        memory.take_cookie(&mut self.0.headers, scheme)
+    }
+
+    /// Takes every credential out ([`credentials::withhold`]).
+    pub fn withhold(&mut self, site: &Site) {
+        credentials::withhold(self.0, site);
+    }
+
+    /// The request with this head and that body. Its fields are moved, not copied.
+    pub fn take_request(&mut self, body: Body) -> Stripped<Box<Request<Body>>> {
+        let mut request = Box::new(Request::new(body));
+        *request.method_mut() = self.0.method.clone();
+        *request.uri_mut() = self.0.uri.clone();
+        *request.version_mut() = self.0.version;
+        *request.headers_mut() = std::mem::take(&mut self.0.headers);
+        *request.extensions_mut() = std::mem::take(&mut self.0.extensions);
+        Stripped(request)
+    }
+}
+
+impl Stripped<Box<Request<Body>>> {
+    /// The client's side of a switch to another protocol.
+    pub(super) fn upgrade(&mut self) -> OnUpgrade {
+        hyper::upgrade::on(&mut *self.0)
+    }
+
+    /// Says the gateway's own key to a WebSocket.
+    pub(super) fn set_websocket_key(&mut self, key: HeaderValue) {
+        self.0.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+    }
+}
+
 /// Drops every field of a client's request that only the gateway may set, in every spelling, and every field whose
 /// name is not made of letters, digits and dashes. Done before anything else reads the fields.
 ///
@@ -50,7 +114,8 @@ const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-
 /// very fields that are forwarded. What is left of `Connection` and `Upgrade` asks for a WebSocket. `X-Forwarded-For`,
 /// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding. What
 /// the login in front of the site says stays if it is `client` that says it.
-pub fn strip(headers: &mut HeaderMap, site: &Site, client: &Client) {
+pub fn strip<'a>(head: &'a mut Parts, site: &Site, client: &Client) -> Stripped<&'a mut Parts> {
+    let headers = &mut head.headers;
     let websocket = asks_for_websocket(headers);
     drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
     // The library still goes by it when it sends the body on.
@@ -59,6 +124,7 @@ pub fn strip(headers: &mut HeaderMap, site: &Site, client: &Client) {
     if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name, site, client)) {
         set_switch(headers);
     }
+    Stripped(head)
 }
 
 fn drop_fields(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
@@ -234,18 +300,19 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// Makes the head of a client's request the one that the dashboard gets: strips it, then sets what the gateway says.
+/// Makes the head of a client's request, stripped for this site and client, the one that the dashboard gets: sets what the
+/// gateway says.
 pub(crate) fn make_outgoing(
-    headers: &mut HeaderMap,
+    Stripped(mut request): Stripped<Box<Request<Body>>>,
     site: &Site,
     introduction: Introduction<'_>,
-) -> Result<(), ProxyError> {
-    strip(headers, site, introduction.client);
+) -> Result<Box<Request<Body>>, ProxyError> {
+    let headers = request.headers_mut();
     introduce(headers, introduction)?;
     if let Some(host) = &site.upstream.host {
         headers.insert(HOST, host.clone());
     }
-    Ok(())
+    Ok(request)
 }
 
 /// Adds the gateway to those a request came by; refuses one that keeps coming by.

@@ -19,6 +19,7 @@ use crate::memory::Memory;
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{OnEarlyHints, Pool, Purpose, UpstreamError};
 pub use handover::hand_over;
+use headers::Stripped;
 use introduction::Introduction;
 use tunnels::{Open, Tunnels};
 
@@ -63,18 +64,19 @@ pub enum ProxyError {
 
 /// Sends one request to the dashboard on the strength of a passage, and its answer back.
 ///
-/// The request must have been through [`listener::framing::check`](crate::listener::framing::check). Bodies stream both
+/// The request must have been through [`listener::framing::check`](crate::listener::framing::check), and stripped for this
+/// client and site. Bodies stream both
 /// ways. An answer that lives on (a WebSocket, an event stream, whatever else without a length lasts) is kept track of in
 /// the tunnels, and is cut when it has to end. If the returned future is dropped, so is the request to the dashboard.
 pub async fn forward(
     passage: Passage,
-    mut request: Box<Request<Body>>,
+    mut request: Stripped<Box<Request<Body>>>,
     client: &Client,
     way: Way<'_>,
 ) -> Result<Response<Body>, ProxyError> {
     let switch = websocket::asked(&mut request, client)?;
     let traveler = passage.traveler();
-    make_outgoing(&mut request, traveler, client, way, switch.is_some())?;
+    let request = make_outgoing(request, traveler, client, way, switch.is_some())?;
     let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
     let answer = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
@@ -111,12 +113,14 @@ pub async fn forward(
 /// Makes a client's request the one that the dashboard gets. Whatever else it carries in this process stays behind, but for
 /// where early hints go.
 fn make_outgoing(
-    request: &mut Request<Body>,
+    request: Stripped<Box<Request<Body>>>,
     traveler: Option<&Traveler>,
     client: &Client,
     way: Way<'_>,
     switch: bool,
-) -> Result<(), ProxyError> {
+) -> Result<Box<Request<Body>>, ProxyError> {
+    let introduce = |said: &mut _| headers::make_outgoing(request, way.site, Introduction { traveler, client, said });
+    let mut request = way.memory.with_said(introduce)?;
     let hints = request.extensions_mut().remove::<EarlyHints>();
     request.extensions_mut().clear();
     // The next hop's is not the client's.
@@ -126,7 +130,6 @@ fn make_outgoing(
         && !request.body().is_end_stream()
         && !request.headers().contains_key(CONTENT_LENGTH);
     let headers = request.headers_mut();
-    way.memory.with_said(|said| headers::make_outgoing(headers, way.site, Introduction { traveler, client, said }))?;
     headers::add_via(headers, version)?;
     if !switch {
         headers::remove_switch(headers);
@@ -137,7 +140,7 @@ fn make_outgoing(
     if let Some(hints) = hints {
         request.extensions_mut().insert(OnEarlyHints::new(move |headers| hints.say(headers)));
     }
-    Ok(())
+    Ok(request)
 }
 
 fn open(way: Way<'_>, traveler: Option<&Traveler>) -> Open {

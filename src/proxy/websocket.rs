@@ -1,12 +1,12 @@
 //! The one switch of protocols that is passed on: to a WebSocket (RFC 6455), and only once the dashboard has agreed.
 
 use data_encoding::BASE64;
-use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::headers;
+use super::headers::{self, Stripped};
 use super::tunnels::Open;
 use super::{ProxyError, relay};
 use crate::body::Body;
@@ -25,7 +25,7 @@ pub(super) struct Asked {
 ///
 /// Browsers send cookies along with a WebSocket whatever page asks for it, so the page must be the site's own. A request in
 /// HTTP/2 gets a key, which HTTP/1.1 wants and HTTP/2 has not (RFC 8441, section 5).
-pub(super) fn asked(request: &mut Request<Body>, client: &Client) -> Result<Option<Asked>, ProxyError> {
+pub(super) fn asked(request: &mut Stripped<Box<Request<Body>>>, client: &Client) -> Result<Option<Asked>, ProxyError> {
     let possible = request.method() == Method::GET && request.version() >= Version::HTTP_11;
     if !possible || !headers::asks_for_websocket(request.headers()) {
         return Ok(None);
@@ -36,11 +36,10 @@ pub(super) fn asked(request: &mut Request<Body>, client: &Client) -> Result<Opti
     let accept = (request.version() == Version::HTTP_2).then(|| {
         let key = BASE64.encode(&entropy::random::<16>());
         let accept = accept(key.as_bytes());
-        let key = HeaderValue::try_from(key).expect("base64 is visible ASCII");
-        request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+        request.set_websocket_key(HeaderValue::try_from(key).expect("base64 is visible ASCII"));
         accept
     });
-    Ok(Some(Asked { client: hyper::upgrade::on(request), accept }))
+    Ok(Some(Asked { client: request.upgrade(), accept }))
 }
 
 /// Refuses a request for a WebSocket from a page of another origin. Its head says what it asks for as one in HTTP/1.1.

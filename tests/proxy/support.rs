@@ -254,10 +254,9 @@ impl Door for Open {
         let passage = if head.uri.path().starts_with("/known/") { known() } else { public() };
         let (peer, scheme) = (arrival.peer, arrival.scheme);
         let client = Client { address: peer.address(), scheme, peer, trusted: false, outer_login: false };
-        headers::strip(&mut head.headers, &self.site, &client);
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels, memory };
         let body = Body::client(body, head.version);
-        let request = Box::new(Request::from_parts(head, body));
+        let request = headers::strip(&mut head, &self.site, &client).take_request(body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
     }
 }
