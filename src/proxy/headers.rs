@@ -26,32 +26,6 @@ const PSEUDONYM: &str = "vestibule";
 /// How often a request may come by before it is taken for a loop.
 const ROUNDS: usize = 5;
 
-/// Whose values may be believed by whoever is behind a proxy, beside `X-Forwarded-*`, `X-Original-*`, `X-Envoy-*` and
-/// [`MISLEADING`].
-const FORWARDING: [&str; 16] = [
-    "forwarded",
-    "x-forwarded",
-    "x-real-ip",
-    "x-rewrite-url",
-    "x-scheme",
-    "x-url-scheme",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-host",
-    "x-remote-ip",
-    "x-remote-addr",
-    "true-client-ip",
-    "client-ip",
-    "cf-connecting-ip",
-    "fastly-client-ip",
-    "fly-client-ip",
-];
-
-/// By which a server in front tells dashboards that they have another path than was asked for, or that it has one of theirs
-/// sent itself: what is judged here would not be what is answered there. pgAdmin and `OctoPrint` take the value of
-/// `X-Script-Name` off the beginning of the path, and what is open below `/static/` would open everything.
-const MISLEADING: [&str; 4] = ["x-script-name", "x-traversal-path", "x-sendfile-type", "x-accel-mapping"];
-
 /// The head of a client's request once it is stripped, or the request with that head.
 ///
 /// [`strip`] alone makes one, and nothing that a client says can be put into it afterwards, so that whoever gets one need
@@ -101,6 +75,12 @@ impl Stripped<Box<Request<Body>>> {
         hyper::upgrade::on(&mut *self.0)
     }
 
+    /// Has it ask for no WebSocket.
+    pub(super) fn remove_switch(&mut self) {
+        self.0.headers_mut().remove(CONNECTION);
+        self.0.headers_mut().remove(UPGRADE);
+    }
+
     /// Says the gateway's own key to a WebSocket.
     pub(super) fn set_websocket_key(&mut self, key: HeaderValue) {
         self.0.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
@@ -145,11 +125,47 @@ fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
         return false;
     }
     match spelled.as_bytes()[0] {
-        b'x' if spelled.starts_with("x-forwarded-") => [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(name),
+        b'x' if spelled.starts_with("x-forwarded-") => is_replaced(spelled),
         b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| spelled.starts_with(start)) => false,
-        b'x' | b'f' | b't' | b'c' => !FORWARDING.contains(&spelled) && !MISLEADING.contains(&spelled),
+        b'x' | b'f' | b't' | b'c' => !says_where_from(spelled) && !is_misleading(spelled),
         _ => true,
     }
+}
+
+/// Whether the gateway says it of a client anew.
+fn is_replaced(name: &str) -> bool {
+    matches!(name, "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host")
+}
+
+/// Whether its value may be believed by whoever is behind a proxy, beside `X-Forwarded-*`, `X-Original-*`, `X-Envoy-*` and
+/// what [misleads](is_misleading).
+fn says_where_from(name: &str) -> bool {
+    matches!(
+        name,
+        "forwarded"
+            | "x-forwarded"
+            | "x-real-ip"
+            | "x-rewrite-url"
+            | "x-scheme"
+            | "x-url-scheme"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-host"
+            | "x-remote-ip"
+            | "x-remote-addr"
+            | "true-client-ip"
+            | "client-ip"
+            | "cf-connecting-ip"
+            | "fastly-client-ip"
+            | "fly-client-ip"
+    )
+}
+
+/// Whether by it a server in front tells dashboards that they have another path than was asked for, or that it has sent one
+/// of theirs itself: what is judged here would not be what is answered there. pgAdmin and `OctoPrint` take the value of
+/// `X-Script-Name` off the beginning of the path, and what is open below `/static/` would open everything.
+fn is_misleading(name: &str) -> bool {
+    matches!(name, "x-script-name" | "x-traversal-path" | "x-sendfile-type" | "x-accel-mapping")
 }
 
 /// Whether the login in front of the site alone may set it.
@@ -181,7 +197,7 @@ pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Clien
         return client.outer_login;
     }
     let spelled = name.as_str();
-    if !is_plain(spelled) || MISLEADING.contains(&spelled) || kept_back(site, client).any(|kept| kept == name) {
+    if !is_plain(spelled) || is_misleading(spelled) || kept_back(site, client).any(|kept| kept == name) {
         return false;
     }
     let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
@@ -200,8 +216,7 @@ pub(super) fn kept_back<'a>(site: &'a Site, client: &Client) -> impl Iterator<It
         Source::Header(login) if !client.outer_login => login.fields.as_slice(),
         Source::Header(_) | Source::Probe(_) | Source::Token(_) => &[],
     };
-    let is_replaced = |name: &&HeaderName| [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].contains(*name);
-    site.strip.iter().chain(said_in_front).filter(move |name| !is_replaced(name))
+    site.strip.iter().chain(said_in_front).filter(|name| !is_replaced(name.as_str()))
 }
 
 /// What follows `X-Forwarded-` where servers in front, or others before them, say how a request came: no dashboard takes
@@ -253,12 +268,6 @@ fn is_for_this_hop(name: &HeaderName) -> bool {
 pub(super) fn set_switch(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-}
-
-/// Takes that back.
-pub(super) fn remove_switch(headers: &mut HeaderMap) {
-    headers.remove(CONNECTION);
-    headers.remove(UPGRADE);
 }
 
 /// Whether `Upgrade` names a WebSocket and nothing else, and `Connection` says that it is meant.

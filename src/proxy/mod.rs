@@ -76,7 +76,7 @@ pub async fn forward(
 ) -> Result<Response<Body>, ProxyError> {
     let switch = websocket::asked(&mut request, client)?;
     let traveler = passage.traveler();
-    let request = make_outgoing(request, traveler, client, way, switch.is_some())?;
+    let request = make_outgoing(request, traveler, client, way)?;
     let purpose = if switch.is_some() { Purpose::Switch } else { Purpose::Exchange };
     let answer = way.pool.exchange(request, purpose).await.map_err(whose_fault)?;
 
@@ -117,7 +117,6 @@ fn make_outgoing(
     traveler: Option<&Traveler>,
     client: &Client,
     way: Way<'_>,
-    switch: bool,
 ) -> Result<Box<Request<Body>>, ProxyError> {
     let introduce = |said: &mut _| headers::make_outgoing(request, way.site, Introduction { traveler, client, said });
     let mut request = way.memory.with_said(introduce)?;
@@ -131,9 +130,6 @@ fn make_outgoing(
         && !request.headers().contains_key(CONTENT_LENGTH);
     let headers = request.headers_mut();
     headers::add_via(headers, version)?;
-    if !switch {
-        headers::remove_switch(headers);
-    }
     if is_chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }

@@ -26,8 +26,11 @@ pub(super) struct Asked {
 /// Browsers send cookies along with a WebSocket whatever page asks for it, so the page must be the site's own. A request in
 /// HTTP/2 gets a key, which HTTP/1.1 wants and HTTP/2 has not (RFC 8441, section 5).
 pub(super) fn asked(request: &mut Stripped<Box<Request<Body>>>, client: &Client) -> Result<Option<Asked>, ProxyError> {
-    let possible = request.method() == Method::GET && request.version() >= Version::HTTP_11;
-    if !possible || !headers::asks_for_websocket(request.headers()) {
+    if !headers::asks_for_websocket(request.headers()) {
+        return Ok(None);
+    }
+    if request.method() != Method::GET || request.version() < Version::HTTP_11 {
+        request.remove_switch();
         return Ok(None);
     }
     if !from_own_origin(request.headers(), client) {
