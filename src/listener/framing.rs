@@ -137,7 +137,7 @@ impl Host {
         let name_ends = if authority.starts_with('[') {
             authority.find(']')? + 1
         } else {
-            authority.find(':').unwrap_or(authority.len())
+            authority.bytes().position(|byte| byte == b':').unwrap_or(authority.len())
         };
         let (name, port) = authority.split_at(name_ends);
         if !port.is_empty() {
@@ -179,9 +179,10 @@ impl Name {
 
     fn of_host(sent: &str) -> Option<Self> {
         let name = sent.strip_suffix('.').unwrap_or(sent);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let labels = name.split('.').all(|label| !label.is_empty() && label.bytes().all(allowed));
-        if !labels || name.len() > 253 {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let mut labels = name.as_bytes().split(|&byte| byte == b'.');
+        let sound = labels.all(|label| !label.is_empty() && label.iter().all(allowed));
+        if !sound || name.len() > 253 {
             return None;
         }
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
