@@ -183,7 +183,10 @@ impl Worker {
         arrived: &mut Arrived<'_>,
     ) -> Result<Answer, Failure> {
         let gateway = &*self.gateway;
-        arrived.host = Some(framing::check(head)?);
+        arrived.host = Some(match &sender {
+            Sender::Gateway(_) => framing::check(head)?,
+            Sender::Outer(original) => original.check(head)?,
+        });
         let host = arrived.host.as_ref().ok_or(Failure::UnknownHost)?;
         let (index, site) = gateway.sites.for_host(host.name()).ok_or(Failure::UnknownHost)?;
         arrived.site = Some(index);

@@ -38,7 +38,9 @@ pub(super) fn forward_auth(bytes: &[u8]) {
     let switches = [CONNECTION, UPGRADE].map(|name| head.headers.get(name).map(HeaderValue::as_bytes));
     assert!([[None, None], [Some(&b"upgrade"[..]), Some(b"websocket")]].contains(&switches), "{switches:?}");
 
-    if framing::check(&mut head).is_err() {
+    let checked = original.check(&head);
+    assert_eq!(checked, framing::check(&mut head), "nothing that has to be checked is left out");
+    if checked.is_err() {
         return;
     }
     let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));

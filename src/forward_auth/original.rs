@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use super::{Asked, Question, Source};
 use crate::config::{Credential, Site};
 use crate::identity::client::{self, Client, FORWARDED_FOR, FORWARDED_PROTO, Scheme};
-use crate::listener::framing::Host;
+use crate::listener::framing::{self, BadRequest, Host};
 use crate::proxy::headers;
 use crate::site::query;
 
@@ -47,23 +47,23 @@ pub enum Denied {
 /// A question whose head has become that of the original request.
 pub struct Original<'a> {
     asked: Asked<'a>,
+    host: Host,
 }
 
 impl<'a> Asked<'a> {
     /// Makes the head of a question that of the request it is about. Nothing changes if it is about none.
     ///
     /// The head must have been through [`framing::check`](crate::listener::framing::check), and come from somebody who is
-    /// believed. What this returns has to go there again: it is another request.
+    /// believed. It is that of another request now, which has to be [checked](Original::check) as well.
     pub fn restore(self, head: &mut Parts) -> Result<Original<'a>, Denied> {
         let (method, target) = (self.method(head)?, self.target(head)?);
         let (host, scheme) = (self.host(head)?, scheme(&head.headers)?);
-        let said = Said { method: &method, target: target.as_str(), host: &host, scheme };
+        let said = Said { method: &method, target: target.as_str(), host: host.authority(), scheme };
         let contradicts = |(name, value): &(&HeaderName, &HeaderValue)| !said.agrees(name, value.as_bytes());
         if let Some((name, _)) = head.headers.iter().find(contradicts) {
             return Err(Denied::Contradiction(name.clone()));
         }
-        one(&head.headers, &FORWARDED_FOR)?;
-        if !client::is_named(&head.headers) {
+        if !client::is_named(one(&head.headers, &FORWARDED_FOR)?) {
             return Err(Denied::Malformed(FORWARDED_FOR));
         }
         let is_websocket = asks_for_websocket(&method, &head.headers)?;
@@ -72,7 +72,7 @@ impl<'a> Asked<'a> {
         parts.path_and_query = Some(target);
         head.uri = Uri::from_parts(parts).map_err(|_| Denied::NoTarget)?;
         head.method = method;
-        head.headers.insert(HOST, host);
+        head.headers.insert(HOST, host.authority().clone());
         head.headers.remove(CONNECTION);
         head.headers.remove(UPGRADE);
         if is_websocket {
@@ -83,7 +83,7 @@ impl<'a> Asked<'a> {
             // Its head was put as in HTTP/1.1, and has been changed since.
             head.version = Version::HTTP_11;
         }
-        Ok(Original { asked: self })
+        Ok(Original { asked: self, host })
     }
 
     fn method(&self, head: &Parts) -> Result<Method, Denied> {
@@ -110,17 +110,23 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn host(&self, head: &Parts) -> Result<HeaderValue, Denied> {
+    fn host(&self, head: &Parts) -> Result<Host, Denied> {
         let name = match &self.adapter.host {
             Source::Field(name) => name,
             Source::Question => &HOST,
         };
-        let host = one(&head.headers, name)?;
-        Host::parse(host).map(|_| host.clone()).ok_or_else(|| Denied::Malformed(name.clone()))
+        Host::parse(one(&head.headers, name)?).ok_or_else(|| Denied::Malformed(name.clone()))
     }
 }
 
 impl Original<'_> {
+    /// Checks its head as [`framing::check`] does that of every request, and returns the host it is for. Once is enough for
+    /// what the question has in common with it.
+    pub fn check(&self, head: &Parts) -> Result<Host, BadRequest> {
+        framing::check_again(head)?;
+        Ok(self.host.clone())
+    }
+
     /// What is to be said of the request.
     pub const fn question(&self) -> Question {
         self.asked.question

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Version};
 use super::{Asked, Denied, Question};
 use crate::config::{self, Credential, OuterServer, Secret, SharedSecret, Site};
 use crate::identity::client::{Client, Peer, Scheme};
-use crate::listener::framing::{self, BadRequest};
+use crate::listener::framing::BadRequest;
 use crate::site::sample;
 
 type Fields = Vec<(&'static str, Vec<u8>)>;
@@ -198,8 +198,11 @@ fn what_is_refused_of_every_request_is_refused_of_an_original() {
         ("x-original-method", b"TRACE", BadRequest::Method),
     ];
     for (name, value, expected) in rows {
-        let restored = sample("nginx").without(name).with(name, value).restored(&sample::site());
-        assert_eq!(framing::check(&mut restored.expect("restored")).expect_err("refused"), expected);
+        let mut head = sample("nginx").without(name).with(name, value).head();
+        let prefixes = ["/_2fa".to_owned()];
+        let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("a question");
+        let original = asked.restore(&mut head).expect("restored");
+        assert_eq!(original.check(&head).expect_err("refused"), expected);
     }
 }
 

@@ -61,17 +61,31 @@ pub fn check(head: &mut Parts) -> Result<Host, BadRequest> {
     if head.version == Version::HTTP_2 {
         http2::settle(head)?;
     }
-    if head.method == Method::CONNECT || head.method == Method::TRACE {
-        return Err(BadRequest::Method);
-    }
+    check_method(&head.method)?;
     check_length(&head.headers, head.version)?;
     let host = the_host(&head.headers)?;
     if head.uri.authority().is_some() || head.uri.scheme().is_some() {
         head.uri = origin_form(&head.uri, &host)?;
     }
-    let target = head.uri.path_and_query().map_or("", uri::PathAndQuery::as_str);
+    check_target(&head.uri)?;
+    Ok(host)
+}
+
+/// Checks the method and the target, in origin form, that were put into a head after it was [checked](check). What says how
+/// long it is stays as it was, and one [`Host`] is there still.
+pub fn check_again(head: &Parts) -> Result<(), BadRequest> {
+    check_method(&head.method)?;
+    check_target(&head.uri)
+}
+
+fn check_method(method: &Method) -> Result<(), BadRequest> {
+    if matches!(*method, Method::CONNECT | Method::TRACE) { Err(BadRequest::Method) } else { Ok(()) }
+}
+
+fn check_target(origin_form: &Uri) -> Result<(), BadRequest> {
+    let target = origin_form.path_and_query().map_or("", uri::PathAndQuery::as_str);
     let legible = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'\\');
-    if target.starts_with('/') && legible { Ok(host) } else { Err(BadRequest::Target) }
+    if target.starts_with('/') && legible { Ok(()) } else { Err(BadRequest::Target) }
 }
 
 fn check_length(headers: &HeaderMap, version: Version) -> Result<(), BadRequest> {
