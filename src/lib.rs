@@ -94,6 +94,7 @@ pub mod operations;
 pub mod telemetry;
 
 mod alarm;
+mod bookmark;
 pub mod clock;
 pub mod entropy;
 pub mod memory;

@@ -1,6 +1,7 @@
-//! What a connection remembers of its requests: what was made of the very same bytes the last time.
+//! What a connection remembers of its requests: what was made of the very same bytes the last time, and where all else was
+//! found.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -8,23 +9,39 @@ use http::request::Parts;
 use crate::config::Site;
 use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials::{Credentials, Digests};
+use crate::identity::probe::LastAnswer;
 use crate::proxy::introduction::Said;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::{self, LastCookie};
+use crate::standing::{LastAccount, LastSession};
 
 /// One connection's memory. Its requests mostly carry the same cookies, for the same visitor.
 ///
-/// Only what follows from a request's bytes and its peer's address alone is in it, beside these. Never what the dashboard, the store or
-/// the clock had to say: that is looked up for each request.
+/// There are two kinds of things in it. What follows from a request's bytes, its peer's address and the site alone is beside
+/// these, and used for the very same ones. What the dashboard or the store had to say is only referred to: whether it is
+/// still good, and for this request, is asked each time where it was found, and only the search is left out. What was
+/// decided is never in it.
 #[derive(Debug)]
 pub struct Memory(Option<Mutex<Recent>>);
 
-/// What was made of the last bytes.
+/// What the last request left.
 #[derive(Debug, Default)]
 struct Recent {
     cookie: LastCookie,
     digests: Digests,
+    found: Found,
     said: Said,
+}
+
+/// What was found for the last request in the memories that all connections share.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The word of the site's source.
+    pub(crate) answer: LastAnswer,
+    /// The account.
+    pub(crate) account: LastAccount,
+    /// The verified session.
+    pub(crate) session: LastSession,
 }
 
 impl Default for Memory {
@@ -47,10 +64,18 @@ impl Memory {
     }
 
     /// [`Credentials::of`], by what is remembered.
-    pub(crate) fn credentials(&self, site: &Site, head: &Parts, client: &Client, host: &str) -> Credentials {
+    pub(crate) fn credentials(&self, site: &Arc<Site>, head: &Parts, client: &Client, host: &str) -> Credentials {
         match self.lock() {
             Some(mut recent) => recent.digests.credentials(site, head, client, host),
             None => Credentials::of(site, head, client, host),
+        }
+    }
+
+    /// Looks something up, by what was found the last time.
+    pub(crate) fn with_found<T>(&self, look_up: impl FnOnce(&mut Found) -> T) -> T {
+        match self.lock() {
+            Some(mut recent) => look_up(&mut recent.found),
+            None => look_up(&mut Found::default()),
         }
     }
 
@@ -62,7 +87,8 @@ impl Memory {
         }
     }
 
-    /// In HTTP/2, requests of one connection share it: it is held for no longer than it takes to compare.
+    /// In HTTP/2, requests of one connection share it: it is held for no longer than it takes to compare, or to
+    /// look something up in memory.
     fn lock(&self) -> Option<MutexGuard<'_, Recent>> {
         self.0.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
     }

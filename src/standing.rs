@@ -1,14 +1,22 @@
 //! Account, requirement and session of a visitor: from memory, as long as the store's change feed keeps it honest.
 
-use std::borrow::Borrow;
+mod at_hand;
+mod name;
+mod shelf;
+
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+use self::at_hand::has_no_news;
+pub use self::at_hand::{LastAccount, LastSession};
+use self::name::Name;
+use self::shelf::Shelf;
+use crate::bookmark::Key;
 use crate::clock::Clock;
 use crate::config::Site;
 use crate::identity::Identity;
@@ -114,17 +122,16 @@ impl Standings {
         Duration::from_millis(self.idle.load(Ordering::Relaxed))
     }
 
-    /// The account that the dashboard's word on a visitor names, made on first sight.
-    pub async fn of_identity(&self, realm: &str, identity: &Identity, initial: Requirement) -> Result<Arc<Known>> {
-        let named: &dyn Named = &(realm, identity.organization.as_str(), identity.user.as_str());
-        if let Some(known) = self.ids.get(named).and_then(|id| self.remembered(&self.accounts, &id))
-            && !is_news(identity.email.as_ref(), known.account.email.as_ref())
-            && !is_news(identity.name.as_ref(), known.account.name.as_ref())
+    /// The account that the word of a site's source on a visitor names, made on first sight.
+    pub async fn of_identity(&self, site: &Site, identity: &Identity) -> Result<Arc<Known>> {
+        if let Some(id) = self.id_of(site, identity)
+            && let Some(accounts) = self.honest(&self.accounts, self.clock.now())
+            && let Some(known) = accounts.get(&id, &mut None, |known| has_no_news(identity, &known.account))
         {
-            return Ok(known);
+            return Ok(Arc::clone(known));
         }
         let key = AccountKey {
-            realm: realm.to_owned(),
+            realm: site.realm.clone(),
             organization: identity.organization.clone(),
             user: identity.user.clone(),
         };
@@ -133,7 +140,7 @@ impl Standings {
             key: key.clone(),
             email: identity.email.clone(),
             name: identity.name.clone(),
-            initial,
+            initial: site.organization.initial(),
             at: self.clock.now(),
         };
         let (account, organization) = self.store.sight(sighting).await?;
@@ -143,10 +150,17 @@ impl Standings {
         Ok(known)
     }
 
+    fn id_of(&self, site: &Site, identity: &Identity) -> Option<AccountId> {
+        let name: &dyn Name = &(&*site.realm, &*identity.organization, &*identity.user);
+        self.ids.get(name)
+    }
+
     /// The account of that number, if there is one.
     pub async fn of_account(&self, id: AccountId) -> Result<Option<Arc<Known>>> {
-        if let Some(known) = self.remembered(&self.accounts, &id) {
-            return Ok(Some(known));
+        if let Some(accounts) = self.honest(&self.accounts, self.clock.now())
+            && let Some(known) = accounts.get(&id, &mut None, |_| true)
+        {
+            return Ok(Some(Arc::clone(known)));
         }
         let before = self.generation.load(Ordering::Acquire);
         let Some((account, organization)) = self.store.account(id).await? else { return Ok(None) };
@@ -157,12 +171,8 @@ impl Standings {
 
     /// The verified session of that digest, live or not.
     pub async fn session(&self, digest: TokenDigest) -> Result<Option<VerifiedSession>> {
-        if let Some(remembered) = self.remembered(&self.sessions, &digest) {
-            let session = remembered.session(digest);
-            // One that looks unused from here may have been used at another gateway, which tells the store alone.
-            if self.clock.now() < session.last_seen.plus(self.idle()) {
-                return Ok(Some(session));
-            }
+        if let Some(session) = self.session_at_hand(digest, &mut LastSession::default(), self.clock.now()) {
+            return Ok(Some(session));
         }
         let before = self.generation.load(Ordering::Acquire);
         let Some(mut session) = self.store.verified_session(digest).await? else { return Ok(None) };
@@ -214,7 +224,7 @@ impl Standings {
         if now.since(session.last_seen) < FINEST.min(self.idle() / 20) {
             return;
         }
-        if let Some(remembered) = self.sessions.get(&session.digest) {
+        if let Some(remembered) = self.sessions.get(&session.digest, &mut None, |_| true) {
             remembered.last_seen.fetch_max(now.as_millis(), Ordering::Relaxed);
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(session.id, now);
@@ -277,8 +287,10 @@ impl Standings {
         }
     }
 
-    fn remembered<K: Hash + Eq, V: Clone>(&self, among: &Shelf<K, V>, key: &K) -> Option<V> {
-        if self.hears(self.clock.now()) { among.get(key) } else { None }
+    /// Where something is remembered, as long as the change feed keeps it honest. To be asked for before anything is found
+    /// there: what is heard after a silence makes void what was found before, and only then counts as heard.
+    fn honest<'a, K, V>(&self, among: &'a Shelf<K, V>, now: Timestamp) -> Option<&'a Shelf<K, V>> {
+        self.hears(now).then_some(among)
     }
 
     /// Whether the change feed was read a moment ago.
@@ -290,7 +302,7 @@ impl Standings {
 
     /// Remembers what was read when the generation was `before`, unless something has changed since: then it may be
     /// older than the change.
-    fn remember<K: Hash + Eq + Copy, V: Clone>(&self, among: &Shelf<K, V>, key: K, value: &V, before: u64) {
+    fn remember<K: Key + Hash, V: Clone>(&self, among: &Shelf<K, V>, key: K, value: &V, before: u64) {
         among.put(key, value.clone());
         // Looked at after it was put there: a change heard of in between is either seen here, or forgets it itself after.
         if self.generation.load(Ordering::Acquire) != before {
@@ -299,122 +311,63 @@ impl Standings {
     }
 }
 
-/// What is remembered until it is forgotten: one by one, or all at once, which takes no longer though it may be a million.
-struct Shelf<K, V> {
-    values: Cache<K, (u64, V)>,
-    /// Raised when all is forgotten: what was put here before is not found after.
-    era: AtomicU64,
-}
-
-impl<K: Hash + Eq, V: Clone> Shelf<K, V> {
-    fn new() -> Self {
-        Self { values: Cache::new(REMEMBERED), era: AtomicU64::new(0) }
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        let (era, value) = self.values.get(key)?;
-        (era == self.era.load(Ordering::Acquire)).then_some(value)
-    }
-
-    fn put(&self, key: K, value: V) {
-        self.values.insert(key, (self.era.load(Ordering::Acquire), value));
-    }
-
-    fn forget(&self, key: &K) {
-        self.values.remove(key);
-    }
-
-    fn forget_all(&self) {
-        self.era.fetch_add(1, Ordering::AcqRel);
-    }
-}
-
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What names an account, owned or not: one that is remembered is found without a copy of its name.
-trait Named {
-    /// Realm, organization, user.
-    fn parts(&self) -> (&str, &str, &str);
-}
-
-impl Named for AccountKey {
-    fn parts(&self) -> (&str, &str, &str) {
-        (&self.realm, &self.organization, &self.user)
-    }
-}
-
-impl Named for (&str, &str, &str) {
-    fn parts(&self) -> (&str, &str, &str) {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn Named + 'a> for AccountKey {
-    fn borrow(&self) -> &(dyn Named + 'a) {
-        self
-    }
-}
-
-/// As [`AccountKey`] hashes itself: field after field.
-impl Hash for dyn Named + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
-    }
-}
-
-impl PartialEq for dyn Named + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
-    }
-}
-
-impl Eq for dyn Named + '_ {}
-
-/// Whether the dashboard says something else than what is known. Where it says nothing, what is known stays.
-fn is_news(said: Option<&String>, known: Option<&String>) -> bool {
-    said.is_some() && said != known
-}
-
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher as _;
-
     use super::*;
     use crate::second_factor::event::Occasion;
     use crate::second_factor::policy::Authority;
+    use crate::site::sample;
     use crate::store::sqlite::SqliteStore;
 
-    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-    const LIMITS: Limits = Limits { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12) };
+    pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    pub(super) const LIMITS: Limits = Limits { idle: Duration::from_hours(1), lifetime: Duration::from_hours(12) };
 
-    struct World {
+    pub(super) struct World {
         store: Arc<dyn Store>,
-        now: Arc<AtomicI64>,
-        standings: Standings,
+        pub(super) now: Arc<AtomicI64>,
+        pub(super) standings: Standings,
+        pub(super) site: Arc<Site>,
         folder: tempfile::TempDir,
     }
 
+    pub(super) fn identity(user: &str) -> Identity {
+        Identity { user: user.into(), email: None, name: None, organization: "acme".into(), admin: false }
+    }
+
     impl World {
-        async fn new() -> Self {
+        pub(super) async fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
             let store = SqliteStore::open(&folder.path().join("store.db")).expect("a new store");
             let store: Arc<dyn Store> = Arc::new(store);
             let (clock, now) = Clock::by_hand(NOW);
             let standings = Standings::new(Arc::clone(&store), clock, LIMITS);
             standings.catch_up().await.expect("the feed is readable");
-            Self { store, now, standings, folder }
+            Self { store, now, standings, site: Arc::new(sample::site()), folder }
+        }
+
+        /// Another gateway's standings, at the same store and by the same clock.
+        pub(super) async fn others(&self) -> Standings {
+            let standings = Standings::new(Arc::clone(&self.store), self.standings.clock.clone(), LIMITS);
+            standings.catch_up().await.expect("the feed is readable");
+            standings
         }
 
         async fn requirement(&self) -> Requirement {
             self.known().await.organization.requirement
         }
 
-        async fn known(&self) -> Arc<Known> {
-            let identity =
-                Identity { user: "7".into(), email: None, name: None, organization: "acme".into(), admin: false };
-            self.standings.of_identity("site", &identity, Requirement::Optional).await.expect("an account")
+        pub(super) async fn known(&self) -> Arc<Known> {
+            self.standings.of_identity(&self.site, &identity("7")).await.expect("an account")
+        }
+
+        /// Writes to the store as another process would.
+        pub(super) fn write(&self, sql: &str) {
+            let file = rusqlite::Connection::open(self.folder.path().join("store.db")).expect("the store");
+            file.execute(sql, []).expect("written");
         }
 
         async fn require(&self) {
@@ -450,24 +403,12 @@ mod tests {
         let world = World::new().await;
         assert_eq!(world.requirement().await, Requirement::Optional);
         // As a server that took over would have it, without a word in the feed.
-        let file = rusqlite::Connection::open(world.folder.path().join("store.db")).expect("the store");
-        file.execute("UPDATE organizations SET requirement = 'required'", []).expect("changed");
+        world.write("UPDATE organizations SET requirement = 'required'");
         world.standings.catch_up().await.expect("the feed is readable");
         assert_eq!(world.requirement().await, Requirement::Optional, "from memory");
         world.now.fetch_add(2_001, Ordering::Relaxed);
         world.standings.catch_up().await.expect("the feed is readable");
         assert_eq!(world.requirement().await, Requirement::Required);
-    }
-
-    #[test]
-    fn a_name_hashes_alike_whoever_owns_it() {
-        let (realm, organization, user) = ("site", "acme", "7");
-        let key = AccountKey { realm: realm.into(), organization: organization.into(), user: user.into() };
-        let named: &dyn Named = &(realm, organization, user);
-        let hasher = std::hash::RandomState::new();
-        assert_eq!(hasher.hash_one(named), hasher.hash_one(&key));
-        let same: &dyn Named = key.borrow();
-        assert!(named == same);
     }
 
     #[tokio::test]

@@ -20,7 +20,8 @@ use crate::second_factor::account::{Account, AccountId, Requirement};
 use crate::second_factor::event::{Actor, EventKind, Occasion};
 use crate::second_factor::policy::{Decision, Standing, decide};
 use crate::second_factor::session::{
-    Binding, BindingCheck, Kind, Limits, Mismatch, PendingSession, Presented, SessionToken, VerifiedSession,
+    Binding, BindingCheck, Kind, Limits, Mismatch, PendingSession, Presented, SessionToken, TokenDigest,
+    VerifiedSession,
 };
 use crate::session_cookie;
 use crate::site;
@@ -186,10 +187,18 @@ impl Visit<'_> {
         place: Place,
         freshness: Freshness,
     ) -> Result<Seen, StoreError> {
+        if freshness == Freshness::Cached
+            && let Some(visitor) = self.at_hand(credentials, None)
+        {
+            return Ok(Seen::Somebody(Box::new(visitor)));
+        }
         match self.dashboard.source.identify(credentials, &self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
-                let binding = credentials.binding_check(self.gateway.keys.digests());
-                self.somebody(identity, binding).await.map(|visitor| Seen::Somebody(Box::new(visitor)))
+                let visitor = match self.at_hand(credentials, Some(&identity)) {
+                    Some(visitor) => visitor,
+                    None => Box::pin(self.somebody(identity, credentials)).await?,
+                };
+                Ok(Seen::Somebody(Box::new(visitor)))
             }
             Verdict::Anonymous => {
                 Box::pin(self.end_presented()).await?;
@@ -203,9 +212,36 @@ impl Visit<'_> {
         }
     }
 
-    async fn somebody(&self, identity: Arc<Identity>, binding: BindingCheck) -> Result<Visitor, StoreError> {
-        let site = &self.dashboard.site;
-        let known = self.gateway.standings.of_identity(&site.realm, &identity, site.organization.initial()).await?;
+    /// Somebody of whom all that there is to know is in memory at this moment, and whose session is proof if they show one.
+    /// `said` is what the source just said; `None` asks for its last word. What was found for the last request of the
+    /// connection is not searched for.
+    fn at_hand(&self, credentials: &Credentials, said: Option<&Arc<Identity>>) -> Option<Visitor> {
+        let (Gateway { standings, clock, keys, .. }, Dashboard { site, source, .. }) = (self.gateway, self.dashboard);
+        let now = clock.now();
+        let (identity, known, session) = self.memory.with_found(|last| {
+            let identity = match said {
+                Some(said) => Arc::clone(said),
+                None => source.cached(credentials, &mut last.answer, now)?,
+            };
+            let known = standings.account_at_hand((site, &identity), &mut last.account, now)?;
+            let session = match self.verified_digest() {
+                Some(digest) => Some(standings.session_at_hand(digest, &mut last.session, now)?),
+                None => None,
+            };
+            Some((identity, known, session))
+        })?;
+        let binding = credentials.binding_check(keys.digests());
+        if let Some(session) = &session {
+            session.prove(known.account.id, binding, self.gateway.config.session, self.now).ok()?;
+            standings.touch(session, self.now);
+        }
+        Some(self.visitor(known, Some(identity), session, binding))
+    }
+
+    /// The same of anybody, by what the store has where it is not in memory. A session that is no proof is ended.
+    async fn somebody(&self, identity: Arc<Identity>, credentials: &Credentials) -> Result<Visitor, StoreError> {
+        let binding = credentials.binding_check(self.gateway.keys.digests());
+        let known = self.gateway.standings.of_identity(&self.dashboard.site, &identity).await?;
         let session = self.session_of(&known, binding).await?;
         Ok(self.visitor(known, Some(identity), session, binding))
     }
@@ -229,7 +265,7 @@ impl Visit<'_> {
     pub async fn made_sure(&self, visitor: Box<Visitor>) -> Result<Box<Visitor>, StoreError> {
         let standings = &self.gateway.standings;
         let account = visitor.known.account.id;
-        standings.forget(account, self.presented.filter(|p| p.kind == Kind::Verified).map(|p| p.digest));
+        standings.forget(account, self.verified_digest());
         let Some(known) = standings.of_account(account).await? else { return Ok(visitor) };
         let session = self.session_of(&known, visitor.binding).await?;
         Ok(Box::new(self.visitor(known, visitor.identity, session, visitor.binding)))
@@ -286,6 +322,11 @@ impl Visit<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Under which digest the verified session would be found that the request's cookie claims.
+    fn verified_digest(&self) -> Option<TokenDigest> {
+        self.presented.filter(|presented| presented.kind == Kind::Verified).map(|presented| presented.digest)
     }
 
     /// Ends the session that the request's cookie names: the dashboard's login that it belonged to is over.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::credentials::Key;
 use super::{Identity, Unknown, Verdict};
+use crate::bookmark::{self, Bookmark, Revisions};
 use crate::clock::Clock;
 use crate::second_factor::Timestamp;
 
@@ -41,6 +42,8 @@ const SHARED_TRIES: usize = 2;
 pub(super) struct Answers {
     /// Some of them are good no more: nobody gets those, and what is put in their place or needs the room ends them.
     kept: Cache<Key, Kept, Bytes>,
+    /// What changed among them.
+    revisions: Revisions,
     under_way: Mutex<HashMap<Key, Arc<Question>>>,
     /// Until when nothing is kept.
     unsettled: Cache<Key, Timestamp>,
@@ -54,6 +57,10 @@ pub(super) struct Answers {
     lifetime: Duration,
     clock: Clock,
 }
+
+/// An answer that was found, and may still be good.
+#[derive(Debug, Default)]
+pub struct LastAnswer(Option<Bookmark<Key, Kept>>);
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -79,18 +86,24 @@ impl Answers {
     pub(super) fn new(lifetime: Duration, clock: Clock) -> Self {
         let kept = Cache::with_weighter(MOST_ANSWERS, MOST_BYTES, Bytes);
         let generations = std::iter::repeat_with(AtomicU64::default).take(GENERATIONS).collect();
-        let unsettled = Cache::new(MOST_UNSETTLED);
+        let (unsettled, revisions) = (Cache::new(MOST_UNSETTLED), Revisions::new());
         let (under_way, everything, turns) = (Mutex::default(), AtomicU64::default(), AtomicU64::default());
         let logins = AtomicUsize::default();
-        Self { kept, under_way, unsettled, generations, everything, turns, logins, lifetime, clock }
+        Self { kept, revisions, under_way, unsettled, generations, everything, turns, logins, lifetime, clock }
     }
 
     /// A positive answer that is still good; none while the dashboard may be changing its mind.
     pub(super) fn kept(&self, key: &Key) -> Option<Arc<Identity>> {
+        self.kept_still(key, &mut LastAnswer::default(), self.clock.now())
+    }
+
+    /// The same at this moment, by the last one that was found where that one would be found again.
+    pub(super) fn kept_still(&self, key: &Key, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
         if self.is_changing() {
             return None;
         }
-        self.kept.get(key).filter(|kept| self.is_good(key, kept.asked)).map(|kept| kept.identity)
+        let kept = self.revisions.find(key, &mut last.0, || self.kept.get(key))?;
+        self.is_good(key, kept.asked, now).then(|| Arc::clone(&kept.identity))
     }
 
     /// Drops what is kept for the key and what is being asked: the next answer comes from a question put after this.
@@ -173,7 +186,9 @@ impl Answers {
     {
         let asked = self.asked_now(key);
         let mut under_way = self.under_way();
-        if let Some(question) = under_way.get(key).filter(|question| self.is_good(key, question.asked)) {
+        if let Some(question) =
+            under_way.get(key).filter(|question| self.is_good(key, question.asked, self.clock.now()))
+        {
             return Arc::clone(question);
         }
         let (publish, answer) = watch::channel(None);
@@ -200,14 +215,14 @@ impl Answers {
                 self.kept.remove(key);
             }
         }
+        self.revisions.note(key);
     }
 
     fn is_settled(&self, key: &Key, asked: Asked) -> bool {
         self.unsettled.get(key).is_none_or(|until| until <= asked.at)
     }
 
-    fn is_good(&self, key: &Key, asked: Asked) -> bool {
-        let now = self.clock.now();
+    fn is_good(&self, key: &Key, asked: Asked, now: Timestamp) -> bool {
         asked.generation == self.current(key) && asked.at <= now && now < asked.at.plus(self.lifetime)
     }
 
@@ -222,12 +237,18 @@ impl Answers {
     }
 
     fn generation(&self, key: &Key) -> &AtomicU64 {
-        let Key([high, low, ..]) = *key;
-        &self.generations[usize::from(u16::from_be_bytes([high, low])) % GENERATIONS]
+        &self.generations[usize::from(bookmark::Key::number(key)) % GENERATIONS]
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashMap<Key, Arc<Question>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl bookmark::Key for Key {
+    fn number(&self) -> u16 {
+        let Self([high, low, ..]) = *self;
+        u16::from_be_bytes([high, low])
     }
 }
 
@@ -568,6 +589,81 @@ mod tests {
             answers.ask_anew(&KEY, || std::future::ready(verdict)).await;
             assert_eq!(kept(), expected);
         }
+    }
+
+    /// What happens to answers that one is kept among.
+    type Event = (&'static str, fn(&Arc<Answers>, &AtomicI64));
+
+    /// After these, nothing is kept for the key.
+    const VOID: [Event; 6] = [
+        ("it is forgotten", |answers, _| answers.forget(&KEY)),
+        ("it is about to change", |answers, _| answers.unsettle(&KEY)),
+        ("all are forgotten", |answers, _| answers.forget_all()),
+        ("a login is under way", |answers, _| std::mem::forget(answers.login())),
+        ("it is too old", |_, millis| _ = millis.fetch_add(5_000, Ordering::SeqCst)),
+        ("the clock is set back", |_, millis| _ = millis.fetch_sub(1, Ordering::SeqCst)),
+    ];
+
+    /// An answer that is kept, and was found.
+    async fn found() -> (Arc<Answers>, Arc<AtomicI64>, LastAnswer) {
+        let ((answers, millis), mut last) = (answers(LIFETIME), LastAnswer::default());
+        answers.ask_anew(&KEY, || std::future::ready(identified(1))).await;
+        assert_eq!(again(&answers, &KEY, &mut last).as_deref(), Some("answer 1"));
+        (answers, millis, last)
+    }
+
+    fn again(answers: &Answers, key: &Key, last: &mut LastAnswer) -> Option<String> {
+        answers.kept_still(key, last, answers.clock.now()).map(|identity| identity.user.clone())
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_found_again_without_a_search_until_whatever_makes_it_void() {
+        let (answers, _, mut last) = found().await;
+        answers.kept.remove(&KEY);
+        assert_eq!(answers.kept(&KEY), None, "others need the room");
+        assert_eq!(again(&answers, &KEY, &mut last).as_deref(), Some("answer 1"));
+        for (what, event) in VOID {
+            for is_there in [true, false] {
+                let (answers, millis, mut last) = found().await;
+                if !is_there {
+                    answers.kept.remove(&KEY);
+                }
+                event(&answers, &millis);
+                assert_eq!(again(&answers, &KEY, &mut last), None, "{what}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_found_again_until_there_is_a_newer_one_even_where_it_had_to_make_room() {
+        for (newer, expected) in [(identified(2), Some("answer 2")), (Verdict::Anonymous, None)] {
+            for is_there in [true, false] {
+                let (answers, _, mut last) = found().await;
+                if !is_there {
+                    answers.kept.remove(&KEY);
+                }
+                answers.ask_anew(&KEY, || std::future::ready(newer.clone())).await;
+                assert_eq!(again(&answers, &KEY, &mut last).as_deref(), expected);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_found_again_for_its_own_key_and_among_its_own_answers_alone() {
+        let (answers, _, mut last) = found().await;
+        // As near as can be: what is changed under one is changed under the other.
+        let mut near = [1; 32];
+        near[31] = 2;
+        assert_eq!(again(&answers, &Key(near), &mut last), None);
+        assert_eq!(again(&answers, &KEY, &mut last).as_deref(), Some("answer 1"));
+        let others = Answers::new(LIFETIME, answers.clock.clone());
+        assert_eq!(again(&others, &KEY, &mut last), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_found_shows_nothing() {
+        let (_, _, last) = found().await;
+        assert_eq!(format!("{last:?}"), "LastAnswer(Some(Bookmark))");
     }
 
     #[test]

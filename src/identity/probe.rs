@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
 use super::cache::Answers;
-pub use super::cache::Login;
+pub use super::cache::{LastAnswer, Login};
 use super::client::{Client, FORWARDED_HOST};
 use super::complaint::Complaint;
 use super::credentials::{Carries, Credentials, carried_fields, carried_query};
@@ -18,6 +18,7 @@ use super::{Identity, Unknown, Verdict};
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::{self, Site};
+use crate::second_factor::Timestamp;
 use crate::upstream::{Pool, UpstreamError};
 
 /// How recent an answer has to be.
@@ -86,10 +87,10 @@ impl Prober {
         }
     }
 
-    /// Who it is, if the answer is at hand.
-    pub fn cached(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
+    /// Who it is, if the answer is at hand at this moment; not searched for where it is the last one.
+    pub fn cached(&self, credentials: &Credentials, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
         match credentials.carries() {
-            Carries::Carried => self.answers.kept(credentials.key()),
+            Carries::Carried => self.answers.kept_still(credentials.key(), last, now),
             Carries::Nothing | Carries::NotCarried => None,
         }
     }
@@ -391,7 +392,7 @@ mod tests {
             let site = Site { credentials: vec![credential], ..sample::site() };
             let credentials = Credentials::of(&site, &head("/", fields), &client(false), "insights.example");
             let prober = prober(site);
-            assert_eq!(prober.cached(&credentials), None);
+            assert_eq!(prober.cached(&credentials, &mut LastAnswer::default(), Timestamp::from_millis(0)), None);
             without_asking(&credentials)
         };
         assert!(matches!(settled(Credential::Cookie, &[]), Some(Verdict::Anonymous)));

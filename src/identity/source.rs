@@ -7,11 +7,12 @@ use http::request::Parts;
 use super::client::Client;
 use super::credentials::Credentials;
 use super::outer_login::OuterLogin;
-use super::probe::{Freshness, Login, Prober};
+use super::probe::{Freshness, LastAnswer, Login, Prober};
 use super::token::Tokens;
 use super::{Identity, Verdict};
 use crate::clock::Clock;
 use crate::config::{self, Site};
+use crate::second_factor::Timestamp;
 use crate::upstream::Pool;
 
 /// Who has logged in at one site. Cheap to clone; clones share what they know.
@@ -60,10 +61,10 @@ impl Source {
         }
     }
 
-    /// Who it is, if the dashboard's answer is at hand.
-    pub fn cached(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
+    /// Who it is, if the dashboard's answer is at hand at this moment; not searched for where it is the last one.
+    pub fn cached(&self, credentials: &Credentials, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
         match self {
-            Self::Probe(prober) => prober.cached(credentials),
+            Self::Probe(prober) => prober.cached(credentials, last, now),
             Self::Header(_) | Self::Token(_) => None,
         }
     }
@@ -132,7 +133,6 @@ mod tests {
     use crate::config::{Algorithm, Keys, OuterLogin as Front, Probe, Secret, Token, TokenPlace, Upstream, Value};
     use crate::identity::client::{Peer, Scheme};
     use crate::identity::loopback::{Loopback, answer};
-    use crate::second_factor::Timestamp;
     use crate::site::sample;
 
     const PATIENT: Duration = Duration::from_mins(1);
@@ -183,7 +183,9 @@ mod tests {
         }
 
         fn at_hand(&self, cookie: &'static str) -> Option<String> {
-            self.source.cached(&self.credentials(cookie)).map(|identity| identity.user.clone())
+            let now = Timestamp::from_millis(0);
+            let identity = self.source.cached(&self.credentials(cookie), &mut LastAnswer::default(), now);
+            identity.map(|identity| identity.user.clone())
         }
     }
 

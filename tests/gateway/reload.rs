@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::yield_now;
-use vestibule::config::OrganizationPolicy;
+use vestibule::config::{Hosts, OrganizationPolicy, Site};
 use vestibule::reload::ReloadError;
 use vestibule::second_factor::account::Requirement;
 
 use super::support::{
-    Dashboard, House, Written, answer, ask, believing, certificate, folder, handshake, plain, soon, with_tls, write,
+    Dashboard, House, Written, answer, ask, ask_at, believing, certificate, folder, handshake, plain, soon, with_tls,
+    write,
 };
 
 /// What clients saw while they asked again and again.
@@ -99,6 +100,34 @@ async fn what_changed_holds_for_the_next_request_on_the_same_connection() {
     house.running.take_in(config).expect("taken in");
     let (status, _) = ask(&mut visitor, "/open/x").await.expect("an answer");
     assert_eq!(status, 401, "not open anymore, and a second factor is asked for");
+}
+
+#[tokio::test]
+async fn on_one_connection_everybody_is_whom_the_dashboard_names_that_the_request_is_for_now() {
+    let (first, second) = (Dashboard::new("first").await, Dashboard::new("second").await);
+    let house = House::new(folder(), &plain(&first)).await;
+    let mut visitor = house.connect().await;
+    let mut is_named = async |host: &str, name: &str| {
+        for _ in 0..2 {
+            let named = ask_at(&mut visitor, host, "/who").await.expect("an answer");
+            assert_eq!(named, (200, name.to_owned()), "{host}");
+        }
+    };
+    is_named("a.example", "first").await;
+    house.running.take_in(house.parse(&plain(&second))).expect("taken in");
+    is_named("a.example", "second").await;
+    house.running.take_in(house.parse(&plain(&first))).expect("taken in");
+    is_named("a.example", "first").await;
+
+    let mut both = house.parse(&plain(&first));
+    let hosts = Hosts::Named(vec!["b.example".into()]);
+    let other = Site { name: "other".into(), hosts, ..(*house.parse(&plain(&second)).sites[0]).clone() };
+    both.sites.push(Arc::new(other));
+    house.running.take_in(both).expect("taken in");
+    for _ in 0..2 {
+        is_named("a.example", "first").await;
+        is_named("b.example", "second").await;
+    }
 }
 
 #[tokio::test]

@@ -29,9 +29,9 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(TOO_LONG, what).await.expect("it should have happened by now")
 }
 
-/// A dashboard that answers with its name, and at `/open/forwarded` with what it is told of the client; at
-/// `/open/socket` it repeats what it is told. Who asks for `/slow` gets a hint,
-/// and waits for a permit.
+/// A dashboard that answers with its name, which is also what it calls everybody, at `/who` with what it is told of the
+/// visitor and at `/open/forwarded` of the client; at `/open/socket` it repeats what it is told. Who asks for `/slow` gets a
+/// hint, and waits for a permit.
 pub(crate) struct Dashboard {
     port: u16,
     pub(crate) slow: Arc<Semaphore>,
@@ -76,10 +76,12 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
                 let _ = tokio::io::copy(&mut said, &mut back).await;
                 return;
             }
-            let forwarded = head.lines().find_map(|line| line.strip_prefix("x-forwarded-for: ")).unwrap_or_default();
+            let told = |field: &str| head.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+            let me = format!(r#"{{"id":"{name}"}}"#);
             let (body, kind) = match head.split(' ').nth(1) {
-                Some("/api/me") => (r#"{"id":7}"#, "application/json"),
-                Some("/open/forwarded") => (forwarded, "text/plain"),
+                Some("/api/me") => (&*me, "application/json"),
+                Some("/who") => (told("x-vestibule-user: "), "text/plain"),
+                Some("/open/forwarded") => (told("x-forwarded-for: "), "text/plain"),
                 _ => (name, "text/plain"),
             };
             let length = body.len();
@@ -224,7 +226,16 @@ pub(crate) async fn ask(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     target: &str,
 ) -> std::io::Result<(u16, String)> {
-    let request = format!("GET {target} HTTP/1.1\r\nHost: a.example\r\nCookie: session=1\r\n\r\n");
+    ask_at(stream, "a.example", target).await
+}
+
+/// The same at another host.
+pub(crate) async fn ask_at(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &str,
+    target: &str,
+) -> std::io::Result<(u16, String)> {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nCookie: session=1\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     answer(stream).await
 }
