@@ -3,6 +3,7 @@
 //! The dashboard is asked with these, the answer is kept for exactly these, and sessions are bound to one of them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, SHA256};
 use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
@@ -11,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST};
 use super::token;
-use crate::config::{Bind, Credential, Site};
+use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
@@ -53,7 +54,9 @@ impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
     pub fn of(site: &Site, head: &Parts, client: &Client, host: &str) -> Self {
-        Digests::default().credentials(site, head, client, host)
+        let mut digests = Digests::default();
+        let (key, _) = digests.key(site, head, client, host);
+        digests.read(key, site, head)
     }
 
     /// Whether there are any.
@@ -83,10 +86,9 @@ pub(super) fn carried_fields<'a>(
     head: &'a Parts,
     client: &'a Client,
 ) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
-    let goes_along = |name: &HeaderName| {
-        [COOKIE, AUTHORIZATION, HOST, USER_AGENT].contains(name)
-            || (client.trusted && [FORWARDED_FOR, FORWARDED_HOST].contains(name))
-    };
+    static ALWAYS: [HeaderName; 4] = [COOKIE, AUTHORIZATION, HOST, USER_AGENT];
+    static BY_A_PROXY: [HeaderName; 2] = [FORWARDED_FOR, FORWARDED_HOST];
+    let goes_along = |name: &HeaderName| ALWAYS.contains(name) || (client.trusted && BY_A_PROXY.contains(name));
     head.headers.iter().filter(move |(name, _)| is_credential(site, name) || goes_along(name))
 }
 
@@ -205,23 +207,54 @@ fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mu
         hash.part(name);
         hash.part(value);
     }
-    Some(hash.finish())
+    Some(hash.finish().0)
 }
 
 /// The digests of a connection's last credentials, with what they are of.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Digests {
     key: LastDigest,
     bound: LastDigest,
+    /// All of what was read the last time, and at which site.
+    last: Option<(Arc<Site>, Credentials)>,
 }
 
 impl Digests {
-    /// [`Credentials::of`], with no digest computed again that was the last one.
-    pub fn credentials(&mut self, site: &Site, head: &Parts, client: &Client, host: &str) -> Credentials {
+    /// [`Credentials::of`], with nothing read or computed again that was the last.
+    pub fn credentials(&mut self, site: &Arc<Site>, head: &Parts, client: &Client, host: &str) -> Credentials {
+        let (key, is_last) = self.key(site, head, client, host);
+        match &self.last {
+            Some((last_site, last)) if is_last && Arc::ptr_eq(last_site, site) && is_all_in_key(site) => *last,
+            _ => {
+                let credentials = self.read(key, site, head);
+                self.last = Some((Arc::clone(site), credentials));
+                credentials
+            }
+        }
+    }
+
+    fn read(&mut self, key: Key, site: &Site, head: &Parts) -> Credentials {
         let carries = carries(site, head);
+        Credentials { key, carries, bound: bound(site, head, carries, &mut self.bound) }
+    }
+
+    /// The key, and whether it is the last one.
+    fn key(&mut self, site: &Site, head: &Parts, client: &Client, host: &str) -> (Key, bool) {
         let mut hash = Hash::after(&mut self.key);
         add_key(&mut hash, site, head, (client, host));
-        Credentials { key: Key(hash.finish()), carries, bound: bound(site, head, carries, &mut self.bound) }
+        let (digest, is_last) = hash.finish();
+        (Key(digest), is_last)
+    }
+}
+
+/// Whether all that is read of a request at this site has its part in the key, as cookies and `Authorization` always have.
+fn is_all_in_key(site: &Site) -> bool {
+    match (&site.bind, &site.identity.source) {
+        (Some(Bind::Header(field)), _)
+        | (Some(Bind::Claim(_)), Source::Token(Token { place: TokenPlace::Header(field), .. })) => {
+            is_credential(site, field)
+        }
+        (None | Some(Bind::Cookie(_) | Bind::CookiesBeginning(_) | Bind::Claim(_)), _) => true,
     }
 }
 
@@ -233,9 +266,9 @@ struct LastDigest {
 }
 
 /// There are secrets among the parts.
-impl std::fmt::Debug for LastDigest {
+impl std::fmt::Debug for Digests {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LastDigest")
+        f.write_str("Digests")
     }
 }
 
@@ -259,16 +292,15 @@ impl<'a> Hash<'a> {
     }
 
     fn part(&mut self, bytes: &[u8]) {
-        self.add(&(bytes.len() as u64).to_be_bytes());
-        self.add(bytes);
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        if !self.last.parts[self.length..].starts_with(bytes) {
+        let length = (bytes.len() as u64).to_be_bytes();
+        let end = self.length + length.len() + bytes.len();
+        let last = self.last.parts.get(self.length..end).and_then(|last| last.split_first_chunk());
+        if last != Some((&length, bytes)) {
             self.end_here();
+            self.last.parts.extend_from_slice(&length);
             self.last.parts.extend_from_slice(bytes);
         }
-        self.length += bytes.len();
+        self.length = end;
     }
 
     /// Forgets what came after.
@@ -288,11 +320,13 @@ impl<'a> Hash<'a> {
         }
     }
 
-    fn finish(mut self) -> [u8; 32] {
+    /// The digest, and whether it is the last one.
+    fn finish(mut self) -> ([u8; 32], bool) {
         if self.length < self.last.parts.len() {
             self.end_here();
         }
         let LastDigest { parts, digest: last } = self.last;
+        let is_last = last.is_some();
         let digest = *last.get_or_insert_with(|| {
             let mut out = [0; 32];
             out.copy_from_slice(digest::digest(&SHA256, parts).as_ref());
@@ -301,15 +335,19 @@ impl<'a> Hash<'a> {
         if parts.len() > REMEMBERED {
             *self.last = LastDigest::default();
         }
-        digest
+        (digest, is_last)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use data_encoding::BASE64URL_NOPAD;
     use http::Request;
 
     use super::*;
+    use crate::config::{Identity, Keys, Secret};
     use crate::identity::client::{Peer, Scheme};
     use crate::second_factor::key_check::KeyCheck;
     use crate::second_factor::sealing::Keyring;
@@ -595,17 +633,44 @@ mod tests {
         assert_eq!(check(&cookies, &[("cookie", "a=1")]), BindingCheck::Carried(None));
     }
 
+    /// A site whose sessions are bound to a claim of the token in that place, which is none of its credentials.
+    fn site_of_tokens(place: TokenPlace) -> Site {
+        let source = Source::Token(Token {
+            place,
+            algorithms: Vec::new(),
+            keys: Keys::Secret(Secret::new(Vec::new())),
+            issuer: None,
+            audience: Vec::new(),
+            leeway: Duration::ZERO,
+        });
+        let identity = Identity { source, ..sample::identity() };
+        Site { identity, ..site(&["query:t"], Some(Bind::Claim("/sid".into()))) }
+    }
+
     #[test]
     fn whatever_the_last_request_was_credentials_are_those_of_this_one() {
         let sites = [
             site(&["cookie", "query:t"], Some(Bind::CookiesBeginning("sid".into()))),
             site(&["header:authorization", "query:t"], Some(Bind::Header(http::header::AUTHORIZATION))),
-        ];
+            site(&["header:authorization", "query:t"], Some(Bind::Header(http::header::REFERER))),
+            site_of_tokens(TokenPlace::Header(http::header::REFERER)),
+            site_of_tokens(TokenPlace::Bearer),
+        ]
+        .map(Arc::new);
+        let tokens = ["1", "2"].map(|login| {
+            let part = |json: &str| BASE64URL_NOPAD.encode(json.as_bytes());
+            format!("{}.{}.eA", part(r#"{"alg":"HS256"}"#), part(&format!(r#"{{"sid":"{login}"}}"#)))
+        });
+        let claimed = tokens.each_ref().map(|token| of(&sites[3], &head("/?t=1", &[("referer", token)])));
+        assert!(claimed[0].key == claimed[1].key && claimed[0].bound != claimed[1].bound);
+        let bearers = tokens.each_ref().map(|token| format!("Bearer {token}"));
         let long = "x".repeat(REMEMBERED);
         let lines = ["", "sid=1", "sid=2", "sid=1; sid2=1", "sid=1; a=1", "sid=1; a=2", "sid=1; a=11", "b=1", &long];
         let heads: Vec<_> = ["/", "/?t=1", "/?t=2"]
             .iter()
             .flat_map(|target| lines.map(|line| head(target, &[("cookie", line), ("authorization", line)])))
+            .chain(tokens.map(|token| head("/?t=1", &[("referer", &token)])))
+            .chain(bearers.map(|bearer| head("/?t=1", &[("authorization", &bearer)])))
             .chain([head("/", &[]), head("/", &[("cookie", "sid=1")]), head("/", &[("user-agent", "sid=1")])])
             .collect();
         let requests = || sites.iter().flat_map(|site| heads.iter().map(move |head| (site, head)));
@@ -621,20 +686,25 @@ mod tests {
     }
 
     #[test]
-    fn what_was_computed_for_the_last_request_is_not_computed_again() {
-        let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+    fn what_was_read_or_computed_for_the_last_request_is_not_again() {
+        let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
         let mut digests = Digests::default();
-        let credentials =
-            |digests: &mut Digests| digests.credentials(&site, &head("/", &[("cookie", "sid=1")]), &visitor(), "a");
-        credentials(&mut digests);
-        (digests.key.digest, digests.bound.digest) = (Some([7; 32]), Some([8; 32]));
-        let again = credentials(&mut digests);
-        assert_eq!((again.key, again.bound), (Key([7; 32]), Bound::Carried(Some([8; 32]))));
+        let mut credentials = |agent: &str, mark: fn(&mut Digests)| {
+            mark(&mut digests);
+            let head = head("/", &[("cookie", "sid=1"), ("user-agent", agent)]);
+            digests.credentials(&site, &head, &visitor(), "a")
+        };
+        let first = credentials("x", |_| {});
+        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").1.key = Key([7; 32]));
+        assert_eq!((again.key, again.bound), (Key([7; 32]), first.bound));
+        let other = credentials("y", |digests| digests.bound.digest = Some([8; 32]));
+        assert!(![first.key, again.key].contains(&other.key));
+        assert_eq!(other.bound, Bound::Carried(Some([8; 32])));
     }
 
     #[test]
     fn usual_requests_are_remembered_in_the_same_room_and_long_ones_up_to_a_length() {
-        let site = site(&["cookie"], None);
+        let site = Arc::new(site(&["cookie"], None));
         let mut digests = Digests::default();
         let mut parts = |length: usize| {
             let cookie = format!("{}=", "x".repeat(length));
@@ -652,13 +722,13 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_shows_no_secret() {
-        let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+        let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
         let mut digests = Digests::default();
         let cookie = format!("sid=correct-horse; a={}", "x".repeat(64 * 1024));
         digests.credentials(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
         assert!(digests.key.parts.capacity() <= REMEMBERED);
         assert!(!digests.bound.parts.is_empty());
-        assert_eq!(format!("{digests:?}"), "Digests { key: LastDigest, bound: LastDigest }");
+        assert_eq!(format!("{digests:?}"), "Digests");
     }
 
     #[test]
