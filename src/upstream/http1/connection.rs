@@ -15,7 +15,7 @@ use crate::upstream::UpstreamError;
 use crate::upstream::incoming::Stream;
 
 /// How much is read at once to begin with, and at most: a large answer costs a fifth more where it is half as much.
-pub(super) const LEAST_READ: usize = 8 * 1024;
+const LEAST_READ: usize = 8 * 1024;
 const MOST_READ: usize = 256 * 1024;
 
 pub(super) type Reader = ReadHalf<Box<dyn Stream>>;
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     /// Sends the bytes, and lets go of their memory.
-    pub(super) async fn send(&mut self, bytes: &mut BytesMut) -> Result<(), Unanswered> {
+    pub(super) async fn send(&mut self, bytes: &mut Vec<u8>) -> Result<(), Unanswered> {
         let Some(writer) = &mut self.writer else { return Err(Unanswered::Unsent(io::ErrorKind::BrokenPipe.into())) };
         let whole = bytes.len();
         let mut left = &bytes[..];
@@ -76,7 +76,7 @@ impl Connection {
             }
         }
         writer.flush().await.map_err(UpstreamError::broken)?;
-        *bytes = BytesMut::new();
+        *bytes = Vec::new();
         Ok(())
     }
 

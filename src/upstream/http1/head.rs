@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
-use super::connection::LEAST_READ;
 use crate::upstream::UpstreamError;
 
 /// The largest head of an answer, in bytes.
@@ -15,6 +14,9 @@ pub(super) const MOST: usize = 64 * 1024;
 
 /// The most fields of one.
 const FIELDS: usize = 100;
+
+/// What the head of a request takes, unless it is a large one.
+const USUAL: usize = 2 * 1024;
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -28,8 +30,8 @@ pub(super) struct Head {
 }
 
 /// Writes the head of a request in origin form, but for the empty line at its end.
-pub(super) fn write<B>(request: &Request<B>) -> BytesMut {
-    let mut bytes = BytesMut::with_capacity(LEAST_READ);
+pub(super) fn write<B>(request: &Request<B>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL);
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
@@ -41,10 +43,12 @@ pub(super) fn write<B>(request: &Request<B>) -> BytesMut {
 }
 
 /// Writes one more field of a head.
-pub(super) fn write_field(bytes: &mut BytesMut, name: &HeaderName, value: &[u8]) {
-    for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
-        bytes.extend_from_slice(part);
-    }
+pub(super) fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+    // One by one: what is of a constant length is written as a number.
+    bytes.extend_from_slice(name.as_str().as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 /// Takes the head off an answer, once all of it is there.
@@ -98,7 +102,7 @@ mod tests {
         let request =
             Request::post("/a%2Fb?c=d").header("Host", "a").header("Cookie", "b").header("Cookie", "c").body(());
         let bytes = write(&request.expect("a request"));
-        assert_eq!(bytes, "POST /a%2Fb?c=d HTTP/1.1\r\nhost: a\r\ncookie: b\r\ncookie: c\r\n");
+        assert_eq!(bytes, b"POST /a%2Fb?c=d HTTP/1.1\r\nhost: a\r\ncookie: b\r\ncookie: c\r\n");
         assert!(write(&Request::options("*").body(()).expect("a request")).starts_with(b"OPTIONS * HTTP/1.1\r\n"));
     }
 

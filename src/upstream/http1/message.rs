@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request};
 use http_body::Body as _;
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 16 * 1024;
 /// A request that is about to be sent.
 pub(super) struct Message {
     /// The head, and what has come of the body.
-    pub(super) bytes: BytesMut,
+    pub(super) bytes: Vec<u8>,
     pub(super) rest: Option<Rest>,
     pub(super) method: Method,
     pub(super) hints: Option<OnEarlyHints>,
