@@ -93,16 +93,14 @@ impl Pool {
 /// Sends the message, and returns the head of its final answer, and what is left to be sent.
 async fn converse(connection: &mut Connection, message: &mut Message) -> Result<(Head, Option<Upload>), Unanswered> {
     connection.send(&mut message.bytes).await?;
-    let mut upload = message.rest.take().map(|rest| Upload::begin(rest, connection));
+    let (rest, writer) = (message.rest.take(), &mut connection.writer);
+    let mut upload = rest.and_then(|rest| Some(Upload::begin(rest, writer.take()?)));
     let head = poll_fn(|cx| {
         connection.advance(&mut upload, cx).map_err(UpstreamError::Upload)?;
         poll_head(connection, cx, message.hints.as_ref())
     });
     let head = head.await?;
-    if let Some(upload) = &mut upload {
-        upload.go_on();
-    }
-    Ok((head, upload))
+    Ok((head, upload.map(Upload::go_on)))
 }
 
 fn poll_head(

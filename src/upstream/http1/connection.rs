@@ -87,11 +87,12 @@ impl Connection {
         Some(Box::new(join(received.chain(self.reader), self.writer?)))
     }
 
-    /// Moves an upload along, and takes the writer back once that is done. An error is the body's own.
+    /// Moves an upload along, until there is no more to send, and takes the writer back if all was. An error is the body's
+    /// own.
     pub(super) fn advance(&mut self, upload: &mut Option<Upload>, cx: &mut Context<'_>) -> Result<(), BodyError> {
         if let Some(Poll::Ready(end)) = upload.as_mut().map(|upload| upload.poll(cx)) {
             *upload = None;
-            self.writer = Some(end?);
+            self.writer = end?;
         }
         Ok(())
     }

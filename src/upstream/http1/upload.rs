@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::{Connection, Writer};
+use super::connection::Writer;
 use super::message::Rest;
 use crate::body::{BodyError, Progress};
 
@@ -30,9 +30,7 @@ enum State {
     /// Moved along by whoever waits for the head of the answer.
     Waited(Pin<Box<dyn Future<Output = End> + Send>>),
     /// By itself.
-    Task(JoinHandle<End>),
-    /// No more is taken of it.
-    Refused,
+    Task(AbortOnDropHandle<End>),
 }
 
 /// How it ended.
@@ -45,38 +43,33 @@ enum End {
 }
 
 impl Upload {
-    /// Begins to send it. The connection has no writer until that is done.
-    pub(super) fn begin(rest: Rest, connection: &mut Connection) -> Self {
-        let progress = rest.progress.clone();
-        let state = match connection.writer.take() {
-            Some(writer) => State::Waited(Box::pin(send(rest, writer))),
-            None => State::Refused,
-        };
-        Self { progress, state }
+    /// Begins to send it by that writer.
+    pub(super) fn begin(rest: Rest, writer: Writer) -> Self {
+        Self { progress: rest.progress.clone(), state: State::Waited(Box::pin(send(rest, writer))) }
     }
 
-    /// To be polled while anything is waited for. Ready once it was sent as a whole, or broke off by itself.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Writer, BodyError>> {
+    /// To be polled while anything is waited for. Ready once, when there is no more to send: with the writer if all was
+    /// sent; an error is the body's own.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Writer>, BodyError>> {
         let end = match &mut self.state {
             State::Waited(sent) => ready!(sent.as_mut().poll(cx)),
             // A task that panicked has sent nobody knows what.
             State::Task(task) => ready!(Pin::new(task).poll(cx)).unwrap_or(End::Refused),
-            State::Refused => return Poll::Pending,
         };
-        self.state = State::Refused;
-        match end {
-            End::Whole(writer) => Poll::Ready(Ok(writer)),
-            End::BrokeOff(reason) => Poll::Ready(Err(reason)),
-            End::Refused => Poll::Pending,
-        }
+        Poll::Ready(match end {
+            End::Whole(writer) => Ok(Some(writer)),
+            End::BrokeOff(reason) => Err(reason),
+            End::Refused => Ok(None),
+        })
     }
 
     /// The head of the answer is there: what is not sent yet goes on by itself.
-    pub(super) fn go_on(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Refused) {
-            State::Waited(sent) => State::Task(tokio::spawn(sent)),
-            other => other,
+    pub(super) fn go_on(self) -> Self {
+        let state = match self.state {
+            State::Waited(sent) => State::Task(AbortOnDropHandle::new(tokio::spawn(sent))),
+            task @ State::Task(_) => task,
         };
+        Self { state, ..self }
     }
 
     /// The answer came as a whole: what was taken of the body is sent yet. `None` if that is not all of it.
@@ -84,15 +77,7 @@ impl Upload {
         if !self.progress.as_deref().is_none_or(Progress::is_complete) {
             return None;
         }
-        timeout(LAST_BYTES, poll_fn(|cx| self.poll(cx))).await.ok()?.ok()
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let State::Task(task) = &self.state {
-            task.abort();
-        }
+        timeout(LAST_BYTES, poll_fn(|cx| self.poll(cx))).await.ok()?.ok().flatten()
     }
 }
 
