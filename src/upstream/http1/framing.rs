@@ -140,6 +140,10 @@ fn size(received: &mut BytesMut) -> io::Result<Option<u64>> {
     }
     match httparse::parse_chunk_size(received) {
         Ok(httparse::Status::Complete((length, size))) if length <= SIZE_LINE => {
+            // Where others see the end of the line, the library may see more of what stands after the size.
+            if received[..length - 2].contains(&b'\n') {
+                return Err(malformed("a line with the size of a chunk that ends in two ways"));
+            }
             received.advance(length);
             Ok(Some(size))
         }
@@ -153,11 +157,16 @@ fn size(received: &mut BytesMut) -> io::Result<Option<u64>> {
 fn trailers(received: &mut BytesMut) -> io::Result<Piece> {
     let mut room = [httparse::EMPTY_HEADER; TRAILERS];
     let (length, fields) = match httparse::parse_headers(received, &mut room) {
-        Ok(httparse::Status::Complete(complete)) => complete,
+        Ok(httparse::Status::Complete(complete)) if complete.0 <= head::MOST => complete,
         Ok(httparse::Status::Partial) if received.len() < head::MOST => return Ok(Piece::Nothing),
-        Ok(httparse::Status::Partial) => return Err(malformed("trailers that are too large")),
+        Ok(_) => return Err(malformed("trailers that are too large")),
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };
+    // The library takes a line feed for the end of a line. Where a body ends may be told in one way only.
+    let lines = received[..length].split_inclusive(|&byte| byte == b'\n');
+    if lines.into_iter().any(|line| !line.ends_with(b"\r\n")) {
+        return Err(malformed("trailers with a line that ends in another way"));
+    }
     let mut trailers = HeaderMap::with_capacity(fields.len());
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(io::Error::other)?;
@@ -190,13 +199,14 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// As the fields of the request say it. `None` if they say nothing.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// As the fields of the request say it. `None` if they say nothing. No body is as long as a length that is none.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
         if headers.contains_key(TRANSFER_ENCODING) {
-            return Some(Self::Chunked);
+            return Ok(Some(Self::Chunked));
         }
-        let length = headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
-        Some(Self::Length(length))
+        let Some(length) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
+        let length = length.to_str().ok().and_then(|digits| digits.parse().ok()).ok_or(BodyError::Cut)?;
+        Ok(Some(Self::Length(length)))
     }
 
     /// A piece as it is written.
@@ -300,6 +310,7 @@ mod tests {
     #[test]
     fn what_is_no_body_of_chunks_has_no_end() {
         let endless = format!("1;{}", "a".repeat(SIZE_LINE));
+        let many = format!("0\r\na: {}\r\n\r\n", "b".repeat(head::MOST));
         let rows = [
             "",
             "\r\n",
@@ -316,11 +327,17 @@ mod tests {
             "1\r\na0\r\n\r\n",
             "2\r\na",
             "0\r\n",
+            "0\r\n\n",
+            "0\r\na: b\n\r\n",
+            "0\r\na: b\r\n\n",
             "0\r\nno colon\r\n\r\n",
             "0\r\nName : x\r\n\r\n",
             "10000000000000000\r\n",
             "1 2\r\na\r\n0\r\n\r\n",
+            "1;a\nb\r\nc\r\n0\r\n\r\n",
+            "0;a\n\r\n\r\n",
             &endless,
+            &many,
         ];
         for body in rows {
             for size in [1, body.len().max(1)] {

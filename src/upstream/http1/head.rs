@@ -51,7 +51,8 @@ pub(super) fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) 
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Takes the head off an answer, once all of it is there.
+/// Takes the head off an answer, once all of it is there. One that is larger than [`MOST`] is refused, in whatever pieces it
+/// comes.
 pub(super) fn read(received: &mut BytesMut) -> Result<Option<Head>, UpstreamError> {
     if received.is_empty() {
         return Ok(None);
@@ -60,8 +61,9 @@ pub(super) fn read(received: &mut BytesMut) -> Result<Option<Head>, UpstreamErro
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
     let length = match parser.parse_response_with_uninit_headers(&mut parsed, received, &mut room) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
+        Ok(httparse::Status::Complete(length)) if length <= MOST => length,
+        Ok(httparse::Status::Partial) if received.len() < MOST => return Ok(None),
+        Ok(_) => return Err(UpstreamError::Malformed("a head that is too large")),
         Err(error) => return Err(UpstreamError::broken(error)),
     };
     let start = received.as_ptr().addr();
@@ -134,6 +136,18 @@ mod tests {
         for (head, expected) in rows {
             assert_eq!(whole(head).is_persistent, expected, "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_is_refused_in_whatever_pieces_it_comes() {
+        let head = |length: usize| {
+            let begin = "HTTP/1.1 200 OK\r\na: ";
+            BytesMut::from(format!("{begin}{}\r\n\r\n", "b".repeat(length - begin.len() - 4)).as_str())
+        };
+        assert!(matches!(read(&mut head(MOST)), Ok(Some(_))));
+        assert!(read(&mut head(MOST + 1)).is_err());
+        assert!(matches!(read(&mut head(MOST + 1).split_to(MOST - 1)), Ok(None)));
+        assert!(read(&mut head(MOST + 1).split_to(MOST)).is_err());
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Message {
         let method = std::mem::take(request.method_mut());
         let hints = request.extensions_mut().remove();
         let mut body = std::mem::replace(request.body_mut(), Body::empty());
-        let mut coding = match (Coding::of(request.headers()), body.size_hint().exact()) {
+        let said = Coding::of(request.headers()).map_err(UpstreamError::Upload)?;
+        let mut coding = match (said, body.size_hint().exact()) {
             (Some(coding), _) => coding,
             (None, Some(0)) => Coding::Length(0),
             (None, Some(length)) => {
