@@ -70,7 +70,13 @@ impl Pool {
         let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
         let framing = Framing::of(&head, &message.method)?;
         let mut response = Response::new(match (head.status, purpose) {
-            (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) => Incoming::switched(Switched::Http1(link.connection)),
+            (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) if upload.is_none() => {
+                Incoming::switched(Switched::Http1(link.connection))
+            }
+            // What is left of the request would be taken for what is said after it.
+            (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) => {
+                return Err(UpstreamError::Malformed("a switch of protocols in the middle of the request"));
+            }
             (StatusCode::SWITCHING_PROTOCOLS, Purpose::Exchange) => {
                 return Err(UpstreamError::Malformed(UNASKED_SWITCH));
             }
@@ -92,7 +98,7 @@ impl Pool {
 
 /// Sends the message, and returns the head of its final answer, and what is left to be sent.
 async fn converse(connection: &mut Connection, message: &mut Message) -> Result<(Head, Option<Upload>), Unanswered> {
-    connection.send(&mut message.bytes).await?;
+    connection.send(&mut message.bytes).await.map_err(Unanswered::Unsent)?;
     let (rest, writer) = (message.rest.take(), &mut connection.writer);
     let mut upload = rest.and_then(|rest| Some(Upload::begin(rest, writer.take()?)));
     let head = poll_fn(|cx| {
@@ -116,9 +122,6 @@ fn poll_head(
             if let (StatusCode::EARLY_HINTS, Some(hints)) = (head.status, hints) {
                 hints.say(&head.headers);
             }
-        }
-        if connection.received.len() >= head::MOST {
-            return Poll::Ready(Err(UpstreamError::Malformed("a head that is too large")));
         }
         if ready!(connection.poll_receive(cx)).map_err(UpstreamError::broken)? == 0 {
             return Poll::Ready(Err(UpstreamError::broken(io::Error::from(io::ErrorKind::UnexpectedEof))));

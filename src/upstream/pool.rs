@@ -165,9 +165,9 @@ impl Shared {
         Err(wait)
     }
 
-    /// Takes a connection back if everything was said on it.
+    /// Takes a connection back if everything was said on it, and nothing more came: whoever waits gets it as it is.
     pub(super) fn take_back(&self, mut link: Link) {
-        if !link.connection.is_settled() {
+        if !link.connection.is_settled() || !link.connection.is_quiet() {
             return;
         }
         link.connection.rest();
@@ -211,6 +211,32 @@ impl Shared {
     /// Nothing that is done under the lock can leave it half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is held against other readings in `fuzz/targets`.
+#[cfg(any(test, fuzzing))]
+impl super::Pool {
+    /// A pool with this connection to a dashboard, and no way to another.
+    pub(crate) fn of_one(stream: impl super::incoming::Stream + 'static) -> Self {
+        let limit = Duration::from_secs(20);
+        let nowhere = crate::config::Upstream {
+            addresses: vec![crate::config::UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
+            http: crate::config::UpstreamHttp::Http1,
+            host: None,
+            connect_timeout: limit,
+            answer_timeout: limit,
+            idle_timeout: limit,
+        };
+        let connector = Connector::new(&nowhere).expect("a path");
+        let http1 = Shared::new(Arc::new(connector), 1, limit, limit);
+        http1.take_back(Link::new(Connection::new(stream), None));
+        Self { http1, http2: None }
+    }
+
+    /// Whether a request would go over a connection that was used before. That one is closed.
+    pub(crate) fn would_reuse(&self) -> bool {
+        self.http1.idle().is_some()
     }
 }
 
@@ -294,6 +320,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_waits_gets_no_connection_that_was_closed_or_on_which_something_came() {
+        for is_closed in [true, false] {
+            let pool = pool_of_one(PATIENT).await;
+            let (stream, mut far_end) = duplex(1024);
+            let link = Link::new(Connection::new(stream), pool.seat().ok());
+            let second = waiting(pool.connection()).await;
+            let _kept = if is_closed {
+                drop(far_end);
+                None
+            } else {
+                far_end.write_all(b"H").await.expect("written");
+                Some(far_end)
+            };
+            pool.take_back(link);
+            assert!(!second.await.expect("connected").1);
+        }
+    }
+
+    #[tokio::test]
     async fn whoever_waits_may_connect_when_a_connection_is_closed() {
         let pool = pool_of_one(PATIENT).await;
         let (link, _) = pool.connection().await.expect("connected");
@@ -327,6 +372,23 @@ mod tests {
         let ((silent, _far_end), (closed, _)) = (duplex(1024), duplex(1024));
         pool.take_back(Link::new(Connection::new(join(silent, closed)), None));
         assert_eq!(in_http1(pool).send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
+    }
+
+    #[tokio::test]
+    async fn a_dashboard_that_takes_only_a_part_of_a_request_may_say_why() {
+        let ((answers, mut says), (requests, mut hears)) = (duplex(1024), duplex(1024));
+        let pool = Pool::of_one(join(answers, requests));
+        let dashboard = async move {
+            hears.read_exact(&mut [0; 100]).await.expect("the beginning");
+            drop(hears);
+            says.write_all(b"HTTP/1.1 431 x\r\nContent-Length: 0\r\n\r\n").await.expect("written");
+            says
+        };
+        let mut request = request();
+        request.headers_mut().insert("cookie", "a".repeat(4096).parse().expect("a value"));
+        let (answer, _says) = tokio::join!(pool.send(request), dashboard);
+        assert_eq!(answer.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        assert!(!pool.would_reuse());
     }
 
     #[tokio::test]

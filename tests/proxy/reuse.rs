@@ -120,16 +120,39 @@ async fn an_unused_connection_is_closed_before_the_dashboard_would() {
 }
 
 #[tokio::test]
-async fn a_connection_with_surplus_bytes_is_not_used_again() {
+async fn a_connection_on_which_more_came_than_the_answer_is_not_used_again() {
+    let rows = [
+        ("GET", "200 OK\r\nContent-Length: 2\r\n\r\nhi", "hi"),
+        ("GET", "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", "0\r\n\r\n"),
+        ("GET", "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nDigest: x\r\n\r\n", "0\r\n\r\n"),
+        ("HEAD", "200 OK\r\nContent-Length: 4\r\n\r\n", "\r\n\r\n"),
+        ("HEAD", "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"),
+        ("GET", "204 No Content\r\nContent-Length: 4\r\n\r\n", "\r\n\r\n"),
+        ("GET", "304 Not Modified\r\nContent-Length: 4\r\n\r\n", "\r\n\r\n"),
+    ];
+    for surplus in ["evil", "\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"] {
+        let world = World::new().await;
+        let mut client = world.client().await;
+        for (method, answer, end) in rows {
+            client.say(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+            let mut origin = world.origin.accept().await;
+            origin.head().await;
+            origin.say(format!("HTTP/1.1 {answer}{surplus}")).await;
+            assert!(!client.until(end).await.contains("evil"), "{method} {answer:?}");
+            assert_eq!(origin.rest().await, "", "closed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_on_which_something_came_that_nobody_asked_for_is_closed() {
     let world = World::new().await;
     let (mut client, mut origin) = world.asked("/1").await;
-    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").await;
+    origin.say(HI).await;
     assert_eq!(client.answer().await.1, "hi");
-    client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let mut fresh = world.origin.accept().await;
-    assert!(fresh.head().await.starts_with("GET /2 "));
-    fresh.say(HI).await;
-    assert_eq!(client.answer().await.1, "hi");
+    origin.say(HI).await;
+    assert_eq!(origin.rest().await, "", "closed, without a request");
+    world.asked("/2").await;
 }
 
 #[tokio::test]
@@ -173,6 +196,26 @@ async fn a_connection_whose_answer_began_before_the_upload_was_through_is_used_a
         }
         client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert!(origin.head().await.starts_with("GET /next "), "on the same connection");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_is_not_passed_off_as_whole() {
+    for framing in ["Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "Content-Length: 8\r\n\r\nhalf"] {
+        for answer_has_begun in [false, true] {
+            let world = World::new().await;
+            let mut client = world.client().await;
+            client.say(format!("POST /upload HTTP/1.1\r\nHost: a\r\n{framing}")).await;
+            let mut origin = world.origin.accept().await;
+            origin.until("half").await;
+            if answer_has_begun {
+                origin.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbeginning").await;
+                client.until("beginning").await;
+            }
+            drop(client);
+            assert_eq!(origin.rest().await.trim(), "", "closed, without an end of what was sent");
+            world.nothing_arrived().await;
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use vestibule::config::{self, CertificateFiles, Listen, UpstreamAddress};
@@ -154,6 +155,28 @@ async fn a_dashboard_is_reached_by_tls_under_the_name_it_must_have() {
     assert!(origin.head().await.starts_with("GET /x "));
     origin.say(HI).await;
     assert_eq!(client.answer().await.1, "hi");
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_with_its_connection_is_whole_only_if_the_dashboard_says_that_it_ends() {
+    let certified = certificate();
+    for says_so in [true, false] {
+        let (world, acceptor, listener) = behind_tls(Some(NAME), &certified, &certified).await;
+        let mut client = world.client().await;
+        client.say("GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let (stream, _) = soon(listener.accept()).await.expect("a connection");
+        let mut origin = End::of(soon(acceptor.accept(stream)).await.expect("a handshake"));
+        origin.head().await;
+        origin.say("HTTP/1.1 200 OK\r\n\r\nall there is").await;
+        client.until("all there is").await;
+        if says_so {
+            soon(origin.stream.shutdown()).await.expect("said");
+            client.until("0\r\n\r\n").await;
+        } else {
+            drop(origin);
+            assert!(!client.rest().await.contains("0\r\n\r\n"), "anybody on the way can cut it off");
+        }
+    }
 }
 
 #[tokio::test]

@@ -56,9 +56,23 @@ async fn bytes_that_come_with_the_agreement_are_relayed() {
     client.say(format!("{ASK}\r\n")).await;
     let mut origin = world.origin.accept().await;
     origin.head().await;
+    let welcome = "welcome".repeat(100_000);
+    let welcoming = async { origin.say(format!("{AGREE}{welcome}")).await };
+    let ((), head) = tokio::join!(welcoming, client.head());
+    assert_eq!(status(&head), 101);
+    assert!(client.exactly(welcome.len()).await == welcome, "as it was sent");
+}
+
+#[tokio::test]
+async fn a_switch_in_the_middle_of_a_request_is_a_bad_gateway() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say(format!("{ASK}Content-Length: 5\r\n\r\nhell")).await;
+    let mut origin = world.origin.accept().await;
+    origin.until("hell").await;
     origin.say(format!("{AGREE}welcome")).await;
-    client.head().await;
-    assert_eq!(client.exactly(7).await, "welcome");
+    assert_eq!(status(&client.answer().await.0), 502);
+    assert_eq!(origin.rest().await, "");
 }
 
 #[tokio::test]

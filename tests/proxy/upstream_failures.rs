@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use vestibule::config::UpstreamAddress;
 
-use super::support::{Options, World, status};
+use super::support::{Options, World, field, soon, status};
 
 #[tokio::test]
 async fn nonsense_is_a_bad_gateway_and_never_reaches_the_client() {
@@ -97,6 +98,16 @@ async fn silence_is_a_gateway_timeout_and_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn a_dashboard_that_goes_on_and_on_with_interim_answers_does_not_answer_in_time() {
+    let world = World::with(Options { answer_timeout: Duration::from_millis(500), ..Options::default() }).await;
+    let (mut client, mut origin) = world.asked("/").await;
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(1000);
+    let saying = tokio::spawn(async move { while origin.stream.write_all(interim.as_bytes()).await.is_ok() {} });
+    assert_eq!(status(&client.answer().await.0), 504);
+    soon(saying).await.expect("the connection is closed");
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_seen_to_break_off() {
     let world = World::new().await;
     let (mut client, mut origin) = world.asked("/length").await;
@@ -137,4 +148,14 @@ async fn an_upload_that_breaks_off_is_not_passed_off_as_whole() {
     origin.until("half\r\n").await;
     drop(client);
     assert_eq!(origin.rest().await, "", "without the last chunk");
+}
+
+#[tokio::test]
+async fn a_length_that_is_said_twice_is_passed_on_once() {
+    let world = World::new().await;
+    let (mut client, mut origin) = world.asked("/").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nhi").await;
+    let (head, body) = client.answer().await;
+    assert_eq!((field(&head, "content-length"), body.as_str()), (Some("2"), "hi"));
+    assert_eq!(head.matches("content-length").count(), 1, "{head}");
 }

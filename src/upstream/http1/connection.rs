@@ -8,10 +8,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, join, split};
 use tokio::task::unconstrained;
 
-use super::Unanswered;
 use super::upload::Upload;
 use crate::body::BodyError;
-use crate::upstream::UpstreamError;
 use crate::upstream::incoming::Stream;
 
 /// How much is read at once to begin with, and at most: a large answer costs a fifth more where it is half as much.
@@ -28,7 +26,7 @@ const PIECE: usize = 16 * 1024;
 /// A connection. Dropped, it is closed.
 pub(crate) struct Connection {
     pub(super) reader: Reader,
-    /// `None` for as long as an upload has it.
+    /// `None` for as long as an upload has it, and once the dashboard takes no more.
     pub(super) writer: Option<Writer>,
     /// What came and was not looked at yet.
     pub(super) received: BytesMut,
@@ -54,28 +52,27 @@ impl Connection {
         self.room = LEAST_READ;
     }
 
-    /// Whether nothing came on it, and it was not closed, since everything was said: it can be used again. One
-    /// of which this was denied is to be dropped: what came is lost.
+    /// Whether nothing came on it, and it was not closed, since everything was said: it can be used again. One of which
+    /// this was denied is to be dropped: what came is lost.
     pub(in crate::upstream) fn is_quiet(&mut self) -> bool {
         let mut surplus = [0];
         let read = pin!(unconstrained(self.reader.read(&mut surplus)));
         read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
-    /// Sends the bytes, and lets go of their memory.
-    pub(super) async fn send(&mut self, bytes: &mut Vec<u8>) -> Result<(), Unanswered> {
-        let Some(writer) = &mut self.writer else { return Err(Unanswered::Unsent(io::ErrorKind::BrokenPipe.into())) };
-        let whole = bytes.len();
+    /// Sends the bytes, and lets go of their memory. An error says that nothing of them was sent. Where something was, and
+    /// no more is taken, it has no writer from then on: why, or whether there is an answer all the same, is seen by who reads.
+    pub(super) async fn send(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let mut writer = self.writer.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let mut left = &bytes[..];
-        while !left.is_empty() {
-            match writer.write(&left[..left.len().min(PIECE)]).await {
-                Ok(0) => return Err(UpstreamError::broken(io::Error::from(io::ErrorKind::WriteZero)).into()),
-                Ok(count) => left = &left[count..],
-                Err(error) if left.len() == whole => return Err(Unanswered::Unsent(error)),
-                Err(error) => return Err(UpstreamError::broken(error).into()),
-            }
+        let mut taken = writer.write(&left[..left.len().min(PIECE)]).await?;
+        while taken > 0 && taken < left.len() {
+            left = &left[taken..];
+            taken = writer.write(&left[..left.len().min(PIECE)]).await.unwrap_or(0);
         }
-        writer.flush().await.map_err(UpstreamError::broken)?;
+        if taken > 0 && writer.flush().await.is_ok() {
+            self.writer = Some(writer);
+        }
         *bytes = Vec::new();
         Ok(())
     }

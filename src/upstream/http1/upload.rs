@@ -118,3 +118,20 @@ async fn written(result: io::Result<()>, writer: &mut Writer) -> io::Result<()> 
     result?;
     writer.flush().await
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_bytes_are_not_waited_for_if_the_dashboard_takes_no_more() {
+        let started = Instant::now();
+        let task = AbortOnDropHandle::new(tokio::spawn(async { End::Refused }));
+        for state in [State::Waited(Box::pin(async { End::Refused })), State::Task(task)] {
+            assert!(Upload { progress: None, state }.finish().await.is_none());
+        }
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+}
