@@ -5,6 +5,7 @@
 //! coverage.
 
 mod cookie;
+mod dashboard;
 mod head;
 mod identity;
 mod login;
@@ -54,6 +55,7 @@ macro_rules! targets {
 targets! {
     wire: follower preface proxy_header;
     head: request_head outgoing_head incoming_head trailers;
+    dashboard: answer outgoing_request;
     cookie: own_cookie set_cookie;
     place: path_rule safe_next query_parameters;
     identity: forwarded json_answer html_answer redirect_answer;

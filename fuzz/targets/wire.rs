@@ -82,7 +82,10 @@ fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
             let length: usize = str::from_utf8(length).ok()?.parse().ok()?;
             (after.get(..length)?.to_vec(), length)
         }
-        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Some(1) => chunks(after)?,
+        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") && head.version == Some(1) => {
+            let (body, taken, _) = chunks(after)?;
+            (body, taken)
+        }
         _ => return None,
     };
     let method = head.method?;
@@ -90,8 +93,8 @@ fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
     Some((Heard { method: method.to_owned(), target: origin_form(target), body }, length + taken))
 }
 
-/// A body in chunks, and how long it is with them.
-fn chunks(sent: &[u8]) -> Option<(Vec<u8>, usize)> {
+/// A body in chunks, how long it is with them and with the fields after them, and how much of that the fields are.
+pub(super) fn chunks(sent: &[u8]) -> Option<(Vec<u8>, usize, usize)> {
     let (mut body, mut rest) = (Vec::new(), sent);
     loop {
         let (line, after) = line(rest)?;
@@ -106,11 +109,12 @@ fn chunks(sent: &[u8]) -> Option<(Vec<u8>, usize)> {
         body.extend_from_slice(after.get(..size)?);
         rest = after.get(size..)?.strip_prefix(b"\r\n")?;
     }
+    let fields = rest;
     loop {
         let (line, after) = line(rest)?;
         rest = after;
         if line.is_empty() {
-            return Some((body, sent.len() - rest.len()));
+            return Some((body, sent.len() - rest.len(), fields.len() - rest.len() - 2));
         }
     }
 }
