@@ -167,10 +167,14 @@ impl Shared {
 
     /// Takes a connection back if everything was said on it, and nothing more came: whoever waits gets it as it is.
     pub(super) fn take_back(&self, mut link: Link) {
-        if !link.connection.is_settled() || !link.connection.is_quiet() {
+        if !link.connection.is_settled() {
             return;
         }
         link.connection.rest();
+        // Whoever takes one that is idle looks by then.
+        if !self.lock().waiting.is_empty() && !link.connection.is_quiet() {
+            return;
+        }
         let Err(Turn::Reuse(link)) = self.offer(Turn::Reuse(link)) else { return };
         let since = Instant::now();
         let mut state = self.lock();
