@@ -31,6 +31,10 @@ const PRUNED_AT_ONCE: u16 = 200;
 const PRUNED_APART: Duration = Duration::from_millis(20);
 /// How often is looked whether codes are being guessed.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often the allocator has the occasion to give memory back.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(1);
+/// What it is asked for, in bytes: so much that it has to look for it, and nothing of it is touched.
+const OCCASION: usize = 4 << 20;
 
 /// Does it until `over`. One does not wait for the other: while the store does not answer, there are tunnels to be ended.
 pub(crate) async fn upkeep(running: Arc<Running>, over: CancellationToken) {
@@ -43,7 +47,7 @@ pub(crate) async fn upkeep(running: Arc<Running>, over: CancellationToken) {
     let look = every(LOOK_EVERY, "look for guessing", running, raise_alarms);
     tokio::select! {
         () = over.cancelled() => {}
-        _ = async { tokio::join!(listen, note, prune, link, forget, look, watch(running)) } => {}
+        _ = async { tokio::join!(listen, note, prune, link, forget, look, watch(running), give_back()) } => {}
     }
 }
 
@@ -58,6 +62,16 @@ where
         if let Err(error) = work(&running.gateway()).await {
             tracing::error!(error = causes(&error), "can't {what}");
         }
+    }
+}
+
+/// The allocator gives back what was freed when it has to look for more, some time later. A gateway that has nothing to do
+/// anymore would never ask, and hold what its last visitors needed.
+async fn give_back() {
+    let mut beat = beat(GIVE_BACK_EVERY);
+    loop {
+        beat.tick().await;
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(OCCASION)));
     }
 }
 
