@@ -65,9 +65,9 @@ pub enum ProxyError {
 /// Sends one request to the dashboard on the strength of a passage, and its answer back.
 ///
 /// The request must have been through [`listener::framing::check`](crate::listener::framing::check), and stripped for this
-/// client and site. Bodies stream both
-/// ways. An answer that lives on (a WebSocket, an event stream, whatever else without a length lasts) is kept track of in
-/// the tunnels, and is cut when it has to end. If the returned future is dropped, so is the request to the dashboard.
+/// client and site. Bodies stream both ways. An answer that lives on (a WebSocket, an event stream, whatever else without a
+/// length lasts) is kept track of in the tunnels, and is cut when it has to end. If the returned future is dropped, so is
+/// the request to the dashboard.
 pub async fn forward(
     passage: Passage,
     mut request: Stripped<Box<Request<Body>>>,
