@@ -53,8 +53,8 @@ pub struct Original<'a> {
 impl<'a> Asked<'a> {
     /// Makes the head of a question that of the request it is about. Nothing changes if it is about none.
     ///
-    /// The head must have been through [`framing::check`], and come from somebody who is
-    /// believed. It is that of another request now, which has to be [checked](Original::check) as well.
+    /// The head must have been through [`framing::check`], and come from somebody who is believed. It is that of another
+    /// request now, which has to be [checked](Original::check) as well.
     pub fn restore(self, head: &mut Parts) -> Result<Original<'a>, Denied> {
         let (method, target) = (self.method(head)?, self.target(head)?);
         let (host, scheme) = (self.host(head)?, scheme(&head.headers)?);

@@ -19,6 +19,7 @@ use crate::identity::credentials;
 use crate::memory::Memory;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
+use crate::tokens::tokens;
 
 /// Under which name the gateway stands in `Via`.
 const PSEUDONYM: &str = "vestibule";
@@ -301,12 +302,6 @@ fn is_end_to_end(name: &HeaderName) -> bool {
     [HOST, COOKIE, SET_COOKIE, AUTHORIZATION, TRANSFER_ENCODING, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, VIA]
         .contains(name)
         || name.as_str().starts_with("content-")
-}
-
-/// The members of a field that is a list of tokens, on whatever number of lines.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).iter();
-    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Makes the head of a client's request, stripped for this site and client, the one that the dashboard gets: sets what the

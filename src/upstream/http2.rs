@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::outgoing::{Left, Outgoing};
 use self::streams::{Room, Stream};
 use super::{
-    Incoming, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
+    Incoming, LAST_BYTES, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
     logs_the_connection_in,
 };
 use crate::alarm::Alarm;
@@ -33,10 +33,6 @@ pub(super) use self::streams::Streams;
 
 /// How often a request is sent again that the dashboard has certainly not looked at.
 const AGAIN: usize = 2;
-
-/// How long the last bytes of an upload may take once the answer came as a whole, and the end of a connection that is
-/// not used anymore.
-const LAST_BYTES: Duration = Duration::from_secs(30);
 
 /// How long it may take until a stream that failed has let go of its upload. It takes none.
 const MOMENT: Duration = Duration::from_secs(1);

@@ -61,27 +61,27 @@ impl Incoming {
 
     /// The next of the body. With an error it is over, and what it came on is closed.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = match &mut self.0 {
+        let (polled, is_over) = match &mut self.0 {
             State::Whole(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             State::Switched(_) => return Poll::Ready(None),
-            State::Http1(answer) => ready!(answer.poll(cx)),
-            State::Http2(answer) => ready!(answer.poll(cx)),
+            State::Http1(answer) => (ready!(answer.poll(cx)), answer.left() == Some(0)),
+            State::Http2(answer) => (ready!(answer.poll(cx)), answer.is_over()),
         };
-        let is_over = match &self.0 {
-            State::Http1(answer) => answer.left() == Some(0),
-            State::Http2(answer) => answer.is_over(),
-            State::Whole(_) | State::Switched(_) => true,
-        };
-        if is_over || !matches!(polled, Some(Ok(_))) {
-            let ended = std::mem::replace(&mut self.0, State::Whole(None));
-            match ended {
-                _ if matches!(polled, Some(Err(_))) => {}
-                State::Http1(answer) => answer.settle(),
-                State::Http2(answer) => answer.settle(),
-                State::Whole(_) | State::Switched(_) => {}
-            }
+        match &polled {
+            Some(Ok(_)) if !is_over => {}
+            Some(Ok(_)) | None => self.settle(),
+            Some(Err(_)) => *self = Self::empty(),
         }
         Poll::Ready(polled)
+    }
+
+    /// All of it was taken.
+    fn settle(&mut self) {
+        match std::mem::replace(self, Self::empty()).0 {
+            State::Http1(answer) => answer.settle(),
+            State::Http2(answer) => answer.settle(),
+            State::Whole(_) | State::Switched(_) => {}
+        }
     }
 
     /// Whether all of the body was taken.

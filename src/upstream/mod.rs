@@ -64,6 +64,10 @@ pub enum UpstreamError {
     Malformed(&'static str),
 }
 
+/// How long the last bytes of an upload may take once the answer came as a whole, and the end of a connection in HTTP/2 that
+/// is not used anymore.
+const LAST_BYTES: Duration = Duration::from_secs(30);
+
 /// What an answer has, or is, that switches protocols though it was not asked to.
 const UNASKED_SWITCH: &str = "a switch of protocols that nobody asked for";
 

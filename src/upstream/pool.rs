@@ -218,22 +218,34 @@ impl Shared {
     }
 }
 
-/// What is held against other readings in `fuzz/targets`.
 #[cfg(any(test, fuzzing))]
-impl super::Pool {
-    /// A pool with this connection to a dashboard, and no way to another.
-    pub(crate) fn of_one(stream: impl super::incoming::Stream + 'static) -> Self {
-        let limit = Duration::from_secs(20);
-        let nowhere = crate::config::Upstream {
-            addresses: vec![crate::config::UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
+impl Shared {
+    /// A pool of one connection to a dashboard at that address, with this limit for everything.
+    fn of_one(address: crate::config::UpstreamAddress, limit: Duration) -> Arc<Self> {
+        let upstream = crate::config::Upstream {
+            addresses: vec![address],
             http: crate::config::UpstreamHttp::Http1,
             host: None,
             connect_timeout: limit,
             answer_timeout: limit,
             idle_timeout: limit,
         };
-        let connector = Connector::new(&nowhere).expect("a path");
-        let http1 = Shared::new(Arc::new(connector), 1, limit, limit);
+        Self::new(Arc::new(Connector::new(&upstream).expect("an address")), 1, limit, limit)
+    }
+
+    /// One to a dashboard that can't be reached.
+    fn to_nowhere() -> Arc<Self> {
+        let nowhere = crate::config::UpstreamAddress::Unix("/nonexistent/dashboard.sock".into());
+        Self::of_one(nowhere, Duration::from_secs(20))
+    }
+}
+
+/// What is held against other readings in `fuzz/targets`.
+#[cfg(any(test, fuzzing))]
+impl super::Pool {
+    /// A pool with this connection to a dashboard, and no way to another.
+    pub(crate) fn of_one(stream: impl super::incoming::Stream + 'static) -> Self {
+        let http1 = Shared::to_nowhere();
         http1.take_back(Link::new(Connection::new(stream), None));
         Self { http1, http2: None }
     }
@@ -263,13 +275,13 @@ mod tests {
     use std::task::Poll;
 
     use http::{Request, StatusCode};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, join};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
     use tokio::net::TcpListener;
 
     use super::super::Pool;
     use super::*;
     use crate::body::Body;
-    use crate::config::{Upstream, UpstreamAddress, UpstreamHttp};
+    use crate::config::UpstreamAddress;
 
     /// A pool of one connection, to a dashboard that has no content for whoever asks.
     async fn pool_of_one(patience: Duration) -> Arc<Shared> {
@@ -288,16 +300,7 @@ mod tests {
                 });
             }
         });
-        let upstream = Upstream {
-            addresses: vec![UpstreamAddress::Http { host: "127.0.0.1".into(), port }],
-            http: UpstreamHttp::Http1,
-            host: None,
-            connect_timeout: patience,
-            answer_timeout: patience,
-            idle_timeout: patience,
-        };
-        let connector = Connector::new(&upstream).expect("an address");
-        Shared::new(Arc::new(connector), 1, patience, patience)
+        Shared::of_one(UpstreamAddress::Http { host: "127.0.0.1".into(), port }, patience)
     }
 
     const PATIENT: Duration = Duration::from_secs(20);
@@ -308,6 +311,16 @@ mod tests {
         let begun = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
         assert!(begun, "has to wait");
         future
+    }
+
+    /// Closes a connection at its far end, or says something on it that nobody asked for; it is open for as long as what this
+    /// returns is kept.
+    async fn spoiled(mut far_end: DuplexStream, is_closed: bool) -> Option<DuplexStream> {
+        if is_closed {
+            return None;
+        }
+        far_end.write_all(b"H").await.expect("written");
+        Some(far_end)
     }
 
     #[tokio::test]
@@ -327,16 +340,10 @@ mod tests {
     async fn whoever_waits_gets_no_connection_that_was_closed_or_on_which_something_came() {
         for is_closed in [true, false] {
             let pool = pool_of_one(PATIENT).await;
-            let (stream, mut far_end) = duplex(1024);
+            let (stream, far_end) = duplex(1024);
             let link = Link::new(Connection::new(stream), pool.seat().ok());
             let second = waiting(pool.connection()).await;
-            let _kept = if is_closed {
-                drop(far_end);
-                None
-            } else {
-                far_end.write_all(b"H").await.expect("written");
-                Some(far_end)
-            };
+            let _kept = spoiled(far_end, is_closed).await;
             pool.take_back(link);
             assert!(!second.await.expect("connected").1);
         }
@@ -399,16 +406,10 @@ mod tests {
     async fn a_connection_that_was_closed_or_on_which_something_came_is_not_used_again() {
         let pool = pool_of_one(PATIENT).await;
         for is_closed in [true, false] {
-            let (stream, mut far_end) = duplex(1024);
+            let (stream, far_end) = duplex(1024);
             pool.take_back(Link::new(Connection::new(stream), None));
             assert!(pool.lock().idle.last_mut().expect("taken back").is_fresh(PATIENT));
-            let _kept = if is_closed {
-                drop(far_end);
-                None
-            } else {
-                far_end.write_all(b"H").await.expect("written");
-                Some(far_end)
-            };
+            let _kept = spoiled(far_end, is_closed).await;
             let (link, reused) = pool.connection().await.expect("connected");
             assert!(!reused);
             drop(link);
@@ -424,15 +425,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dashboard_that_can_not_be_reached_takes_no_place() {
-        let nowhere = Upstream {
-            addresses: vec![UpstreamAddress::Unix("/nonexistent/dashboard.sock".into())],
-            http: UpstreamHttp::Http1,
-            host: None,
-            connect_timeout: PATIENT,
-            answer_timeout: PATIENT,
-            idle_timeout: PATIENT,
-        };
-        let unreachable = Shared::new(Arc::new(Connector::new(&nowhere).expect("a path")), 1, PATIENT, PATIENT);
+        let unreachable = Shared::to_nowhere();
         for _ in 0..2 {
             assert!(matches!(unreachable.connection().await, Err(UpstreamError::Unreachable(_))));
         }

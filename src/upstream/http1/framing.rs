@@ -163,8 +163,8 @@ fn trailers(received: &mut BytesMut) -> io::Result<Piece> {
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };
     // The library takes a line feed for the end of a line. Where a body ends may be told in one way only.
-    let lines = received[..length].split_inclusive(|&byte| byte == b'\n');
-    if lines.into_iter().any(|line| !line.ends_with(b"\r\n")) {
+    let mut lines = received[..length].split_inclusive(|&byte| byte == b'\n');
+    if lines.any(|line| !line.ends_with(b"\r\n")) {
         return Err(malformed("trailers with a line that ends in another way"));
     }
     let mut trailers = HeaderMap::with_capacity(fields.len());

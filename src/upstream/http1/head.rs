@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 
+use crate::tokens::tokens;
 use crate::upstream::UpstreamError;
 
 /// The largest head of an answer, in bytes.
@@ -73,7 +74,7 @@ pub(super) fn read(received: &mut BytesMut) -> Result<Option<Head>, UpstreamErro
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(UpstreamError::broken)?;
     let bytes = received.split_to(length).freeze();
     let headers = headers(&bytes, &places)?;
-    let closes = headers.get_all(CONNECTION).iter().any(|value| has_token(value, b"close"));
+    let closes = tokens(&headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
     Ok(Some(Head { status, headers, is_current, is_persistent: is_current && !closes }))
 }
 
@@ -85,10 +86,6 @@ fn headers(bytes: &Bytes, places: &[(Range<usize>, Range<usize>)]) -> Result<Hea
         headers.append(name, value);
     }
     Ok(headers)
-}
-
-fn has_token(value: &HeaderValue, token: &[u8]) -> bool {
-    value.as_bytes().split(|&byte| byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]

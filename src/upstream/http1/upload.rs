@@ -5,7 +5,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
@@ -15,9 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connection::Writer;
 use super::message::Rest;
 use crate::body::{BodyError, Progress};
-
-/// How long the last bytes may take once the answer has come as a whole.
-const LAST_BYTES: Duration = Duration::from_secs(30);
+use crate::upstream::LAST_BYTES;
 
 /// What is left to be sent. Dropped, it is given up.
 pub(super) struct Upload {
@@ -121,6 +118,8 @@ async fn written(result: io::Result<()>, writer: &mut Writer) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::time::Instant;
 
     use super::*;

@@ -20,9 +20,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::LAST_BYTES;
 use super::outgoing::Outgoing;
-use crate::upstream::UpstreamError;
+use crate::upstream::{LAST_BYTES, UpstreamError};
 
 /// How many requests a connection may have in progress, however many more the dashboard would take.
 pub(super) const STREAMS: usize = 100;
