@@ -86,6 +86,7 @@ mod authorities;
 pub mod audience;
 pub mod body;
 pub mod failure;
+mod http1;
 mod pace;
 pub mod respond;
 

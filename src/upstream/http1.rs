@@ -2,7 +2,6 @@
 
 mod answer;
 mod connection;
-mod framing;
 mod head;
 mod message;
 mod upload;
@@ -17,7 +16,6 @@ use http::{Request, Response, StatusCode};
 
 pub(super) use self::answer::Answer;
 pub(super) use self::connection::Connection;
-use self::framing::Framing;
 use self::head::Head;
 use self::message::Message;
 use self::upload::Upload;
@@ -68,7 +66,7 @@ impl Pool {
             }
         };
         let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
-        let framing = Framing::of(&head, &message.method)?;
+        let framing = head.framing(&message.method)?;
         let mut response = Response::new(match (head.status, purpose) {
             (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) if upload.is_none() => {
                 Incoming::switched(Switched::Http1(link.connection))
@@ -101,9 +99,10 @@ async fn converse(connection: &mut Connection, message: &mut Message) -> Result<
     connection.send(&mut message.bytes).await.map_err(Unanswered::Unsent)?;
     let (rest, writer) = (message.rest.take(), &mut connection.writer);
     let mut upload = rest.and_then(|rest| Some(Upload::begin(rest, writer.take()?)));
+    let mut known = 0;
     let head = poll_fn(|cx| {
         connection.advance(&mut upload, cx).map_err(UpstreamError::Upload)?;
-        poll_head(connection, cx, message.hints.as_ref())
+        poll_head(connection, cx, (message.hints.as_ref(), &mut known))
     });
     let head = head.await?;
     Ok((head, upload.map(Upload::go_on)))
@@ -112,10 +111,10 @@ async fn converse(connection: &mut Connection, message: &mut Message) -> Result<
 fn poll_head(
     connection: &mut Connection,
     cx: &mut Context<'_>,
-    hints: Option<&OnEarlyHints>,
+    (hints, known): (Option<&OnEarlyHints>, &mut usize),
 ) -> Poll<Result<Head, UpstreamError>> {
     loop {
-        while let Some(head) = head::read(&mut connection.received)? {
+        while let Some(head) = head::read(&mut connection.receiver.bytes, std::mem::take(known))? {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(head));
             }
@@ -123,7 +122,8 @@ fn poll_head(
                 hints.say(&head.headers);
             }
         }
-        if ready!(connection.poll_receive(cx)).map_err(UpstreamError::broken)? == 0 {
+        *known = connection.receiver.bytes.len();
+        if ready!(connection.receiver.poll(cx)).map_err(UpstreamError::broken)? == 0 {
             return Poll::Ready(Err(UpstreamError::broken(io::Error::from(io::ErrorKind::UnexpectedEof))));
         }
     }

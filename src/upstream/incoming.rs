@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::http1;
 use super::http2::{self, StreamLease};
 use crate::body::BodyError;
+use crate::http1::Stream;
 
 /// The body of an answer with what it comes on, or what was switched to. Dropped before its end, it closes that.
 #[derive(Debug)]
@@ -106,10 +106,6 @@ pub(crate) enum Switched {
     Http1(http1::Connection),
     Http2(OnUpgrade, StreamLease),
 }
-
-/// Bytes, both ways.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Switched {
     /// What is said from now on, and what has to be kept for as long as that lasts.

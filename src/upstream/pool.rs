@@ -45,7 +45,7 @@ struct Idle {
 
 impl Idle {
     fn is_fresh(&mut self, idle_timeout: Duration) -> bool {
-        self.since.elapsed() < idle_timeout && self.link.connection.is_quiet()
+        self.since.elapsed() < idle_timeout && self.link.connection.receiver.is_quiet()
     }
 }
 
@@ -170,9 +170,9 @@ impl Shared {
         if !link.connection.is_settled() {
             return;
         }
-        link.connection.rest();
+        link.connection.receiver.rest();
         // Whoever takes one that is idle looks by then.
-        if !self.lock().waiting.is_empty() && !link.connection.is_quiet() {
+        if !self.lock().waiting.is_empty() && !link.connection.receiver.is_quiet() {
             return;
         }
         let Err(Turn::Reuse(link)) = self.offer(Turn::Reuse(link)) else { return };
@@ -244,7 +244,7 @@ impl Shared {
 #[cfg(any(test, fuzzing))]
 impl super::Pool {
     /// A pool with this connection to a dashboard, and no way to another.
-    pub(crate) fn of_one(stream: impl super::incoming::Stream + 'static) -> Self {
+    pub(crate) fn of_one(stream: impl crate::http1::Stream + 'static) -> Self {
         let http1 = Shared::to_nowhere();
         http1.take_back(Link::new(Connection::new(stream), None));
         Self { http1, http2: None }

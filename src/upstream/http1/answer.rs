@@ -7,9 +7,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::Frame;
 
-use super::framing::{Framing, Piece};
 use super::upload::Upload;
 use crate::body::BodyError;
+use crate::http1::framing::{Framing, Piece};
 use crate::upstream::Incoming;
 use crate::upstream::pool::{Link, Shared};
 
@@ -34,7 +34,7 @@ impl Answer {
 
     /// What there is to come. Most answers are there as a whole when their head is.
     pub(super) fn into_incoming(mut self) -> Incoming {
-        let received = &mut self.link.connection.received;
+        let received = &mut self.link.connection.receiver.bytes;
         match self.framing.left().map(usize::try_from) {
             Some(Ok(left)) if left <= received.len() => {
                 let body = received.split_to(left).freeze();
@@ -70,13 +70,13 @@ impl Answer {
         let connection = &mut self.link.connection;
         connection.advance(&mut self.upload, cx)?;
         loop {
-            match self.framing.read(&mut connection.received).map_err(BodyError::broken)? {
+            match self.framing.read(&mut connection.receiver.bytes).map_err(BodyError::broken)? {
                 Piece::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Piece::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
                 Piece::End => return Poll::Ready(None),
                 Piece::Nothing => {}
             }
-            if ready!(connection.poll_receive(cx)).map_err(BodyError::broken)? > 0 {
+            if ready!(connection.receiver.poll(cx)).map_err(BodyError::broken)? > 0 {
                 continue;
             }
             if self.framing != Framing::Closed {

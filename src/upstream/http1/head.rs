@@ -1,20 +1,15 @@
 //! The heads of requests as they are written, and those of answers as they are read (RFC 9112, sections 3 to 5).
 
-use std::mem::MaybeUninit;
-use std::ops::Range;
+use std::mem::{MaybeUninit, take};
 
-use bytes::{Bytes, BytesMut};
-use http::header::CONNECTION;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use bytes::BytesMut;
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request, StatusCode};
 
+use crate::http1::framing::{Chunked, Framing};
+use crate::http1::{LARGEST_HEAD, MOST_FIELDS, fields};
 use crate::tokens::tokens;
-use crate::upstream::UpstreamError;
-
-/// The largest head of an answer, in bytes.
-pub(super) const MOST: usize = 64 * 1024;
-
-/// The most fields of one.
-const FIELDS: usize = 100;
+use crate::upstream::{UpstreamError, check_length};
 
 /// What the head of a request takes, unless it is a large one.
 const USUAL: usize = 2 * 1024;
@@ -37,55 +32,67 @@ pub(super) fn write<B>(request: &Request<B>) -> Vec<u8> {
     for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
     }
-    for (name, value) in request.headers() {
-        write_field(&mut bytes, name, value.as_bytes());
-    }
+    fields::write(&mut bytes, request.headers());
     bytes
 }
 
-/// Writes one more field of a head.
-pub(super) fn write_field(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
-    // One by one: what is of a constant length is written as a number.
-    bytes.extend_from_slice(name.as_str().as_bytes());
-    bytes.extend_from_slice(b": ");
-    bytes.extend_from_slice(value);
-    bytes.extend_from_slice(b"\r\n");
-}
-
-/// Takes the head off an answer, once all of it is there. One that is larger than [`MOST`] is refused, in whatever pieces it
-/// comes.
-pub(super) fn read(received: &mut BytesMut) -> Result<Option<Head>, UpstreamError> {
-    if received.is_empty() {
+/// Takes the head off an answer, once all of it is there. In the first `known` bytes it was not. One that is larger than
+/// [`LARGEST_HEAD`] is refused, in whatever pieces it comes.
+pub(super) fn read(received: &mut BytesMut, known: usize) -> Result<Option<Head>, UpstreamError> {
+    if received.is_empty() || (known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, known)) {
         return Ok(None);
     }
-    let mut room = [const { MaybeUninit::uninit() }; FIELDS];
+    let bytes = take(received).freeze();
+    let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_response_with_uninit_headers(&mut parsed, received, &mut room) {
-        Ok(httparse::Status::Complete(length)) if length <= MOST => length,
-        Ok(httparse::Status::Partial) if received.len() < MOST => return Ok(None),
+    let length = match parser.parse_response_with_uninit_headers(&mut parsed, &bytes, &mut room) {
+        Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
+        Ok(httparse::Status::Partial) if bytes.len() < LARGEST_HEAD => {
+            *received = BytesMut::from(bytes);
+            return Ok(None);
+        }
         Ok(_) => return Err(UpstreamError::Malformed("a head that is too large")),
         Err(error) => return Err(UpstreamError::broken(error)),
     };
-    let start = received.as_ptr().addr();
-    let place = |part: &[u8]| part.as_ptr().addr() - start..part.as_ptr().addr() - start + part.len();
-    let places: Vec<_> = parsed.headers.iter().map(|f| (place(f.name.as_bytes()), place(f.value))).collect();
     let is_current = parsed.version == Some(1);
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(UpstreamError::broken)?;
-    let bytes = received.split_to(length).freeze();
-    let headers = headers(&bytes, &places)?;
+    let headers = fields::read(&bytes, parsed.headers).ok_or(UpstreamError::Malformed("a field that is none"))?;
     let closes = tokens(&headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
+    *received = BytesMut::from(&bytes[length..]);
     Ok(Some(Head { status, headers, is_current, is_persistent: is_current && !closes }))
 }
 
-fn headers(bytes: &Bytes, places: &[(Range<usize>, Range<usize>)]) -> Result<HeaderMap, UpstreamError> {
-    let mut headers = HeaderMap::with_capacity(places.len());
-    for (name, value) in places {
-        let name = HeaderName::from_bytes(&bytes[name.clone()]).map_err(UpstreamError::broken)?;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(value.clone())).map_err(UpstreamError::broken)?;
-        headers.append(name, value);
+impl Head {
+    /// How the body of this answer to a request of that method ends. One that could be told in two ways is refused.
+    pub(super) fn framing(&self, method: &Method) -> Result<Framing, UpstreamError> {
+        check_length(&self.headers)?;
+        let length = length(&self.headers)?;
+        let is_chunked = self.headers.contains_key(TRANSFER_ENCODING);
+        if is_chunked && !self.is_current {
+            return Err(UpstreamError::Malformed("a transfer coding in HTTP/1.0"));
+        }
+        let has_none = method == Method::HEAD
+            || self.status.is_informational()
+            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(match length {
+            _ if has_none => Framing::Length(0),
+            Some(length) => Framing::Length(length),
+            None if is_chunked => Framing::Chunked(Chunked::new()),
+            None => Framing::Closed,
+        })
     }
-    Ok(headers)
+}
+
+/// The length that the fields say, which must all say the same.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, UpstreamError> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else { return Ok(None) };
+    let digits = first.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(length) if lengths.all(|other| other == first) => Ok(Some(length)),
+        _ => Err(UpstreamError::Malformed("a length that is none, or several")),
+    }
 }
 
 #[cfg(test)]
@@ -93,7 +100,7 @@ mod tests {
     use super::*;
 
     fn whole(head: &str) -> Head {
-        read(&mut BytesMut::from(head)).expect("a head").expect("a whole one")
+        read(&mut BytesMut::from(head), 0).expect("a head").expect("a whole one")
     }
 
     #[test]
@@ -111,10 +118,10 @@ mod tests {
         let mut received = BytesMut::new();
         for byte in &said[..said.len() - 1] {
             received.extend_from_slice(&[*byte]);
-            assert!(read(&mut received).expect("so far a head").is_none());
+            assert!(read(&mut received, 0).expect("so far a head").is_none());
         }
         received.extend_from_slice(&[&said[said.len() - 1..], body].concat());
-        let head = read(&mut received).expect("a head").expect("a whole one");
+        let head = read(&mut received, 0).expect("a head").expect("a whole one");
         assert_eq!((head.status, head.headers.len(), &received[..]), (StatusCode::OK, 3, &body[..]));
         assert_eq!(head.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
     }
@@ -141,15 +148,15 @@ mod tests {
             let begin = "HTTP/1.1 200 OK\r\na: ";
             BytesMut::from(format!("{begin}{}\r\n\r\n", "b".repeat(length - begin.len() - 4)).as_str())
         };
-        assert!(matches!(read(&mut head(MOST)), Ok(Some(_))));
-        assert!(read(&mut head(MOST + 1)).is_err());
-        assert!(matches!(read(&mut head(MOST + 1).split_to(MOST - 1)), Ok(None)));
-        assert!(read(&mut head(MOST + 1).split_to(MOST)).is_err());
+        assert!(matches!(read(&mut head(LARGEST_HEAD), 0), Ok(Some(_))));
+        assert!(read(&mut head(LARGEST_HEAD + 1), 0).is_err());
+        assert!(matches!(read(&mut head(LARGEST_HEAD + 1).split_to(LARGEST_HEAD - 1), 0), Ok(None)));
+        assert!(read(&mut head(LARGEST_HEAD + 1).split_to(LARGEST_HEAD), 0).is_err());
     }
 
     #[test]
     fn what_is_no_head_is_refused() {
-        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(FIELDS + 1));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(MOST_FIELDS + 1));
         let rows = [
             "nonsense\r\n",
             "HTTP/1.1 20 OK\r\n",
@@ -165,7 +172,41 @@ mod tests {
             &many,
         ];
         for head in rows {
-            assert!(read(&mut BytesMut::from(head)).is_err(), "{head:?}");
+            assert!(read(&mut BytesMut::from(head), 0).is_err(), "{head:?}");
+        }
+    }
+
+    fn framing(head: &str, method: &Method) -> Result<Framing, UpstreamError> {
+        whole(head).framing(method)
+    }
+
+    #[test]
+    fn the_end_of_a_body_is_told_as_the_rfc_says() {
+        let (get, head) = (&Method::GET, &Method::HEAD);
+        let chunked = || Some(Framing::Chunked(Chunked::new()));
+        let rows = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", head, Some(Framing::Length(0))),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", get, chunked()),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", head, Some(Framing::Length(0))),
+            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(0))),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(0))),
+            ("HTTP/1.1 200 OK\r\n\r\n", get, Some(Framing::Closed)),
+            ("HTTP/1.0 200 OK\r\n\r\n", get, Some(Framing::Closed)),
+            ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\n", get, None),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n", get, None),
+        ];
+        for (head, method, expected) in rows {
+            assert_eq!(framing(head, method).ok(), expected, "{method} {head:?}");
         }
     }
 }

@@ -9,9 +9,10 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, Request};
 use http_body::Body as _;
 
-use super::framing::Coding;
 use super::head;
 use crate::body::{Body, Progress};
+use crate::http1::fields;
+use crate::http1::framing::Coding;
 use crate::upstream::{OnEarlyHints, UpstreamError};
 
 /// How much of a body goes with the head at most, but for the piece that makes it more.
@@ -46,11 +47,11 @@ impl Message {
             (Some(coding), _) => coding,
             (None, Some(0)) => Coding::Length(0),
             (None, Some(length)) => {
-                head::write_field(&mut bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+                fields::write_one(&mut bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
                 Coding::Length(length)
             }
             (None, None) => {
-                head::write_field(&mut bytes, &TRANSFER_ENCODING, b"chunked");
+                fields::write_one(&mut bytes, &TRANSFER_ENCODING, b"chunked");
                 Coding::Chunked
             }
         };

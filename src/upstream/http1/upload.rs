@@ -11,9 +11,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connection::Writer;
 use super::message::Rest;
 use crate::body::{BodyError, Progress};
+use crate::http1::Writer;
 use crate::upstream::LAST_BYTES;
 
 /// What is left to be sent. Dropped, it is given up.

@@ -1,25 +1,24 @@
-//! Where a body ends: of an answer as it is read, of a request as it is written (RFC 9112, sections 6 and 7).
+//! Where a body ends, as it is read and as it is written (RFC 9112, sections 6 and 7).
 
 use std::io;
+use std::mem::take;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::head::{self, Head};
+use super::{LARGEST_HEAD, MOST_FIELDS, fields};
 use crate::body::BodyError;
-use crate::upstream::{UpstreamError, check_length};
 
-/// The longest line with the size of a chunk, in bytes: what else stands in it means nothing to anybody.
+/// The longest line with the size of a chunk, in bytes, and how much of a body's lines may be beside the sizes: that means
+/// nothing to anybody (section 7.1.1).
 const SIZE_LINE: usize = 4 * 1024;
+const EXTENSIONS: usize = 16 * 1024;
 
-/// The most fields after a body.
-const TRAILERS: usize = 100;
-
-/// How the end of an answer's body is told (section 6.3), and how much of it is to come.
+/// How the end of a body is told (section 6.3), and how much of it is to come.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// So many bytes; none is the end, whatever told it.
     Length(u64),
     Chunked(Chunked),
@@ -27,9 +26,17 @@ pub(super) enum Framing {
     Closed,
 }
 
-/// What comes next in a body of chunks (section 7.1).
+/// A body of chunks (section 7.1).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Chunked {
+pub(crate) struct Chunked {
+    next: Next,
+    /// How much may yet stand beside the sizes.
+    extensions: usize,
+}
+
+/// What comes next in it.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
     Size,
     Data(u64),
     /// The end of the line after a chunk.
@@ -39,7 +46,7 @@ pub(super) enum Chunked {
 
 /// What was read of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Data(Bytes),
     Trailers(HeaderMap),
     End,
@@ -48,27 +55,8 @@ pub(super) enum Piece {
 }
 
 impl Framing {
-    /// How the body of that answer to a request of that method ends. One that could be told in two ways is refused.
-    pub(super) fn of(head: &Head, method: &Method) -> Result<Self, UpstreamError> {
-        check_length(&head.headers)?;
-        let length = length(&head.headers)?;
-        let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
-        if is_chunked && !head.is_current {
-            return Err(UpstreamError::Malformed("a transfer coding in HTTP/1.0"));
-        }
-        let has_none = method == Method::HEAD
-            || head.status.is_informational()
-            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        Ok(match length {
-            _ if has_none => Self::Length(0),
-            Some(length) => Self::Length(length),
-            None if is_chunked => Self::Chunked(Chunked::Size),
-            None => Self::Closed,
-        })
-    }
-
     /// How many bytes are to come, if that is known.
-    pub(super) const fn left(&self) -> Option<u64> {
+    pub(crate) const fn left(&self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(*left),
             Self::Chunked(_) | Self::Closed => None,
@@ -76,10 +64,10 @@ impl Framing {
     }
 
     /// Takes the next piece off what was received.
-    pub(super) fn read(&mut self, received: &mut BytesMut) -> io::Result<Piece> {
+    pub(crate) fn read(&mut self, received: &mut BytesMut) -> io::Result<Piece> {
         match self {
             Self::Length(0) => Ok(Piece::End),
-            Self::Length(left) => Ok(take(left, received)),
+            Self::Length(left) => Ok(piece(left, received)),
             Self::Closed if received.is_empty() => Ok(Piece::Nothing),
             Self::Closed => Ok(Piece::Data(received.split().freeze())),
             Self::Chunked(chunked) => {
@@ -94,36 +82,41 @@ impl Framing {
 }
 
 impl Chunked {
+    /// From its beginning on.
+    pub(crate) const fn new() -> Self {
+        Self { next: Next::Size, extensions: EXTENSIONS }
+    }
+
     fn read(&mut self, received: &mut BytesMut) -> io::Result<Piece> {
         loop {
-            match self {
-                Self::Size => match size(received)? {
+            match &mut self.next {
+                Next::Size => match size(received, &mut self.extensions)? {
                     None => return Ok(Piece::Nothing),
-                    Some(0) => *self = Self::Trailers,
-                    Some(size) => *self = Self::Data(size),
+                    Some(0) => self.next = Next::Trailers,
+                    Some(size) => self.next = Next::Data(size),
                 },
-                Self::Data(left) => {
-                    let piece = take(left, received);
+                Next::Data(left) => {
+                    let piece = piece(left, received);
                     if *left == 0 {
-                        *self = Self::DataEnd;
+                        self.next = Next::DataEnd;
                     }
                     return Ok(piece);
                 }
-                Self::DataEnd => match received.get(..2) {
+                Next::DataEnd => match received.get(..2) {
                     None => return Ok(Piece::Nothing),
                     Some(b"\r\n") => {
                         received.advance(2);
-                        *self = Self::Size;
+                        self.next = Next::Size;
                     }
                     Some(_) => return Err(malformed("a chunk that is longer than its size")),
                 },
-                Self::Trailers => return trailers(received),
+                Next::Trailers => return trailers(received),
             }
         }
     }
 }
 
-fn take(left: &mut u64, received: &mut BytesMut) -> Piece {
+fn piece(left: &mut u64, received: &mut BytesMut) -> Piece {
     if received.is_empty() {
         return Piece::Nothing;
     }
@@ -132,90 +125,90 @@ fn take(left: &mut u64, received: &mut BytesMut) -> Piece {
     Piece::Data(received.split_to(count).freeze())
 }
 
-/// Takes the line with the size of a chunk off.
-fn size(received: &mut BytesMut) -> io::Result<Option<u64>> {
+/// Takes the line with the size of a chunk off, and what stands beside the size off what may.
+fn size(received: &mut BytesMut, extensions: &mut usize) -> io::Result<Option<u64>> {
     // The library takes a line without any digit for the last chunk.
     if received.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
         return Err(malformed("a chunk without a size"));
     }
-    match httparse::parse_chunk_size(received) {
-        Ok(httparse::Status::Complete((length, size))) if length <= SIZE_LINE => {
-            // Where others see the end of the line, the library may see more of what stands after the size.
-            if received[..length - 2].contains(&b'\n') {
-                return Err(malformed("a line with the size of a chunk that ends in two ways"));
-            }
-            received.advance(length);
-            Ok(Some(size))
-        }
-        Ok(httparse::Status::Partial) if received.len() < SIZE_LINE => Ok(None),
-        Ok(_) => Err(malformed("a line with the size of a chunk that is too long")),
-        Err(_) => Err(malformed("a size of a chunk that is none")),
+    let (length, size) = match httparse::parse_chunk_size(received) {
+        Ok(httparse::Status::Complete(complete)) if complete.0 <= SIZE_LINE => complete,
+        Ok(httparse::Status::Partial) if received.len() < SIZE_LINE && !received.contains(&b'\n') => return Ok(None),
+        Ok(_) => return Err(malformed("a line with the size of a chunk that is too long, or ends in another way")),
+        Err(_) => return Err(malformed("a size of a chunk that is none")),
+    };
+    let line = &received[..length - 2];
+    // Where others see the end of the line, the library may see more of what stands after the size.
+    if line.contains(&b'\n') {
+        return Err(malformed("a line with the size of a chunk that ends in two ways"));
     }
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    *extensions =
+        extensions.checked_sub(line.len() - digits).ok_or_else(|| malformed("too much beside the sizes of chunks"))?;
+    received.advance(length);
+    Ok(Some(size))
 }
 
 /// Takes everything after the last chunk off.
 fn trailers(received: &mut BytesMut) -> io::Result<Piece> {
-    let mut room = [httparse::EMPTY_HEADER; TRAILERS];
-    let (length, fields) = match httparse::parse_headers(received, &mut room) {
-        Ok(httparse::Status::Complete(complete)) if complete.0 <= head::MOST => complete,
-        Ok(httparse::Status::Partial) if received.len() < head::MOST => return Ok(Piece::Nothing),
+    let bytes = take(received).freeze();
+    let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let (length, parsed) = match httparse::parse_headers(&bytes, &mut room) {
+        Ok(httparse::Status::Complete(complete)) if complete.0 <= LARGEST_HEAD => complete,
+        Ok(httparse::Status::Partial) if bytes.len() < LARGEST_HEAD => {
+            *received = BytesMut::from(bytes);
+            return Ok(Piece::Nothing);
+        }
         Ok(_) => return Err(malformed("trailers that are too large")),
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };
     // The library takes a line feed for the end of a line. Where a body ends may be told in one way only.
-    let mut lines = received[..length].split_inclusive(|&byte| byte == b'\n');
+    let mut lines = bytes[..length].split_inclusive(|&byte| byte == b'\n');
     if lines.any(|line| !line.ends_with(b"\r\n")) {
         return Err(malformed("trailers with a line that ends in another way"));
     }
-    let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(io::Error::other)?;
-        trailers.append(name, HeaderValue::from_bytes(field.value).map_err(io::Error::other)?);
-    }
-    received.advance(length);
+    let trailers = fields::read(&bytes, parsed).ok_or_else(|| malformed("trailers that are none"))?;
+    *received = BytesMut::from(&bytes[length..]);
     Ok(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
-}
-
-/// The length that the fields say, which must all say the same.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, UpstreamError> {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(None) };
-    let digits = first.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse().ok()) {
-        Some(length) if lengths.all(|other| other == first) => Ok(Some(length)),
-        _ => Err(UpstreamError::Malformed("a length that is none, or several")),
-    }
 }
 
 fn malformed(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// How the body of a request is written, and how much of it is to come.
+/// How a body is written, and how much of it is to come.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     Length(u64),
     Chunked,
+    /// The connection ends with it.
+    Closed,
 }
 
 impl Coding {
-    /// As the fields of the request say it. `None` if they say nothing. No body is as long as a length that is none.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
+    /// As the fields of the message say it. `None` if they say nothing. No body is as long as a length that is none.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
         if headers.contains_key(TRANSFER_ENCODING) {
             return Ok(Some(Self::Chunked));
         }
+        Self::of_length(headers)
+    }
+
+    /// The same for a message without a transfer coding.
+    pub(crate) fn of_length(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
         let Some(length) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
         let length = length.to_str().ok().and_then(|digits| digits.parse().ok()).ok_or(BodyError::Cut)?;
         Ok(Some(Self::Length(length)))
     }
 
     /// A piece as it is written.
-    pub(super) fn piece(&mut self, data: Bytes) -> Result<Written, BodyError> {
+    pub(crate) fn piece(&mut self, data: Bytes) -> Result<Written, BodyError> {
         match self {
             Self::Length(left) => {
                 *left = left.checked_sub(data.len() as u64).ok_or(BodyError::Cut)?;
                 Ok(Bytes::new().chain(data).chain(&b""[..]))
             }
+            Self::Closed => Ok(Bytes::new().chain(data).chain(&b""[..])),
             // A chunk of no size would be the last one.
             Self::Chunked if data.is_empty() => Ok(Bytes::new().chain(data).chain(&b""[..])),
             Self::Chunked => Ok(Bytes::from(format!("{:x}\r\n", data.len())).chain(data).chain(&b"\r\n"[..])),
@@ -223,9 +216,9 @@ impl Coding {
     }
 
     /// What is written after the last piece. Breaks off if there is more to come.
-    pub(super) const fn end(&self) -> Result<&'static [u8], BodyError> {
+    pub(crate) const fn end(&self) -> Result<&'static [u8], BodyError> {
         match self {
-            Self::Length(0) => Ok(b""),
+            Self::Length(0) | Self::Closed => Ok(b""),
             Self::Length(_) => Err(BodyError::Cut),
             Self::Chunked => Ok(b"0\r\n\r\n"),
         }
@@ -233,17 +226,13 @@ impl Coding {
 }
 
 /// A piece with what stands around it.
-pub(super) type Written = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
+pub(crate) type Written = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::{HeaderName, HeaderValue};
 
-    fn framing(head: &str, method: &Method) -> Result<Framing, UpstreamError> {
-        let mut received = BytesMut::from(head);
-        let head = head::read(&mut received).expect("a head").expect("a whole one");
-        Framing::of(&head, method)
-    }
+    use super::*;
 
     /// What is read of a body that comes in pieces of that size: the data, the trailers, and what is left; nothing of
     /// one that is malformed or does not end.
@@ -263,41 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_body_is_told_as_the_rfc_says() {
-        let (get, head) = (&Method::GET, &Method::HEAD);
-        let chunked = || Some(Framing::Chunked(Chunked::Size));
-        let rows = [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", head, Some(Framing::Length(0))),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", get, chunked()),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", head, Some(Framing::Length(0))),
-            ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(0))),
-            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(0))),
-            ("HTTP/1.1 200 OK\r\n\r\n", get, Some(Framing::Closed)),
-            ("HTTP/1.0 200 OK\r\n\r\n", get, Some(Framing::Closed)),
-            ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\n", get, None),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n", get, None),
-        ];
-        for (head, method, expected) in rows {
-            assert_eq!(framing(head, method).ok(), expected, "{method} {head:?}");
-        }
-    }
-
-    #[test]
     fn a_body_is_the_same_in_whatever_pieces_it_comes() {
         let chunks = b"5;a=b\r\nhello\r\n1 \r\n,\r\n00006\r\n world\r\n0\r\nDigest: x\r\n\r\nHTTP/1.1";
         let digest = HeaderMap::from_iter([(HeaderName::from_static("digest"), HeaderValue::from_static("x"))]);
         for size in 1..=chunks.len() {
-            let whole = read(Framing::Chunked(Chunked::Size), chunks, size).expect("well formed");
+            let whole = read(Framing::Chunked(Chunked::new()), chunks, size).expect("well formed");
             assert_eq!(whole, (b"hello, world".to_vec(), digest.clone(), b"HTTP/1.1".to_vec()), "in pieces of {size}");
             let length = read(Framing::Length(7), chunks, size).expect("long enough");
             assert_eq!(length, (chunks[..7].to_vec(), HeaderMap::new(), chunks[7..].to_vec()), "in pieces of {size}");
@@ -310,7 +269,8 @@ mod tests {
     #[test]
     fn what_is_no_body_of_chunks_has_no_end() {
         let endless = format!("1;{}", "a".repeat(SIZE_LINE));
-        let many = format!("0\r\na: {}\r\n\r\n", "b".repeat(head::MOST));
+        let many = format!("0\r\na: {}\r\n\r\n", "b".repeat(LARGEST_HEAD));
+        let chatty = format!("{}0\r\n\r\n", "1;abcdefg\r\nx\r\n".repeat(EXTENSIONS / 8 + 1));
         let rows = [
             "",
             "\r\n",
@@ -336,12 +296,14 @@ mod tests {
             "1 2\r\na\r\n0\r\n\r\n",
             "1;a\nb\r\nc\r\n0\r\n\r\n",
             "0;a\n\r\n\r\n",
+            "1;a\n",
             &endless,
             &many,
+            &chatty,
         ];
         for body in rows {
             for size in [1, body.len().max(1)] {
-                let end = read(Framing::Chunked(Chunked::Size), body.as_bytes(), size);
+                let end = read(Framing::Chunked(Chunked::new()), body.as_bytes(), size);
                 assert_eq!(end, None, "{body:?} in pieces of {size}");
             }
         }
