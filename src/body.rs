@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Version, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::listener::Incoming;
 use crate::pace::Pace;
 use crate::upstream;
 
@@ -81,14 +81,12 @@ impl Body {
         Self::Own(Some(bytes.into()).filter(|b: &Bytes| !b.is_empty()))
     }
 
-    /// What a client sends, in that version of HTTP.
-    pub fn client(incoming: Incoming, version: Version) -> Self {
+    /// What a client sends.
+    pub fn client(incoming: Incoming) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        let ends_with_stream = version == Version::HTTP_2;
-        let end = End::Free;
-        Self::Client(Upload { incoming, ends_with_stream, progress: None, pace: Pace::over(UPLOAD_STRETCH), end })
+        Self::Client(Upload { incoming, progress: None, pace: Pace::over(UPLOAD_STRETCH), end: End::Free })
     }
 
     /// The same body, whose end waits until `leave` says that it may be sent. Without that, it breaks off. What has no body
@@ -142,8 +140,6 @@ impl http_body::Body for Body {
 #[derive(Debug)]
 pub struct Upload {
     incoming: Incoming,
-    /// Whether the end of a stream (HTTP/2) is the end of the body.
-    ends_with_stream: bool,
     progress: Option<Arc<Progress>>,
     pace: Pace,
     end: End,
@@ -201,12 +197,7 @@ impl Upload {
             let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Pending => return self.pace.poll(cx).map(|()| Some(Err(BodyError::Stalled))),
                 Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(BodyError::broken(error)))),
-                // The library takes a stream that was reset with NO_ERROR for one that ended.
-                Poll::Ready(None) if self.ends_with_stream && !self.incoming.is_end_stream() => {
-                    return Poll::Ready(Some(Err(BodyError::Cut)));
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
+                ended @ Poll::Ready(Some(Err(_)) | None) => return ended,
             };
             self.pace.moved(frame.data_ref().map_or(0, Bytes::len));
             if frame.is_data() {
@@ -366,13 +357,15 @@ pub(crate) fn keep_trailers(trailers: &mut HeaderMap) {
     }
 }
 
-const HEAD_ONLY: [HeaderName; 14] = [
+const HEAD_ONLY: [HeaderName; 16] = [
     header::AGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
     header::CONNECTION,
+    header::HOST,
     HeaderName::from_static("keep-alive"),
     header::LOCATION,
+    header::MAX_FORWARDS,
     HeaderName::from_static("proxy-connection"),
     header::SET_COOKIE,
     header::TE,
@@ -443,8 +436,8 @@ mod tests {
     async fn end_of_upload(reset: Option<h2::Reason>) -> Option<BodyError> {
         let (near, far) = duplex(1024);
         let (tell, mut told) = mpsc::unbounded_channel();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut body = Body::client(request.into_body(), Version::HTTP_2);
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let mut body = Body::client(Incoming::in_http2(request.into_body()));
             let tell = tell.clone();
             tokio::spawn(async move {
                 let mut goes_on = true;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use http::header::{SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::{Body as _, Incoming};
+use http_body::Body as _;
 
 use self::detached::detached;
 use self::held_back::HeldBack;
@@ -25,7 +25,7 @@ use crate::identity::probe::{Freshness, Login};
 use crate::identity::source::Source;
 use crate::key_file::Keys;
 use crate::listener::framing::{self, Host};
-use crate::listener::{Door, Opening, Share};
+use crate::listener::{Door, Incoming, Opening, Share};
 use crate::memory::Memory;
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
@@ -455,7 +455,7 @@ impl Visit<'_> {
     ) -> Result<Response<Body>, Failure> {
         let (source, changes_something) = (&self.dashboard.source, !self.head.method.is_safe());
         let request = {
-            let mut body = Body::client(body, self.head.version);
+            let mut body = Body::client(body);
             if !body.is_end_stream()
                 && let Some(traveler) = passage.traveler()
             {
@@ -480,7 +480,7 @@ impl Visit<'_> {
     async fn forward_to_the_end(&mut self, passage: Passage, body: Incoming) -> Result<Response<Body>, Failure> {
         let credentials = self.credentials();
         let changes_something = !self.head.method.is_safe();
-        let body = Body::client(body, self.head.version);
+        let body = Body::client(body);
         if credentials.carries() != Carries::Carried {
             let request = self.head.take_request(body);
             return Ok(proxy::forward(passage, request, self.client, self.way()).await?);

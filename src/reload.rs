@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::config::problem::Problems;
@@ -12,7 +11,7 @@ use crate::config::{self, Config, Site, UpstreamAddress};
 use crate::gateway::{Connections, Gateway, Worker};
 use crate::identity::client::{Arrival, Peer};
 use crate::listener::tls::Tls;
-use crate::listener::{Door, Opening, Share};
+use crate::listener::{Door, Incoming, Opening, Share};
 use crate::memory::Memory;
 use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};

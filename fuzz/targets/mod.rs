@@ -53,7 +53,7 @@ macro_rules! targets {
 }
 
 targets! {
-    wire: follower preface proxy_header;
+    wire: requests preface proxy_header;
     head: request_head outgoing_head incoming_head trailers;
     dashboard: answer outgoing_request;
     cookie: own_cookie set_cookie;

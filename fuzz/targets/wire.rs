@@ -6,8 +6,8 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use http::header::CONNECTION;
@@ -18,28 +18,27 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Builder;
 
-use crate::listener::follower::Follower;
-use crate::listener::framing;
+use crate::body::Body;
+use crate::identity::client::Arrival;
 use crate::listener::preface::{Begun, PREFACE};
-use crate::listener::proxy_header;
+use crate::listener::{self, Door, framing, proxy_header};
 
 /// The first byte is the size of the pieces in which the rest arrives.
 ///
-/// The other reading: HTTP/1.1 as strict as RFC 9112 allows, on the bytes as they were sent. Whatever the HTTP library
-/// reads behind the follower, and the listener takes, is a request of that reading, with the same end; and what that
-/// reading takes is not touched.
-pub(super) fn follower(bytes: &[u8]) {
+/// The other readings: HTTP/1.1 as strict as RFC 9112 allows, and the HTTP library's server. Whatever is answered as a
+/// request is one to both, with the same end; and what comes in pieces is what comes at once.
+pub(super) fn requests(bytes: &[u8]) {
     let Some((&size, sent)) = bytes.split_first() else { return };
-    let size = usize::from(size).max(1);
-    let (strict, sound) = strictly_read(sent);
-    let (mut passed, mut follower) = (sent.to_vec(), Follower::new());
-    passed.chunks_mut(size).for_each(|piece| follower.read(piece));
-    assert_eq!(passed[..sound].escape_ascii().to_string(), sent[..sound].escape_ascii().to_string(), "was changed");
-
-    for (number, heard) in served(sent, size).into_iter().enumerate() {
-        let expected = strict.get(number);
-        assert_eq!(Some(&heard), expected, "request {number}, of which another server reads something else");
+    let heard = heard(sent, usize::from(size).max(1));
+    assert_eq!(heard, self::heard(sent, sent.len().max(1)), "in pieces, and at once");
+    let (strict, library) = (strictly_read(sent), read_by_library(sent));
+    for (number, heard) in heard.iter().enumerate() {
+        assert_eq!(Some(heard), strict.get(number), "request {number}, of which another server reads something else");
+        // It gives the last one up if the client's end comes with it.
+        let read = library.get(number).unwrap_or(heard);
+        assert_eq!(heard, read, "request {number}, of which the library reads something else");
     }
 }
 
@@ -51,14 +50,14 @@ struct Heard {
     body: Vec<u8>,
 }
 
-/// The requests up to the first that is anything but clear, and where the last of them ends.
-fn strictly_read(sent: &[u8]) -> (Vec<Heard>, usize) {
-    let (mut heard, mut end) = (Vec::new(), 0);
-    while let Some((request, length)) = strictly_read_one(&sent[end..]) {
+/// The requests up to the first that is anything but clear.
+fn strictly_read(mut sent: &[u8]) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    while let Some((request, length)) = strictly_read_one(sent) {
         heard.push(request);
-        end += length;
+        sent = &sent[length..];
     }
-    (heard, end)
+    heard
 }
 
 fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
@@ -70,11 +69,6 @@ fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
         fields.map(|field| field.value).collect::<Vec<_>>()
     };
     let target = head.path?;
-    // Spaces without end before a length are nobody's, and are refused.
-    let mut lines = sent[..length].split(|&byte| byte == b'\n').filter(|line| line.len() >= 64);
-    if lines.any(|line| line[..15].eq_ignore_ascii_case(b"content-length:")) {
-        return None;
-    }
     let after = &sent[length..];
     let (body, taken) = match (values("content-length").as_slice(), values("transfer-encoding").as_slice()) {
         ([], []) => (Vec::new(), 0),
@@ -89,7 +83,7 @@ fn strictly_read_one(sent: &[u8]) -> Option<(Heard, usize)> {
         _ => return None,
     };
     let method = head.method?;
-    (!method.contains('#') && !target.contains('#')).then_some(())?;
+    (!target.contains('#')).then_some(())?;
     Some((Heard { method: method.to_owned(), target: origin_form(target), body }, length + taken))
 }
 
@@ -99,7 +93,6 @@ pub(super) fn chunks(sent: &[u8]) -> Option<(Vec<u8>, usize, usize)> {
     loop {
         let (line, after) = line(rest)?;
         let size = line.split(|&byte| byte == b';').next()?.trim_ascii_end();
-        (size.len() < 63 || size.len() < 64 && size.len() < line.len()).then_some(())?;
         let digits = !size.is_empty() && size.iter().all(u8::is_ascii_hexdigit);
         let size = usize::from_str_radix(str::from_utf8(size).ok().filter(|_| digits)?, 16).ok()?;
         if size == 0 {
@@ -136,11 +129,41 @@ fn origin_form(target: &str) -> String {
     }
 }
 
-/// What the HTTP library reads behind a follower, and the listener lets through, as far as its bodies come whole.
-fn served(sent: &[u8], size: usize) -> Vec<Heard> {
+/// What the listener answers as a request, as far as its body comes whole.
+fn heard(sent: &[u8], size: usize) -> Vec<Heard> {
+    let ears = Arc::new(Ears::default());
+    let stream = Pieces { sent: sent.to_vec(), at: 0, size };
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(listener::attend_one(Arc::clone(&ears), stream));
+    std::mem::take(&mut *ears.0.lock().expect("no panic"))
+}
+
+/// Answers every request that passes the check, and remembers it if it came whole.
+#[derive(Default)]
+struct Ears(Mutex<Vec<Heard>>);
+
+impl Door for Ears {
+    type Memory = ();
+
+    async fn answer(&self, request: Box<Request<listener::Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
+        let (mut head, body) = (*request).into_parts();
+        let mut response = Response::new(Body::empty());
+        if framing::check(&mut head).is_err() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        } else if let Ok(body) = body.collect().await {
+            let (method, target) = (head.method.to_string(), head.uri.to_string());
+            let body = body.to_bytes().to_vec();
+            self.0.lock().expect("no panic").push(Heard { method, target, body });
+        }
+        response
+    }
+}
+
+/// What the HTTP library's server reads, and [`framing::check`] lets through, as far as bodies come whole.
+fn read_by_library(sent: &[u8]) -> Vec<Heard> {
     let heard = Rc::new(RefCell::new(Vec::new()));
     let service = service_fn(|request| answer(Rc::clone(&heard), request));
-    let stream = Pieces { sent: sent.to_vec(), at: 0, size, follower: Some(Follower::new()) };
+    let stream = Pieces { sent: sent.to_vec(), at: 0, size: sent.len().max(1) };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(64 * 1024).max_header_size(64 * 1024);
     // How it ends is nobody's concern: what was heard is.
@@ -168,28 +191,20 @@ struct Pieces {
     sent: Vec<u8>,
     at: usize,
     size: usize,
-    follower: Option<Follower>,
 }
 
 impl AsyncRead for Pieces {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let end = this.sent.len().min(this.at + this.size.min(buf.remaining()));
-        let mut piece = this.sent[this.at..end].to_vec();
-        if let Some(follower) = &mut this.follower {
-            follower.read(&mut piece);
-        }
-        buf.put_slice(&piece);
+        buf.put_slice(&this.sent[this.at..end]);
         this.at = end;
         Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Pieces {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(follower) = &mut self.follower {
-            follower.written(bytes);
-        }
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -224,7 +239,7 @@ pub(super) fn to_its_end<T>(work: impl Future<Output = T>) -> T {
 /// The first byte is the size of the pieces. The other reading: the 24 bytes are there, or not; and none is lost.
 pub(super) fn preface(bytes: &[u8]) {
     let Some((&size, sent)) = bytes.split_first() else { return };
-    let mut stream = Pieces { sent: sent.to_vec(), at: 0, size: usize::from(size).max(1), follower: None };
+    let mut stream = Pieces { sent: sent.to_vec(), at: 0, size: usize::from(size).max(1) };
     let begun = to_its_end(Begun::read(&mut stream)).expect("read");
     assert_eq!(begun.is_http2(), sent.starts_with(PREFACE));
     assert_eq!(begun.bytes(), &sent[..stream.at], "what was read is remembered");

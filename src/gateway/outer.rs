@@ -3,7 +3,7 @@
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response};
-use hyper::body::{Body as _, Incoming};
+use http_body::Body as _;
 
 use super::{Answer, Arrived, Sender, Worker};
 use crate::audience::Audience;
@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::failure::Failure;
 use crate::forward_auth::{self, Asked, Denied, Original, Question};
 use crate::identity::credentials::Carries;
-use crate::listener::framing;
+use crate::listener::{Incoming, framing};
 use crate::second_factor::policy::Passage;
 use crate::visit::Visit;
 use crate::{proxy, respond};

@@ -8,6 +8,8 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, uri};
 
+use crate::http1::framing::{Chunked, Framing};
+
 /// Why a request is not even looked at. Its connection must be closed with the answer (`connection: close`), since what
 /// follows on it may not be what the client meant; in HTTP/2 each request stands for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,15 +56,12 @@ impl BadRequest {
 /// Checks the head of a request, and returns the host it is for. A target in absolute form is rewritten to origin form;
 /// one in HTTP/2 also gets its authority as `Host`, one `Cookie` for all, and asks for a WebSocket as HTTP/1.1 does. Nothing
 /// else changes.
-///
-/// `Content-Length` beside `Transfer-Encoding`, and one that is repeated, never get here: the HTTP library would settle
-/// them silently, so the connection spoils them before it reads them.
 pub fn check(head: &mut Parts) -> Result<Host, BadRequest> {
     if head.version == Version::HTTP_2 {
         http2::settle(head)?;
     }
     check_method(&head.method)?;
-    check_length(&head.headers, head.version)?;
+    of_body(&head.headers, head.version)?;
     let host = the_host(&head.headers)?;
     if head.uri.authority().is_some() || head.uri.scheme().is_some() {
         head.uri = origin_form(&head.uri, &host)?;
@@ -88,16 +87,23 @@ fn check_target(origin_form: &Uri) -> Result<(), BadRequest> {
     if target.starts_with('/') && legible { Ok(()) } else { Err(BadRequest::Target) }
 }
 
-fn check_length(headers: &HeaderMap, version: Version) -> Result<(), BadRequest> {
+/// How the end of a request's body is told: in one way, or by none if there is no body.
+pub(super) fn of_body(headers: &HeaderMap, version: Version) -> Result<Framing, BadRequest> {
     let coding = only(headers, &TRANSFER_ENCODING).map_err(|_| BadRequest::Length)?;
     let length = only(headers, &CONTENT_LENGTH).map_err(|_| BadRequest::Length)?;
-    let sound = match (coding, length) {
-        (None, None) => true,
-        (Some(coding), None) => version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (None, Some(length)) => !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit),
-        (Some(_), Some(_)) => false,
-    };
-    if sound { Ok(()) } else { Err(BadRequest::Length) }
+    match (coding, length) {
+        (None, None) => Ok(Framing::Length(0)),
+        (Some(coding), None) if version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+            Ok(Framing::Chunked(Chunked::new()))
+        }
+        (None, Some(length)) => number(length).map(Framing::Length).ok_or(BadRequest::Length),
+        (Some(_), _) => Err(BadRequest::Length),
+    }
+}
+
+fn number(digits: &HeaderValue) -> Option<u64> {
+    let digits = digits.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok()
 }
 
 struct Several;
@@ -333,6 +339,7 @@ mod tests {
             &[("content-length", "5, 5")],
             &[("content-length", "")],
             &[("content-length", "0x5")],
+            &[("content-length", "18446744073709551616")],
             &[("content-length", "5"), ("content-length", "5")],
             &[("transfer-encoding", "gzip, chunked")],
             &[("transfer-encoding", "chunked, chunked")],

@@ -11,19 +11,18 @@ use h2::Reason;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::streams::{Outgoing, Room, Streams};
 use self::traffic::{Traffic, Waiting};
-use super::Door;
 use super::connection::{Accepted, BUFFER};
 use super::occupied::Occupied;
 use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
+use super::{Door, Incoming};
 use crate::body::Body;
 use crate::identity::client::Arrival;
 
@@ -52,11 +51,11 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
     let (seat, memory) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default());
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<_>| {
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms, &seat);
-        let request = Box::new(request);
+        let request = Box::new(request.map(Incoming::in_http2));
         async move {
             let answered = match room {
                 Some(room) => {
@@ -162,6 +161,7 @@ mod tests {
     use crate::identity::client::{Peer, Scheme};
     use crate::listener::crowd::Seat;
     use crate::listener::preface::PREFACE;
+    use crate::listener::switch::Switch;
     use crate::listener::wire::FIRST_BYTES;
     use crate::listener::worker::{self, Entrance};
 
@@ -173,9 +173,9 @@ mod tests {
 
         async fn answer(&self, mut request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
             if request.method() == Method::CONNECT {
-                let tunnel = hyper::upgrade::on(&mut *request);
+                let tunnel = Switch::of(&mut request);
                 tokio::spawn(async move {
-                    let mut tunnel = TokioIo::new(tunnel.await.expect("a tunnel"));
+                    let mut tunnel = tunnel.into_stream().await.expect("a tunnel");
                     drop(tunnel.read_to_end(&mut Vec::new()).await);
                 });
                 let mut agreed = Response::new(Body::empty());

@@ -3,19 +3,19 @@
 pub(crate) mod certificate;
 mod connection;
 mod crowd;
-mod early_hints;
-pub(crate) mod follower;
 pub mod framing;
 mod given;
+mod http1;
 mod http2;
+mod incoming;
 mod occupied;
-mod patience;
 pub(crate) mod preface;
 pub(crate) mod proxy_header;
 mod seats;
 #[cfg(test)]
 mod slow_clients;
 mod sockets;
+pub(crate) mod switch;
 mod terms;
 pub mod tls;
 mod wire;
@@ -26,15 +26,15 @@ use std::sync::Arc;
 use std::thread;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
 use crowd::Crowd;
-pub use early_hints::EarlyHints;
 pub use given::Given;
+pub use http1::EarlyHints;
+pub use incoming::Incoming;
 pub use occupied::Occupied;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
@@ -46,7 +46,7 @@ pub trait Door: Send + Sync + 'static {
     type Memory: Default + Send + Sync + 'static;
 
     /// Answers one request. If the client goes away, the future is dropped. The request is boxed, and the future best a small
-    /// one: the HTTP library moves it to where it stays, for each request.
+    /// one: it is moved to where it stays, for each request.
     fn answer(
         &self,
         request: Box<Request<Incoming>>,
@@ -142,4 +142,12 @@ pub async fn serve<D: Door>(
         }
     }
     Ok(())
+}
+
+/// Attends to one connection in HTTP/1 as a worker does that has no others.
+#[cfg(any(test, fuzzing))]
+pub(crate) async fn attend_one<D: Door>(door: Arc<D>, stream: impl connection::Accepted) {
+    let worker = Worker::new(door, Entrance::Http1, &CancellationToken::new(), Room::default());
+    let seat = Arc::new(tokio::sync::Semaphore::new(1)).acquire_owned().await.expect("it is never closed");
+    connection::attend(worker, stream, Peer::Unix, seat).await;
 }

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Door;
 use super::connection::attend;
 use super::worker::{Entrance, Room, Worker};
+use super::{Door, Incoming};
 use crate::body::{ANSWER_STRETCH, Body, BodyError, UPLOAD_STRETCH};
 use crate::identity::client::{Arrival, Peer};
 
@@ -31,12 +30,11 @@ impl Door for Thorough {
     type Memory = ();
 
     async fn answer(&self, request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
-        let version = request.version();
         if request.uri().path() == "/later" {
             sleep(10 * ANSWER_STRETCH).await;
         }
         let mut response = Response::new(Body::own(vec![b'x'; LARGE]));
-        match Body::client(request.into_body(), version).collect().await {
+        match Body::client(request.into_body()).collect().await {
             Ok(_) => {}
             Err(BodyError::Stalled) => *response.status_mut() = StatusCode::REQUEST_TIMEOUT,
             Err(other) => panic!("{other}"),

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -33,12 +31,10 @@ impl Term {
         self.0.cancelled().await;
     }
 
-    /// In HTTP/1, has the connection end with this answer if its term is over. One without a request ends soon anyway;
-    /// closed before that, it could take a request along that is on its way.
-    pub(super) fn end_with<B>(&self, answer: &mut Response<B>) {
-        if self.0.is_cancelled() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+    /// Whether it is. In HTTP/1 a connection ends with the next answer then. One without a request ends soon anyway; closed
+    /// before that, it could take a request along that is on its way.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
 
@@ -72,8 +68,7 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
-    use hyper::body::Incoming;
+    use http::{Request, Response};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
@@ -82,9 +77,9 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::identity::client::{Arrival, Peer};
-    use crate::listener::Door;
     use crate::listener::connection::attend;
     use crate::listener::worker::{Entrance, Room, Worker};
+    use crate::listener::{Door, Incoming};
 
     /// Answers each request after so many seconds.
     struct After(u64);

@@ -1,8 +1,6 @@
-//! The stream below the HTTP library: what the library has no limit or no eye for.
+//! A client's stream: limits for its first bytes and for what it takes, whatever is spoken on it.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,9 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::crowd::Seat;
-use super::early_hints::{Interim, Next};
-use super::follower::Follower;
-use super::patience::Patience;
 use super::preface::{Begun, PREFACE};
 use crate::body::ANSWER_STRETCH;
 use crate::pace::Pace;
@@ -25,21 +20,12 @@ pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
 
-/// How much is read at once of what ends a rest.
-const AWAKENING: usize = 2048;
-
 /// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
     stream: S,
     /// What was read of the stream before, to be read again.
     begun: Vec<u8>,
-    /// Not in HTTP/2: its frames leave nothing to be settled.
-    follower: Option<Follower>,
-    /// Not in HTTP/2 either: there the library alone can write.
-    interim: Option<Arc<Interim>>,
-    /// Is told when the stream is between two requests. In HTTP/1 only.
-    patience: Option<Patience>,
     /// Gone once as many bytes came as are awaited.
     first: Option<Pin<Box<Sleep>>>,
     awaited: usize,
@@ -51,7 +37,7 @@ pub(super) struct Wire<S> {
 impl<S> Wire<S> {
     /// For a client that speaks HTTP/1.
     pub(super) fn http1(stream: S, seat: Seat) -> Self {
-        Self { follower: Some(Follower::new()), interim: Some(Arc::default()), ..Self::new(stream, seat, 1) }
+        Self::new(stream, seat, 1)
     }
 
     /// For a client that speaks HTTP/2.
@@ -64,24 +50,10 @@ impl<S> Wire<S> {
         Self { begun: begun.bytes().to_vec(), ..self }
     }
 
-    /// That tells this one when it is between two requests.
-    pub(super) fn telling(self, patience: Patience) -> Self {
-        Self { patience: Some(patience), ..self }
-    }
-
-    fn note(&self, is_flushed: bool) {
-        if let (Some(patience), Some(follower)) = (&self.patience, &self.follower) {
-            patience.note(is_flushed && self.first.is_none() && follower.is_between_requests());
-        }
-    }
-
     fn new(stream: S, seat: Seat, awaited: usize) -> Self {
         Self {
             stream,
             begun: Vec::new(),
-            follower: None,
-            interim: None,
-            patience: None,
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             pace: Pace::over(ANSWER_STRETCH),
@@ -91,11 +63,6 @@ impl<S> Wire<S> {
 
     pub(super) const fn seat(&self) -> &Arc<Seat> {
         &self.seat
-    }
-
-    /// Where early hints are to be told; `None` in HTTP/2.
-    pub(super) fn interim(&self) -> Option<Arc<Interim>> {
-        self.interim.clone()
     }
 
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -119,32 +86,6 @@ impl<S: AsyncRead + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    /// Waits for what the client says next, which is then read again. Holds no more than the stream meanwhile. Returns
-    /// whether it said anything.
-    pub(super) async fn rest(&mut self) -> io::Result<bool> {
-        self.patience = None;
-        poll_fn(|cx| {
-            let mut space = [MaybeUninit::uninit(); AWAKENING];
-            let mut next = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut next))?;
-            self.begun = next.filled().to_vec();
-            Poll::Ready(Ok(!self.begun.is_empty()))
-        })
-        .await
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Wire<S> {
-    /// Writes early hints, as far as they may be written next.
-    fn poll_hints(&mut self, cx: &mut Context<'_>, next: Next) -> Poll<io::Result<()>> {
-        match &self.interim {
-            Some(interim) => interim.poll_write(cx, &mut self.stream, next),
-            None => Poll::Ready(Ok(())),
-        }
-    }
-}
-
 /// All of it in one piece, if it is small: the system takes one piece with less ado than a list.
 fn gather<'a>(slices: &'a [IoSlice<'_>], together: &'a mut [u8; TOGETHER]) -> Option<&'a [u8]> {
     if let [only] = slices {
@@ -164,13 +105,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buf.filled().len();
         match this.poll_next(cx, buf) {
             Poll::Ready(result) => {
-                let came = &mut buf.filled_mut()[before..];
-                this.awaited = this.awaited.saturating_sub(came.len());
+                this.awaited = this.awaited.saturating_sub(buf.filled().len() - before);
                 if this.awaited == 0 {
                     this.first = None;
-                }
-                if let Some(follower) = &mut this.follower {
-                    follower.read(came);
                 }
                 Poll::Ready(result)
             }
@@ -186,13 +123,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if let Some(follower) = &mut this.follower {
-            follower.written(bytes);
-        }
-        let result = match this.poll_hints(cx, Next::Message)? {
-            Poll::Ready(()) => Pin::new(&mut this.stream).poll_write(cx, bytes),
-            Poll::Pending => Poll::Pending,
-        };
+        let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.written(cx, result)
     }
 
@@ -202,14 +133,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if let Some(follower) = &mut this.follower {
-            follower.written(slices.first().map_or(&[], |first| first));
-        }
         let mut together = [0; TOGETHER];
-        let result = match (this.poll_hints(cx, Next::Message)?, gather(slices, &mut together)) {
-            (Poll::Pending, _) => Poll::Pending,
-            (Poll::Ready(()), Some(bytes)) => Pin::new(&mut this.stream).poll_write(cx, bytes),
-            (Poll::Ready(()), None) => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
+        let result = match gather(slices, &mut together) {
+            Some(bytes) => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            None => Pin::new(&mut this.stream).poll_write_vectored(cx, slices),
         };
         this.written(cx, result)
     }
@@ -219,13 +146,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The library flushes once it has written all it had to.
-        let flushed = match self.poll_hints(cx, Next::Nothing) {
-            Poll::Ready(Ok(())) => Pin::new(&mut self.stream).poll_flush(cx),
-            unwritten => unwritten,
-        };
-        self.note(flushed.is_ready());
-        flushed
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -16,6 +16,7 @@ use super::sockets::Listener;
 use super::terms::Terms;
 use super::tls::Tls;
 use super::{Door, Share};
+use crate::clock::Clock;
 use crate::identity::client::Peer;
 
 /// How long requests that were begun may take once the gateway stops.
@@ -52,6 +53,8 @@ pub(super) struct Worker<D> {
     pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
     pub(super) terms: Terms,
+    /// What answers are dated by.
+    pub(super) clock: Clock,
     seats: Arc<Semaphore>,
     /// In HTTP/2, where a connection has many: room for requests in progress, and for tunnels.
     pub(super) rooms: Arc<Semaphore>,
@@ -67,7 +70,8 @@ impl<D: Door> Worker<D> {
         let (crowd, usual_share) = (room.crowd, room.usual_share);
         let (stop, connections) = (stop.child_token(), TaskTracker::new());
         let terms = Terms::new(&stop);
-        Arc::new(Self { door, entrance, stop, terms, seats, rooms, crowd, usual_share, connections })
+        let clock = Clock::system();
+        Arc::new(Self { door, entrance, stop, terms, clock, seats, rooms, crowd, usual_share, connections })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
@@ -188,7 +192,6 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use http::{Request, Response};
-    use hyper::body::Incoming;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::{Mutex, mpsc};
     use tokio::task::yield_now;
@@ -196,6 +199,7 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::identity::client::Arrival;
+    use crate::listener::Incoming;
 
     struct Hello;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
 use crate::failure::Failure;
 use crate::identity::client::Scheme;
+use crate::listener::Incoming;
 use crate::visit::Visit;
 
 /// The most that a form can have, in bytes.

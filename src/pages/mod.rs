@@ -21,12 +21,12 @@ mod ticket_office;
 mod view;
 
 use http::{Method, Response};
-use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::key_file::KeyError;
+use crate::listener::Incoming;
 use crate::second_factor::policy::{Decision, Passage};
 use crate::store::StoreError;
 use crate::visit::{Place, Seen, Visit, Visitor};

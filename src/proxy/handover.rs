@@ -17,7 +17,6 @@ use crate::second_factor::policy::Passage;
 /// have been taken out.
 pub fn hand_over(passage: Passage, sent: &HeaderMap, client: &Client, site: &Site) -> Result<HeaderMap, ProxyError> {
     websocket::refuse_foreign(sent, client)?;
-    // As large as the request's: the library reads the next one's into it.
     let mut fields = HeaderMap::with_capacity(sent.len());
     for name in headers::kept_back(site, client) {
         fields.insert(name, HeaderValue::from_static(""));

@@ -8,7 +8,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
-use hyper::upgrade::OnUpgrade;
 
 use super::ProxyError;
 use super::introduction::{self, Introduction, introduce};
@@ -16,6 +15,7 @@ use crate::body::Body;
 use crate::config::{Site, Source};
 use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Scheme};
 use crate::identity::credentials;
+use crate::listener::switch::Switch;
 use crate::memory::Memory;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
@@ -72,8 +72,8 @@ impl Stripped<&mut Parts> {
 
 impl Stripped<Box<Request<Body>>> {
     /// The client's side of a switch to another protocol.
-    pub(super) fn upgrade(&mut self) -> OnUpgrade {
-        hyper::upgrade::on(&mut *self.0)
+    pub(super) fn upgrade(&mut self) -> Switch {
+        Switch::of(&mut self.0)
     }
 
     /// Has it ask for no WebSocket.

@@ -9,7 +9,7 @@ pub(crate) mod websocket;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
-use hyper::body::Body as _;
+use http_body::Body as _;
 
 use crate::body::{Body, BodyError, Download};
 use crate::config::Site;

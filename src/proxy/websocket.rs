@@ -3,8 +3,6 @@
 use data_encoding::BASE64;
 use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
 use super::headers::{self, Stripped};
 use super::tunnels::Open;
@@ -12,11 +10,12 @@ use super::{ProxyError, relay};
 use crate::body::Body;
 use crate::entropy;
 use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
+use crate::listener::switch::Switch;
 use crate::upstream::{Switched, accept};
 
 /// A client that asks for a WebSocket.
 pub(super) struct Asked {
-    client: OnUpgrade,
+    client: Switch,
     /// What the dashboard has to agree with to a key of the gateway's own.
     accept: Option<HeaderValue>,
 }
@@ -102,13 +101,13 @@ pub(super) fn switch(asked: Asked, mut headers: HeaderMap, upstream: Option<Swit
     response
 }
 
-async fn tunnel(client: OnUpgrade, upstream: Option<Switched>) {
+async fn tunnel(client: Switch, upstream: Option<Switched>) {
     // Whoever goes away before the switch leaves nothing to relay, and nobody to tell.
     let Some(upstream) = upstream else { return };
     if let Some((upstream, _held)) = upstream.into_stream().await
-        && let Ok(client) = client.await
+        && let Some(client) = client.into_stream().await
     {
-        let ended = relay::between(TokioIo::new(client), upstream).await;
+        let ended = relay::between(client, upstream).await;
         tracing::trace!(?ended, "a tunnel closed");
     }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use vestibule::body::Body;
 use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, UpstreamAddress, UpstreamHttp};
 use vestibule::identity::client::{Arrival, Client};
-use vestibule::listener::{self, Address, Door, Sockets, framing, tls::Tls};
+use vestibule::listener::{self, Address, Door, Incoming, Sockets, framing, tls::Tls};
 use vestibule::memory::Memory;
 use vestibule::proxy::tunnels::Tunnels;
 use vestibule::proxy::{self, ProxyError, Way, headers};
@@ -255,7 +254,7 @@ impl Door for Open {
         let (peer, scheme) = (arrival.peer, arrival.scheme);
         let client = Client { address: peer.address(), scheme, peer, trusted: false, outer_login: false };
         let way = Way { site: &self.site, pool: &self.pool, tunnels: &self.tunnels, memory };
-        let body = Body::client(body, head.version);
+        let body = Body::client(body);
         let request = headers::strip(&mut head, &self.site, &client).take_request(body);
         proxy::forward(passage, request, &client, way).await.unwrap_or_else(|error| empty(status_of(&error)))
     }

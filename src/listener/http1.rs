@@ -1,0 +1,244 @@
+//! One connection in HTTP/1 (RFC 9112): its requests one after the other, and its end.
+
+mod answer;
+mod body;
+mod head;
+mod interim;
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink, split};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::WaitForCancellationFuture;
+
+use self::answer::Outgoing;
+use self::body::Reading;
+pub(super) use self::body::Upload;
+use self::head::Head;
+pub use self::interim::EarlyHints;
+use self::interim::{Interim, Telling};
+use super::Door;
+use super::connection::{Accepted, BUFFER};
+use super::incoming::Incoming;
+use super::occupied::{Occupied, occupying};
+use super::switch::Switch;
+use super::terms::Term;
+use super::wire::Wire;
+use super::worker::Worker;
+use crate::alarm::Alarm;
+use crate::body::Body;
+use crate::http1::{Receiver, Stream, Writer};
+use crate::identity::client::Arrival;
+
+/// How long a head may take to come, and how long a connection may be without a request.
+pub(super) const HEAD: Duration = Duration::from_secs(30);
+
+/// After how long without a request a connection forgets what it remembers of the last one.
+const TIRED: Duration = Duration::from_secs(2);
+
+/// How long and how much is still read from a client that was answered before all it sent was read: closing on unread
+/// bytes would take the answer away from it.
+const LEAVE: Duration = Duration::from_secs(2);
+const LEAVE_BYTES: u64 = 1024 * 1024;
+
+/// Answers the requests of one connection until either side ends it, or it becomes a tunnel, which keeps the seat.
+pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
+    let conversation = Conversation { worker, arrival, term: worker.terms.current() };
+    let occupied = Occupied::new(Arc::clone(wire.seat()));
+    let (reader, mut writer) = split::<Box<dyn Stream>>(Box::new(wire));
+    let mut receiver = Receiver::new(reader, BUFFER);
+    let stopped = pin!(worker.stop.cancelled());
+    let mut pause = Pause { alarm: Alarm::default(), stopped, memory: None };
+    loop {
+        let head = match pause.end(&mut receiver).await {
+            Came::Head(head) => head,
+            Came::Malformed(status) => return Box::pin(refuse(&conversation, status, receiver, writer)).await,
+            Came::Nothing => return Box::pin(take_leave(Some(receiver), writer)).await,
+            Came::Stop => return drop(timeout(LEAVE, writer.shutdown()).await),
+        };
+        let memory = pause.memory.get_or_insert_default();
+        let mut asked = Some((head, receiver, writer));
+        // Boxed, for it is gone while the connection rests; and built there, for all it is made of are references.
+        let exchange = Box::pin(conversation.exchange(memory, &mut asked));
+        match occupying(Some(occupied.clone()), exchange).await {
+            Turn::Next(next) => (receiver, writer) = next,
+            Turn::Leave(receiver, writer) => return Box::pin(take_leave(receiver, writer)).await,
+            Turn::Over => return,
+        }
+    }
+}
+
+/// The time between two requests.
+struct Pause<'a, 'b, M> {
+    alarm: Alarm,
+    stopped: Pin<&'a mut WaitForCancellationFuture<'b>>,
+    /// What is remembered of the last request.
+    memory: Option<Box<M>>,
+}
+
+/// What ends it.
+enum Came {
+    Head(Head),
+    /// Something else, for which this is the answer.
+    Malformed(StatusCode),
+    /// Nothing, or not all of it, in time or before the client ended the connection.
+    Nothing,
+    /// There is an end of the gateway.
+    Stop,
+}
+
+impl<M> Pause<'_, '_, M> {
+    /// Waits for a head, with no more memory than it needs.
+    async fn end(&mut self, receiver: &mut Receiver) -> Came {
+        let (since, mut known) = (Instant::now(), 0);
+        poll_fn(|cx| {
+            loop {
+                match head::read(&mut receiver.bytes, known) {
+                    Ok(Some(head)) => return Poll::Ready(Came::Head(head)),
+                    Ok(None) => known = receiver.bytes.len(),
+                    Err(status) => return Poll::Ready(Came::Malformed(status)),
+                }
+                match receiver.poll(cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Came::Nothing),
+                    Poll::Ready(Err(error)) => {
+                        tracing::debug!(%error, "a connection broke off");
+                        return Poll::Ready(Came::Nothing);
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            if self.stopped.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Came::Stop);
+            }
+            if self.memory.is_some() {
+                ready!(self.alarm.poll(cx, since + TIRED));
+                self.memory = None;
+            }
+            self.alarm.poll(cx, since + HEAD).map(|()| Came::Nothing)
+        })
+        .await
+    }
+}
+
+/// What stays the same on a connection.
+struct Conversation<'a, D> {
+    worker: &'a Worker<D>,
+    arrival: Arrival,
+    term: Arc<Term>,
+}
+
+/// How a connection goes on after an answer.
+enum Turn {
+    /// There may be another request.
+    Next((Receiver, Writer)),
+    /// Nothing more is answered. Somebody may still read from it.
+    Leave(Option<Receiver>, Writer),
+    /// It is closed, or somebody else's.
+    Over,
+}
+
+impl<D: Door> Conversation<'_, D> {
+    /// Answers one request, which it takes. If the client goes away, so does the answer.
+    async fn exchange(&self, memory: &D::Memory, asked: &mut Option<(Head, Receiver, Writer)>) -> Turn {
+        let Some((mut head, receiver, mut writer)) = asked.take() else { return Turn::Over };
+        let mut outgoing = Outgoing::to(&head);
+        let interim = Interim::of(&mut head.request, head.waits_to_go_on);
+        let offer = Switch::offer(&mut head.request);
+        let to_go_on = interim.clone().filter(|_| head.waits_to_go_on);
+        let (mut reading, upload) = Reading::of(receiver, head.framing, to_go_on);
+        if let Some(upload) = upload {
+            *head.request.body_mut() = Incoming::in_http1(upload);
+        }
+        let mut telling = interim.map(Telling::of);
+        // What is not needed while the answer is sent is gone by then.
+        let (sending, switches) = {
+            let mut answer = pin!(self.worker.door.answer(head.request, self.arrival, memory));
+            let answered = poll_fn(|cx| {
+                let answered = match (answer.as_mut().poll(cx), &mut telling) {
+                    (Poll::Pending, Some(telling)) => telling.poll(cx, &mut writer).map(Err),
+                    (answered, _) => answered.map(Ok),
+                };
+                unless_gone(answered, &mut reading, cx)
+            });
+            let Some(Ok(answer)) = answered.await else { return Turn::Over };
+            outgoing.is_persistent &= !self.term.is_over();
+            let before = telling.take().map(Telling::end).unwrap_or_default();
+            let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+            (outgoing.answer(before, answer, &self.worker.clock), switches)
+        };
+        if switches && !(offer.is_some() && reading.is_free()) {
+            // Nobody has asked for it, or what is left of the request would be taken for what is said after it.
+            return Turn::Over;
+        }
+        let sent = match sending {
+            Ok(mut sending) => poll_fn(|cx| unless_gone(sending.poll(cx, &mut writer), &mut reading, cx)).await,
+            Err(error) => Some(Err(error)),
+        };
+        match sent {
+            None => Turn::Over,
+            Some(Ok(_)) if switches => {
+                hand_over(offer, reading, writer);
+                Turn::Over
+            }
+            Some(Ok(true)) => match reading.settle().await {
+                Ok(receiver) => Turn::Next((receiver, writer)),
+                Err(reading) => Turn::Leave(reading.into_receiver(), writer),
+            },
+            Some(Ok(false)) => Turn::Leave(reading.into_receiver(), writer),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a connection broke off");
+                Turn::Leave(reading.into_receiver(), writer)
+            }
+        }
+    }
+}
+
+/// What is done, or that the client goes away meanwhile.
+fn unless_gone<T>(done: Poll<T>, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    match done {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => reading.poll_gone(cx).map(|()| None),
+    }
+}
+
+/// Hands a connection to whoever speaks another protocol on it. If nobody does, it is closed.
+fn hand_over(offer: Option<oneshot::Sender<Box<dyn Stream>>>, reading: Reading, writer: Writer) {
+    if let (Some(offer), Reading::Free(receiver)) = (offer, reading) {
+        drop(offer.send(receiver.into_stream(writer)));
+    }
+}
+
+/// Answers what is no request.
+async fn refuse<D>(conversation: &Conversation<'_, D>, status: StatusCode, receiver: Receiver, mut writer: Writer) {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    let Ok(mut sending) = Outgoing::to_malformed().answer(Vec::new(), answer, &conversation.worker.clock) else {
+        return;
+    };
+    if poll_fn(|cx| sending.poll(cx, &mut writer)).await.is_ok() {
+        take_leave(Some(receiver), writer).await;
+    }
+}
+
+/// Says that nothing more will be said, and gives the client a moment to read what was.
+async fn take_leave(receiver: Option<Receiver>, mut writer: Writer) {
+    let last_bytes = async {
+        writer.shutdown().await?;
+        match receiver {
+            Some(receiver) => copy(&mut receiver.into_reader().take(LEAVE_BYTES), &mut sink()).await,
+            None => Ok(0),
+        }
+    };
+    // Whether it has read it is up to the client.
+    drop(timeout(LEAVE, last_bytes).await);
+}
+
+#[cfg(test)]
+mod tests;

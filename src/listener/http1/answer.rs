@@ -1,0 +1,235 @@
+//! An answer as it is written (RFC 9112, sections 4 to 7).
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::{Buf, BufMut, Bytes};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Response, StatusCode, Version, response};
+use http_body::{Body as _, Frame};
+use tokio::io::AsyncWrite;
+
+use super::head::Head;
+use crate::body::{Body, BodyError};
+use crate::clock::Clock;
+use crate::http1::framing::{Coding, Written};
+use crate::http1::{Writer, fields};
+use crate::tokens::tokens;
+
+/// What a head takes with a small body, unless either is a large one.
+const USUAL: usize = 2 * 1024;
+
+/// How much is written in one piece, rather than piece by piece as it comes.
+const AT_ONCE: usize = 16 * 1024;
+
+/// How the answer to one request is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing {
+    version: Version,
+    is_to_head: bool,
+    takes_trailers: bool,
+    /// Whether the connection stays open after it.
+    pub(super) is_persistent: bool,
+}
+
+impl Outgoing {
+    /// To that request.
+    pub(super) fn to(head: &Head) -> Self {
+        Self {
+            version: head.request.version(),
+            is_to_head: head.request.method() == Method::HEAD,
+            takes_trailers: head.takes_trailers,
+            is_persistent: head.is_persistent,
+        }
+    }
+
+    /// To one that can't be read: the last on its connection.
+    pub(super) const fn to_malformed() -> Self {
+        Self { version: Version::HTTP_11, is_to_head: false, takes_trailers: false, is_persistent: false }
+    }
+
+    /// The answer as it is sent, after what comes before it.
+    pub(super) fn answer(
+        mut self,
+        mut bytes: Vec<u8>,
+        answer: Response<Body>,
+        clock: &Clock,
+    ) -> Result<Sending, BodyError> {
+        let (head, body) = answer.into_parts();
+        let coding = self.write_head(&head, &body, clock, &mut bytes)?;
+        let end = if self.has_body(head.status) { None } else { Some(Ok(())) };
+        let (written, piece) = (0, None);
+        Ok(Sending { bytes, written, piece, body, coding, end, outgoing: self })
+    }
+
+    const fn has_body(self, status: StatusCode) -> bool {
+        !self.is_to_head && !matches!(status.as_u16(), 100..200 | 204 | 304)
+    }
+
+    /// Writes the head, and says how the body is to be written.
+    fn write_head(
+        &mut self,
+        head: &response::Parts,
+        body: &Body,
+        clock: &Clock,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Coding, BodyError> {
+        let (status, headers) = (head.status, &head.headers);
+        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
+        self.is_persistent &= !tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
+        let said = headers.get(CONTENT_LENGTH).filter(|_| !matches!(status.as_u16(), 100..200 | 204));
+        let exact = body.size_hint().exact();
+        let coding = match exact {
+            _ if !self.has_body(status) => Coding::Length(0),
+            _ if let Some(said) = Coding::of_length(headers)? => said,
+            Some(length) => Coding::Length(length),
+            None if self.version == Version::HTTP_11 => Coding::Chunked,
+            None => Coding::Closed,
+        };
+        self.is_persistent &= coding != Coding::Closed;
+
+        bytes.reserve(USUAL);
+        self.write_status(status, bytes);
+        let mut is_dated = false;
+        for (name, value) in headers {
+            match *name {
+                CONTENT_LENGTH | TRANSFER_ENCODING => continue,
+                CONNECTION if !switches => continue,
+                TRAILER if coding != Coding::Chunked => continue,
+                DATE => is_dated = true,
+                _ => {}
+            }
+            fields::write_one(bytes, name, value.as_bytes());
+        }
+        if let Some(said) = said {
+            fields::write_one(bytes, &CONTENT_LENGTH, said.as_bytes());
+        } else if coding == Coding::Chunked {
+            bytes.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        } else if let Some(length) = exact.filter(|&length| self.has_body(status) || self.is_to_head && length > 0) {
+            fields::write_one(bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+        }
+        if !is_dated {
+            fields::write_one(bytes, &DATE, date(clock).as_bytes());
+        }
+        match (self.is_persistent, self.version) {
+            _ if switches => {}
+            // What is not said is so.
+            (false, Version::HTTP_10) | (true, Version::HTTP_11) => {}
+            (false, _) => bytes.extend_from_slice(b"connection: close\r\n"),
+            (true, _) => bytes.extend_from_slice(b"connection: keep-alive\r\n"),
+        }
+        bytes.extend_from_slice(b"\r\n");
+        Ok(coding)
+    }
+
+    fn write_status(self, status: StatusCode, bytes: &mut Vec<u8>) {
+        let version = if self.version == Version::HTTP_10 { "HTTP/1.0 " } else { "HTTP/1.1 " };
+        for part in [version, status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// An answer on its way.
+pub(super) struct Sending {
+    /// To be written from `written` on, before `piece`.
+    bytes: Vec<u8>,
+    written: usize,
+    piece: Option<Written>,
+    body: Body,
+    coding: Coding,
+    /// How the body ended, once it did.
+    end: Option<Result<(), BodyError>>,
+    outgoing: Outgoing,
+}
+
+impl Sending {
+    /// Writes all of it, and says whether the connection stays open after it. An error leaves it unfinished, so that nobody
+    /// takes it for a whole one: then what came of it before is written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<Result<bool, BodyError>> {
+        loop {
+            let is_awaited = self.fill(cx).is_pending();
+            ready!(self.poll_write(cx, writer)).map_err(BodyError::broken)?;
+            if let Some(end) = self.end.take() {
+                return Poll::Ready(end.map(|()| self.outgoing.is_persistent));
+            }
+            if is_awaited {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes of the body what is there and can be written at once.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.end.is_none() && self.piece.is_none() && self.bytes.len() < AT_ONCE {
+            let end = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => self.take(frame).err(),
+                Some(Err(reason)) => Some(reason),
+                None => self.finish(&HeaderMap::new()).err(),
+            };
+            self.end = end.map(Err).or_else(|| self.end.take());
+        }
+        Poll::Ready(())
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
+        match frame.into_data() {
+            Ok(data) if self.bytes.len() + data.len() <= AT_ONCE => self.bytes.put(self.coding.piece(data)?),
+            Ok(data) => self.piece = Some(self.coding.piece(data)?),
+            Err(frame) => self.finish(&frame.into_trailers().unwrap_or_default())?,
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
+        if self.coding == Coding::Chunked && self.outgoing.takes_trailers && !trailers.is_empty() {
+            self.bytes.extend_from_slice(b"0\r\n");
+            fields::write(&mut self.bytes, trailers);
+            self.bytes.extend_from_slice(b"\r\n");
+        } else {
+            self.bytes.extend_from_slice(self.coding.end()?);
+        }
+        self.end = Some(Ok(()));
+        Ok(())
+    }
+
+    /// Writes what there is.
+    fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() || self.piece.is_some() {
+            let bytes = &self.bytes[self.written..];
+            let count = match &self.piece {
+                None => ready!(Pin::new(&mut *writer).poll_write(cx, bytes))?,
+                Some(piece) => {
+                    let mut slices = [IoSlice::new(bytes), IoSlice::new(b""), IoSlice::new(b""), IoSlice::new(b"")];
+                    let count = 1 + piece.chunks_vectored(&mut slices[1..]);
+                    ready!(Pin::new(&mut *writer).poll_write_vectored(cx, &slices[..count]))?
+                }
+            };
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.advance(count);
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Pin::new(writer).poll_flush(cx)
+    }
+
+    fn advance(&mut self, count: usize) {
+        let of_bytes = count.min(self.bytes.len() - self.written);
+        self.written += of_bytes;
+        if let Some(piece) = &mut self.piece {
+            piece.advance(count - of_bytes);
+            if !piece.has_remaining() {
+                self.piece = None;
+            }
+        }
+    }
+}
+
+/// The time as `Date` says it (RFC 9110, section 6.6.1).
+fn date(clock: &Clock) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(clock.now().as_secs()))
+}
