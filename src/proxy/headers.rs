@@ -97,19 +97,30 @@ impl Stripped<Box<Request<Body>>> {
 /// the login in front of the site says stays if it is `client` that says it.
 pub fn strip<'a>(head: &'a mut Parts, site: &Site, client: &Client) -> Stripped<&'a mut Parts> {
     let headers = &mut head.headers;
-    let websocket = asks_for_websocket(headers);
-    drop_named_in_connection(headers, |name| is_of_outer_login(name, site));
-    // The library still goes by it when it sends the body on.
-    let ends_here = |name: &HeaderName| is_for_this_hop(name) && *name != TRANSFER_ENCODING;
-    drop_fields(headers, |name| ends_here(name) || !passes(name, site, client));
+    let dropped = names(headers, |name| !stays(name, site, client));
+    let websocket = dropped.contains(&UPGRADE) && asks_for_websocket(headers);
+    drop_fields(headers, dropped, |name| is_of_outer_login(name, site));
     if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name, site, client)) {
         set_switch(headers);
     }
     Stripped(head)
 }
 
-fn drop_fields(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| which(name)).cloned().collect();
+fn stays(name: &HeaderName, site: &Site, client: &Client) -> bool {
+    // The library still goes by `Transfer-Encoding` when it sends the body on.
+    (!is_for_this_hop(name) || *name == TRANSFER_ENCODING) && passes(name, site, client)
+}
+
+fn names(headers: &HeaderMap, which: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
+    headers.keys().filter(|name| which(name)).cloned().collect()
+}
+
+/// Drops these fields and, where `Connection` is one of them, what it names. It always is one of them where it is there at
+/// all, being for this hop, so that it need not be looked up where it is not. `stays` knows what stays though it is named.
+fn drop_fields(headers: &mut HeaderMap, dropped: Vec<HeaderName>, stays: impl Fn(&HeaderName) -> bool) {
+    if dropped.contains(&CONNECTION) {
+        drop_named_in_connection(headers, stays);
+    }
     for name in dropped {
         headers.remove(name);
     }
@@ -282,9 +293,6 @@ pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
 
 /// Those that are meant for another hop as well stay, of which `stays` knows some more.
 fn drop_named_in_connection(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
-    if !headers.contains_key(CONNECTION) {
-        return;
-    }
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         // What nearly every server says; the field of that name is removed anyway.
         .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
@@ -337,8 +345,8 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
 /// would have taken the place of the gateway's own.
 pub(crate) fn make_incoming(headers: &mut HeaderMap) -> bool {
-    drop_named_in_connection(headers, |_| false);
-    drop_fields(headers, |name| is_for_this_hop(name) && *name != TRAILER);
+    let dropped = names(headers, |name| is_for_this_hop(name) && *name != TRAILER);
+    drop_fields(headers, dropped, |_| false);
     withhold_own_cookie(headers)
 }
 
