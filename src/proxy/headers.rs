@@ -107,6 +107,9 @@ pub fn strip<'a>(head: &'a mut Parts, site: &Site, client: &Client) -> Stripped<
 }
 
 fn stays(name: &HeaderName, site: &Site, client: &Client) -> bool {
+    if is_usual(name.as_str()) && !is_of_outer_login(name, site) {
+        return !site.strip.contains(name);
+    }
     // The library still goes by `Transfer-Encoding` when it sends the body on.
     (!is_for_this_hop(name) || *name == TRANSFER_ENCODING) && passes(name, site, client)
 }
@@ -209,15 +212,17 @@ pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Clien
         return client.outer_login;
     }
     let spelled = name.as_str();
-    if !is_plain(spelled) || is_misleading(spelled) || kept_back(site, client).any(|kept| kept == name) {
+    let is_sound = is_usual(spelled) || (is_plain(spelled) && !is_misleading(spelled));
+    if !is_sound || kept_back(site, client).any(|kept| kept == name) {
         return false;
     }
     let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
-    match (spelled.strip_prefix("x-forwarded-"), spelled.strip_prefix("x-original-")) {
+    let Some(rest) = spelled.strip_prefix("x-") else { return true };
+    match (rest.strip_prefix("forwarded-"), rest.strip_prefix("original-")) {
         (Some(rest), _) => SET_IN_FRONT.contains(&rest) || adds.iter().any(is_added),
         (_, Some(rest)) => SAYING_WHAT_CAME.contains(&rest),
-        _ if spelled.starts_with("x-envoy-") => adds.iter().any(is_added),
-        _ => !spelled.starts_with("x-vestibule") || introduction::is_ours(name),
+        _ if rest.starts_with("envoy-") => adds.iter().any(is_added),
+        _ => !rest.starts_with("vestibule") || introduction::is_ours(name),
     }
 }
 
@@ -274,6 +279,26 @@ fn is_for_this_hop(name: &HeaderName) -> bool {
             | "expect"
             | "http2-settings"
     )
+}
+
+macro_rules! usual {
+    ($($name:literal)*) => {
+        /// Whether it is one of the names that nearly every request has. They are plain, for the dashboard, and say nothing
+        /// that is not replaced: what a look at each of their letters would tell.
+        fn is_usual(name: &str) -> bool {
+            matches!(name, $($name)|*)
+        }
+
+        #[cfg(test)]
+        const USUAL: &[&str] = &[$($name),*];
+    };
+}
+
+usual! {
+    "host" "user-agent" "accept" "accept-encoding" "accept-language" "cookie" "referer" "origin" "authorization"
+    "cache-control" "content-type" "content-length" "if-none-match" "if-modified-since" "priority" "dnt"
+    "sec-fetch-dest" "sec-fetch-mode" "sec-fetch-site" "sec-ch-ua" "sec-ch-ua-mobile" "sec-ch-ua-platform"
+    "x-requested-with" "x-forwarded-for" "x-forwarded-proto" "x-forwarded-host"
 }
 
 /// Makes the head ask for a WebSocket, or agree to one.

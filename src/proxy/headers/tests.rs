@@ -1,4 +1,5 @@
 use super::*;
+use crate::config;
 use crate::identity::client::{Peer, Scheme};
 use crate::proxy::introduction::Said;
 use crate::site::sample;
@@ -162,6 +163,26 @@ fn what_belongs_to_the_dashboard_passes() {
     ];
     for name in passes {
         assert!(survives(name), "{name}");
+    }
+}
+
+#[test]
+fn a_usual_name_is_dropped_wherever_a_look_at_its_letters_would_have_it_dropped() {
+    let fields: Vec<HeaderName> = USUAL.iter().map(|name| HeaderName::from_static(name)).collect();
+    let login = |fields| config::OuterLogin { fields, secret: None };
+    let fronted = |source| Site { identity: config::Identity { source, ..sample::identity() }, ..sample::site() };
+    let sites = [
+        site(),
+        Site { strip: fields.clone(), ..sample::site() },
+        fronted(Source::Header(login(fields.clone()))),
+        Site { strip: fields.clone(), ..fronted(Source::Header(login(fields.clone()))) },
+    ];
+    for (site, outer_login) in sites.iter().flat_map(|site| [(site, false), (site, true)]) {
+        let client = Client { trusted: outer_login, outer_login, ..visitor() };
+        for name in &fields {
+            assert!(is_plain(name.as_str()) && !is_misleading(name.as_str()) && !is_for_this_hop(name), "{name}");
+            assert_eq!(stays(name, site, &client), passes(name, site, &client), "{name}");
+        }
     }
 }
 
