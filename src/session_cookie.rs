@@ -1,8 +1,11 @@
 //! Vestibule's own cookie: found, taken out of what the dashboard gets, and set.
 
+use std::iter::once;
+
 use bytes::Bytes;
 use http::header::{COOKIE, Entry};
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr_iter;
 
 use crate::identity::client::Scheme;
 use crate::second_factor::session::{Presented, SessionToken};
@@ -99,7 +102,7 @@ impl LastCookie {
 /// The pairs of a `Cookie` line as (name, value), in order; what has no `=` is none. Nothing but spaces and tabs before
 /// the name is taken off.
 pub(crate) fn pairs(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|&byte| byte == b';').filter_map(pair)
+    segments(line).filter_map(pair)
 }
 
 /// The `Set-Cookie` value that gives a browser its session, until the browser is closed.
@@ -141,6 +144,16 @@ fn pair(segment: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&segment[..equals], &segment[equals + 1..]))
 }
 
+/// What stands between semicolons.
+fn segments(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    memchr_iter(b';', line).chain(once(line.len())).map(move |end| {
+        let segment = &line[start..end];
+        start = end + 1;
+        segment
+    })
+}
+
 /// The values found under the name for this scheme.
 struct Found {
     name: &'static [u8],
@@ -168,7 +181,7 @@ impl Found {
 fn without_ours(line: &[u8], found: &mut Found) -> Vec<u8> {
     let mut rest = Vec::with_capacity(line.len());
     let mut kept = 0;
-    for (place, segment) in line.split(|&byte| byte == b';').enumerate() {
+    for (place, segment) in segments(line).enumerate() {
         match pair(segment) {
             Some((name, value)) if is_ours(name) => {
                 found.note(name, value);
