@@ -66,15 +66,19 @@ impl<'a> Asked<'a> {
         if !client::is_named(one(&head.headers, &FORWARDED_FOR)?) {
             return Err(Denied::Malformed(FORWARDED_FOR));
         }
-        let is_websocket = asks_for_websocket(&method, &head.headers)?;
+        // Most have none of these fields.
+        let may_switch = head.headers.keys().any(is_of_a_switch);
+        let is_websocket = may_switch && asks_for_websocket(&method, &head.headers)?;
 
         let mut parts = uri::Parts::default();
         parts.path_and_query = Some(target);
         head.uri = Uri::from_parts(parts).map_err(|_| Denied::NoTarget)?;
         head.method = method;
         head.headers.insert(HOST, host.authority().clone());
-        head.headers.remove(CONNECTION);
-        head.headers.remove(UPGRADE);
+        if may_switch {
+            head.headers.remove(CONNECTION);
+            head.headers.remove(UPGRADE);
+        }
         if is_websocket {
             head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -194,6 +198,11 @@ fn scheme(headers: &HeaderMap) -> Result<Scheme, Denied> {
 
 fn named_scheme(value: &[u8]) -> Option<Scheme> {
     std::str::from_utf8(value).ok().and_then(Scheme::named)
+}
+
+/// Whether it is one of the fields that [`asks_for_websocket`] reads.
+fn is_of_a_switch(name: &HeaderName) -> bool {
+    *name == CONNECTION || *name == UPGRADE || *name == SEC_WEBSOCKET_KEY || *name == SEC_WEBSOCKET_VERSION
 }
 
 /// Whether the original request asks for a WebSocket. Outer servers clear `Upgrade` in their questions, so the handshake's
