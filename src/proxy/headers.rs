@@ -205,15 +205,19 @@ fn is_secret_of_outer_login(name: &HeaderName, site: &Site) -> bool {
 /// What the dashboard may not see has to have been taken out before the question: that it is named in the answer is of no
 /// use where a server does not know it.
 pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Client, adds: &[&str]) -> bool {
-    if is_for_this_hop(name) {
+    let spelled = name.as_str();
+    let is_usual = is_usual(spelled);
+    if !is_usual && is_for_this_hop(name) {
         return *name != PROXY_AUTHORIZATION;
     }
     if is_of_outer_login(name, site) || is_secret_of_outer_login(name, site) {
         return client.outer_login;
     }
-    let spelled = name.as_str();
-    let is_sound = is_usual(spelled) || (is_plain(spelled) && !is_misleading(spelled));
-    if !is_sound || kept_back(site, client).any(|kept| kept == name) {
+    let is_kept_back = kept_back(site, client).any(|kept| kept == name);
+    if is_usual || is_kept_back {
+        return !is_kept_back;
+    }
+    if !is_plain(spelled) || is_misleading(spelled) {
         return false;
     }
     let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
