@@ -10,7 +10,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST};
+use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST, Scheme};
 use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
 use crate::second_factor::digests::DigestKeys;
@@ -143,8 +143,7 @@ fn add_key(hash: &mut Hash<'_>, site: &Site, head: &Parts, (client, host): (&Cli
     hash.part(host.as_bytes());
     hash.address(client.address);
     hash.address(client.peer.address());
-    hash.part(client.scheme.as_str().as_bytes());
-    hash.part(&[u8::from(client.trusted)]);
+    hash.part(&[u8::from(client.scheme == Scheme::Https), u8::from(client.trusted)]);
     for (name, value) in carried_fields(site, head, client) {
         hash.part(name.as_str().as_bytes());
         hash.part(value.as_bytes());
@@ -349,7 +348,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Identity, Keys, Secret};
-    use crate::identity::client::{Peer, Scheme};
+    use crate::identity::client::Peer;
     use crate::second_factor::key_check::KeyCheck;
     use crate::second_factor::sealing::Keyring;
     use crate::second_factor::session::Binding;
