@@ -1,9 +1,17 @@
 //! Fields that are lists of tokens (RFC 9110, section 5.6.1), as `Connection` is.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The members of such a field, on whatever number of lines; empty ones among them.
 pub(crate) fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).iter();
-    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+    headers.get_all(name).iter().flat_map(of_line)
+}
+
+/// Whether one of the members of a line is this one, in any case.
+pub(crate) fn has_token(line: &HeaderValue, token: &[u8]) -> bool {
+    of_line(line).any(|member| member.eq_ignore_ascii_case(token))
+}
+
+fn of_line(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }

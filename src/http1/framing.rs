@@ -5,8 +5,8 @@ use std::mem::take;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
 
 use super::{LARGEST_HEAD, MOST_FIELDS, fields};
 use crate::body::BodyError;
@@ -186,19 +186,17 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// As the fields of the message say it. `None` if they say nothing. No body is as long as a length that is none.
+    /// As the fields of a request say it. `None` if they say nothing.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
         if headers.contains_key(TRANSFER_ENCODING) {
             return Ok(Some(Self::Chunked));
         }
-        Self::of_length(headers)
+        headers.get(CONTENT_LENGTH).map(Self::of_length).transpose()
     }
 
-    /// The same for a message without a transfer coding.
-    pub(crate) fn of_length(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
-        let Some(length) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
-        let length = length.to_str().ok().and_then(|digits| digits.parse().ok()).ok_or(BodyError::Cut)?;
-        Ok(Some(Self::Length(length)))
+    /// That of a length, as it is said. No body is as long as one that is none.
+    pub(crate) fn of_length(said: &HeaderValue) -> Result<Self, BodyError> {
+        said.to_str().ok().and_then(|digits| digits.parse().ok()).map(Self::Length).ok_or(BodyError::Cut)
     }
 
     /// A piece as it is written.
@@ -230,7 +228,7 @@ pub(crate) type Written = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use http::HeaderName;
 
     use super::*;
 

@@ -27,7 +27,6 @@ use super::Door;
 use super::connection::{Accepted, BUFFER};
 use super::incoming::Incoming;
 use super::occupied::{Occupied, occupying};
-use super::switch::Switch;
 use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
@@ -150,7 +149,6 @@ impl<D: Door> Conversation<'_, D> {
         let Some((mut head, receiver, mut writer)) = asked.take() else { return Turn::Over };
         let mut outgoing = Outgoing::to(&head);
         let interim = Interim::of(&mut head.request, head.waits_to_go_on);
-        let offer = Switch::offer(&mut head.request);
         let to_go_on = interim.clone().filter(|_| head.waits_to_go_on);
         let (mut reading, upload) = Reading::of(receiver, head.framing, to_go_on);
         if let Some(upload) = upload {
@@ -173,7 +171,7 @@ impl<D: Door> Conversation<'_, D> {
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             (outgoing.answer(before, answer, &self.worker.clock), switches)
         };
-        if switches && !(offer.is_some() && reading.is_free()) {
+        if switches && !(head.offer.is_some() && reading.is_free()) {
             // Nobody has asked for it, or what is left of the request would be taken for what is said after it.
             return Turn::Over;
         }
@@ -184,7 +182,7 @@ impl<D: Door> Conversation<'_, D> {
         match sent {
             None => Turn::Over,
             Some(Ok(_)) if switches => {
-                hand_over(offer, reading, writer);
+                hand_over(head.offer, reading, writer);
                 Turn::Over
             }
             Some(Ok(true)) => match reading.settle().await {

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
-use http::header::UPGRADE;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
@@ -36,14 +35,11 @@ impl Switch {
         Self(Way::Http2(hyper::upgrade::on(request)))
     }
 
-    /// Has a request in HTTP/1.1 carry the offer of a switch along, if it asks for one. What is switched to is sent there.
-    pub(super) fn offer<B>(request: &mut Request<B>) -> Option<oneshot::Sender<Box<dyn Stream>>> {
-        if !request.headers().contains_key(UPGRADE) {
-            return None;
-        }
+    /// Has a request in HTTP/1.1 carry the offer of a switch along. What is switched to is sent there.
+    pub(super) fn offer<B>(request: &mut Request<B>) -> oneshot::Sender<Box<dyn Stream>> {
         let (sender, receiver) = oneshot::channel();
         request.extensions_mut().insert(Offer(Arc::new(Mutex::new(Some(receiver)))));
-        Some(sender)
+        sender
     }
 
     /// Waits for the switch. `None` if there is none.

@@ -182,17 +182,17 @@ async fn in_time<T>(
     }
 }
 
-/// Refuses an answer whose length could be read in two ways.
-fn check_length(headers: &HeaderMap) -> Result<(), UpstreamError> {
+/// Whether an answer comes in chunks. One whose length could be read in two ways is refused.
+fn check_length(headers: &HeaderMap) -> Result<bool, UpstreamError> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
+    let Some(coding) = codings.next() else { return Ok(false) };
     if headers.contains_key(CONTENT_LENGTH) {
         return Err(UpstreamError::Malformed("both a length and a transfer coding"));
     }
     if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
         return Err(UpstreamError::Malformed("an unknown transfer coding"));
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, Method, Response, StatusCode, Version, response};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, response};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
@@ -16,7 +16,7 @@ use crate::body::{Body, BodyError};
 use crate::clock::Clock;
 use crate::http1::framing::{Coding, Written};
 use crate::http1::{Writer, fields};
-use crate::tokens::tokens;
+use crate::tokens::has_token;
 
 /// What a head takes with a small body, unless either is a large one.
 const USUAL: usize = 2 * 1024;
@@ -76,52 +76,76 @@ impl Outgoing {
         clock: &Clock,
         bytes: &mut Vec<u8>,
     ) -> Result<Coding, BodyError> {
-        let (status, headers) = (head.status, &head.headers);
-        let switches = status == StatusCode::SWITCHING_PROTOCOLS;
-        self.is_persistent &= !tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
-        let said = headers.get(CONTENT_LENGTH).filter(|_| !matches!(status.as_u16(), 100..200 | 204));
-        let exact = body.size_hint().exact();
-        let coding = match exact {
-            _ if !self.has_body(status) => Coding::Length(0),
-            _ if let Some(said) = Coding::of_length(headers)? => said,
-            Some(length) => Coding::Length(length),
-            None if self.version == Version::HTTP_11 => Coding::Chunked,
-            None => Coding::Closed,
-        };
-        self.is_persistent &= coding != Coding::Closed;
-
         bytes.reserve(USUAL);
-        self.write_status(status, bytes);
-        let mut is_dated = false;
-        for (name, value) in headers {
+        self.write_status(head.status, bytes);
+        let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let (mut said, mut is_dated, mut has_trailers) = (None, false, false);
+        for (name, value) in &head.headers {
             match *name {
-                CONTENT_LENGTH | TRANSFER_ENCODING => continue,
-                CONNECTION if !switches => continue,
-                TRAILER if coding != Coding::Chunked => continue,
-                DATE => is_dated = true,
-                _ => {}
+                CONTENT_LENGTH => said = Some(value),
+                CONNECTION if !switches => self.is_persistent &= !has_token(value, b"close"),
+                TRAILER => has_trailers = true,
+                TRANSFER_ENCODING => {}
+                _ => {
+                    is_dated |= *name == DATE;
+                    fields::write_one(bytes, name, value.as_bytes());
+                }
             }
-            fields::write_one(bytes, name, value.as_bytes());
         }
-        if let Some(said) = said {
-            fields::write_one(bytes, &CONTENT_LENGTH, said.as_bytes());
-        } else if coding == Coding::Chunked {
-            bytes.extend_from_slice(b"transfer-encoding: chunked\r\n");
-        } else if let Some(length) = exact.filter(|&length| self.has_body(status) || self.is_to_head && length > 0) {
-            fields::write_one(bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+        let coding = self.write_length(head.status, said, body, bytes)?;
+        if has_trailers && coding == Coding::Chunked {
+            for value in head.headers.get_all(TRAILER) {
+                fields::write_one(bytes, &TRAILER, value.as_bytes());
+            }
         }
         if !is_dated {
             fields::write_one(bytes, &DATE, date(clock).as_bytes());
         }
+        if !switches {
+            self.write_persistence(bytes);
+        }
+        bytes.extend_from_slice(b"\r\n");
+        Ok(coding)
+    }
+
+    /// Writes how long the body is, as far as that is known, and says how it is to be written.
+    fn write_length(
+        &mut self,
+        status: StatusCode,
+        said: Option<&HeaderValue>,
+        body: &Body,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Coding, BodyError> {
+        let exact = body.size_hint().exact();
+        let coding = match (said, exact) {
+            _ if !self.has_body(status) => Coding::Length(0),
+            (Some(said), _) => Coding::of_length(said)?,
+            (None, Some(length)) => Coding::Length(length),
+            (None, None) if self.version == Version::HTTP_11 => Coding::Chunked,
+            (None, None) => Coding::Closed,
+        };
+        self.is_persistent &= coding != Coding::Closed;
+        match said {
+            _ if matches!(status.as_u16(), 100..200 | 204) => {}
+            Some(said) => fields::write_one(bytes, &CONTENT_LENGTH, said.as_bytes()),
+            None if coding == Coding::Chunked => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            None => {
+                // To HEAD, none is said if it is not known.
+                if let Some(length) = exact.filter(|&length| self.has_body(status) || self.is_to_head && length > 0) {
+                    fields::write_one(bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+                }
+            }
+        }
+        Ok(coding)
+    }
+
+    fn write_persistence(self, bytes: &mut Vec<u8>) {
         match (self.is_persistent, self.version) {
-            _ if switches => {}
             // What is not said is so.
             (false, Version::HTTP_10) | (true, Version::HTTP_11) => {}
             (false, _) => bytes.extend_from_slice(b"connection: close\r\n"),
             (true, _) => bytes.extend_from_slice(b"connection: keep-alive\r\n"),
         }
-        bytes.extend_from_slice(b"\r\n");
-        Ok(coding)
     }
 
     fn write_status(self, status: StatusCode, bytes: &mut Vec<u8>) {

@@ -3,14 +3,16 @@
 use std::mem::{MaybeUninit, take};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, EXPECT, TE};
+use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
 use http::{Method, Request, StatusCode, Uri, Version};
+use tokio::sync::oneshot;
 
 use crate::http1::framing::Framing;
-use crate::http1::{LARGEST_HEAD, MOST_FIELDS, fields};
+use crate::http1::{LARGEST_HEAD, MOST_FIELDS, Stream, fields};
 use crate::listener::framing;
 use crate::listener::incoming::Incoming;
-use crate::tokens::tokens;
+use crate::listener::switch::Switch;
+use crate::tokens::has_token;
 
 /// A request of which the head is there.
 pub(super) struct Head {
@@ -18,6 +20,8 @@ pub(super) struct Head {
     pub(super) request: Box<Request<Incoming>>,
     /// How the end of its body is told.
     pub(super) framing: Framing,
+    /// Where another protocol goes on that the client asks to switch to (RFC 9110, section 7.8).
+    pub(super) offer: Option<oneshot::Sender<Box<dyn Stream>>>,
     /// Whether the client has its body wait until it is told to go on (RFC 9110, section 10.1.1).
     pub(super) waits_to_go_on: bool,
     /// Whether it takes fields after the answer's body (RFC 9110, section 6.5.1).
@@ -68,17 +72,30 @@ fn head(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Option<Head> {
     let version = if is_current { Version::HTTP_11 } else { Version::HTTP_10 };
     let headers = fields::read(bytes, parsed.headers)?;
     let framing = framing::of_body(&headers, version).unwrap_or(Framing::Closed);
-    let says = |name, what: &[u8]| tokens(&headers, name).any(|token| token.eq_ignore_ascii_case(what));
-    let is_persistent = !says(&CONNECTION, b"close") && (is_current || says(&CONNECTION, b"keep-alive"));
-    let waits_to_go_on = is_current && framing.left() != Some(0) && says(&EXPECT, b"100-continue");
-    let takes_trailers = is_current && says(&TE, b"trailers");
+    // In one pass, which is cheaper than to look for each of them.
+    let [mut closes, mut keeps_open, mut waits, mut takes_trailers, mut switches] = [false; 5];
+    for (name, value) in &headers {
+        match *name {
+            CONNECTION => {
+                closes |= has_token(value, b"close");
+                keeps_open |= has_token(value, b"keep-alive");
+            }
+            EXPECT => waits |= has_token(value, b"100-continue"),
+            TE => takes_trailers |= has_token(value, b"trailers"),
+            UPGRADE => switches = true,
+            _ => {}
+        }
+    }
 
     let mut request = Box::new(Request::new(Incoming::empty()));
     *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
     *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
-    Some(Head { request, framing, waits_to_go_on, takes_trailers, is_persistent })
+    let offer = (is_current && switches).then(|| Switch::offer(&mut request));
+    let waits_to_go_on = is_current && waits && framing.left() != Some(0);
+    let is_persistent = !closes && (is_current || keeps_open);
+    Some(Head { request, framing, offer, waits_to_go_on, takes_trailers, is_persistent })
 }
 
 #[cfg(test)]

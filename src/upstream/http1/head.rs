@@ -3,7 +3,7 @@
 use std::mem::{MaybeUninit, take};
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::http1::framing::{Chunked, Framing};
@@ -66,9 +66,8 @@ pub(super) fn read(received: &mut BytesMut, known: usize) -> Result<Option<Head>
 impl Head {
     /// How the body of this answer to a request of that method ends. One that could be told in two ways is refused.
     pub(super) fn framing(&self, method: &Method) -> Result<Framing, UpstreamError> {
-        check_length(&self.headers)?;
+        let is_chunked = check_length(&self.headers)?;
         let length = length(&self.headers)?;
-        let is_chunked = self.headers.contains_key(TRANSFER_ENCODING);
         if is_chunked && !self.is_current {
             return Err(UpstreamError::Malformed("a transfer coding in HTTP/1.0"));
         }
