@@ -4,7 +4,7 @@ use std::io;
 use std::mem::take;
 
 use bytes::buf::Chain;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
@@ -63,13 +63,13 @@ impl Framing {
         }
     }
 
-    /// Takes the next piece off what was received.
-    pub(crate) fn read(&mut self, received: &mut BytesMut) -> io::Result<Piece> {
+    /// Takes the next piece off what was received. Nothing is only skipped (`advance`): what is empty would hold on to it.
+    pub(crate) fn read(&mut self, received: &mut Bytes) -> io::Result<Piece> {
         match self {
             Self::Length(0) => Ok(Piece::End),
             Self::Length(left) => Ok(piece(left, received)),
             Self::Closed if received.is_empty() => Ok(Piece::Nothing),
-            Self::Closed => Ok(Piece::Data(received.split().freeze())),
+            Self::Closed => Ok(Piece::Data(take(received))),
             Self::Chunked(chunked) => {
                 let piece = chunked.read(received)?;
                 if matches!(piece, Piece::End | Piece::Trailers(_)) {
@@ -87,7 +87,7 @@ impl Chunked {
         Self { next: Next::Size, extensions: EXTENSIONS }
     }
 
-    fn read(&mut self, received: &mut BytesMut) -> io::Result<Piece> {
+    fn read(&mut self, received: &mut Bytes) -> io::Result<Piece> {
         loop {
             match &mut self.next {
                 Next::Size => match size(received, &mut self.extensions)? {
@@ -105,7 +105,7 @@ impl Chunked {
                 Next::DataEnd => match received.get(..2) {
                     None => return Ok(Piece::Nothing),
                     Some(b"\r\n") => {
-                        received.advance(2);
+                        drop(received.split_to(2));
                         self.next = Next::Size;
                     }
                     Some(_) => return Err(malformed("a chunk that is longer than its size")),
@@ -116,17 +116,17 @@ impl Chunked {
     }
 }
 
-fn piece(left: &mut u64, received: &mut BytesMut) -> Piece {
+fn piece(left: &mut u64, received: &mut Bytes) -> Piece {
     if received.is_empty() {
         return Piece::Nothing;
     }
     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(received.len());
     *left -= count as u64;
-    Piece::Data(received.split_to(count).freeze())
+    Piece::Data(received.split_to(count))
 }
 
 /// Takes the line with the size of a chunk off, and what stands beside the size off what may.
-fn size(received: &mut BytesMut, extensions: &mut usize) -> io::Result<Option<u64>> {
+fn size(received: &mut Bytes, extensions: &mut usize) -> io::Result<Option<u64>> {
     // The library takes a line without any digit for the last chunk.
     if received.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
         return Err(malformed("a chunk without a size"));
@@ -145,30 +145,26 @@ fn size(received: &mut BytesMut, extensions: &mut usize) -> io::Result<Option<u6
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     *extensions =
         extensions.checked_sub(line.len() - digits).ok_or_else(|| malformed("too much beside the sizes of chunks"))?;
-    received.advance(length);
+    drop(received.split_to(length));
     Ok(Some(size))
 }
 
 /// Takes everything after the last chunk off.
-fn trailers(received: &mut BytesMut) -> io::Result<Piece> {
-    let bytes = take(received).freeze();
+fn trailers(received: &mut Bytes) -> io::Result<Piece> {
     let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let (length, parsed) = match httparse::parse_headers(&bytes, &mut room) {
+    let (length, parsed) = match httparse::parse_headers(received, &mut room) {
         Ok(httparse::Status::Complete(complete)) if complete.0 <= LARGEST_HEAD => complete,
-        Ok(httparse::Status::Partial) if bytes.len() < LARGEST_HEAD => {
-            *received = BytesMut::from(bytes);
-            return Ok(Piece::Nothing);
-        }
+        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(Piece::Nothing),
         Ok(_) => return Err(malformed("trailers that are too large")),
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };
     // The library takes a line feed for the end of a line. Where a body ends may be told in one way only.
-    let mut lines = bytes[..length].split_inclusive(|&byte| byte == b'\n');
+    let mut lines = received[..length].split_inclusive(|&byte| byte == b'\n');
     if lines.any(|line| !line.ends_with(b"\r\n")) {
         return Err(malformed("trailers with a line that ends in another way"));
     }
-    let trailers = fields::read(&bytes, parsed).ok_or_else(|| malformed("trailers that are none"))?;
-    *received = BytesMut::from(&bytes[length..]);
+    let trailers = fields::read(received, parsed).ok_or_else(|| malformed("trailers that are none"))?;
+    drop(received.split_to(length));
     Ok(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
 }
 
@@ -235,7 +231,7 @@ mod tests {
     /// What is read of a body that comes in pieces of that size: the data, the trailers, and what is left; nothing of
     /// one that is malformed or does not end.
     fn read(mut framing: Framing, body: &[u8], size: usize) -> Option<(Vec<u8>, HeaderMap, Vec<u8>)> {
-        let (mut received, mut data, mut trailers) = (BytesMut::new(), Vec::new(), HeaderMap::new());
+        let (mut received, mut data, mut trailers) = (Bytes::new(), Vec::new(), HeaderMap::new());
         let mut coming = body.chunks(size);
         loop {
             match framing.read(&mut received).ok()? {
@@ -244,7 +240,7 @@ mod tests {
                 Piece::End => {
                     return Some((data, trailers, [&received[..], &coming.collect::<Vec<_>>().concat()].concat()));
                 }
-                Piece::Nothing => received.extend_from_slice(coming.next()?),
+                Piece::Nothing => received = Bytes::from([&received[..], coming.next()?].concat()),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What comes over a connection, until it is known what it is.
 
 use std::io::{self, Cursor};
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, take};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -18,7 +18,9 @@ const LEAST: usize = 4 * 1024;
 pub(crate) struct Receiver {
     reader: Reader,
     /// What came and was not looked at yet.
-    pub(crate) bytes: BytesMut,
+    pub(crate) bytes: Bytes,
+    /// Room that the last read left.
+    spare: BytesMut,
     /// How much the next read has room for.
     room: usize,
     most: usize,
@@ -27,12 +29,13 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// That reads no more at once than `most`.
     pub(crate) fn new(reader: Reader, most: usize) -> Self {
-        Self { reader, bytes: BytesMut::new(), room: LEAST, most }
+        Self { reader, bytes: Bytes::new(), spare: BytesMut::new(), room: LEAST, most }
     }
 
     /// Makes it one that holds no memory, and begins anew. What came is lost.
     pub(crate) fn rest(&mut self) {
-        self.bytes = BytesMut::new();
+        self.bytes = Bytes::new();
+        self.spare = BytesMut::new();
         self.room = LEAST;
     }
 
@@ -45,10 +48,10 @@ impl Receiver {
 
     /// Reads what there is, and says how much: nothing at the end.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let count = if self.bytes.is_empty() && self.room == LEAST {
-            ready!(self.poll_little(cx))?
-        } else {
-            ready!(self.poll_much(cx))?
+        let count = match (self.bytes.is_empty(), self.room) {
+            (true, LEAST) => ready!(self.poll_little(cx))?,
+            (true, _) => ready!(self.poll_much(cx))?,
+            (false, _) => ready!(self.poll_more(cx))?,
         };
         if count >= self.room / 2 {
             self.room = (2 * self.room).min(self.most);
@@ -62,19 +65,30 @@ impl Receiver {
         let mut space = [MaybeUninit::uninit(); LEAST];
         let mut read = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.reader).poll_read(cx, &mut read))?;
-        self.bytes = BytesMut::from(read.filled());
+        self.bytes = Bytes::copy_from_slice(read.filled());
         Poll::Ready(Ok(self.bytes.len()))
     }
 
+    /// Reads without a copy. Whoever waits holds no memory here either.
     fn poll_much(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.bytes.capacity() - self.bytes.len() < self.room / 4 {
-            self.bytes.reserve(self.room);
+        let mut space = take(&mut self.spare);
+        if space.capacity() < self.room / 4 {
+            space.reserve(self.room);
         }
-        let read = pin!(self.reader.read_buf(&mut self.bytes)).poll(cx);
-        if read.is_pending() && self.bytes.is_empty() {
-            // Nobody needs it meanwhile, and the memory that was used last is the one at hand.
-            self.bytes = BytesMut::new();
+        let count = ready!(pin!(self.reader.read_buf(&mut space)).poll(cx))?;
+        self.bytes = space.split().freeze();
+        self.spare = space;
+        Poll::Ready(Ok(count))
+    }
+
+    /// Reads what follows on what is there: that is moved only if somebody has a part of it.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = take(&mut self.bytes).try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        if bytes.capacity() - bytes.len() < self.room / 4 {
+            bytes.reserve(self.room);
         }
+        let read = pin!(self.reader.read_buf(&mut bytes)).poll(cx);
+        self.bytes = bytes.freeze();
         read
     }
 

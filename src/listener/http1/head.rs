@@ -1,8 +1,8 @@
 //! The head of a request as it is read (RFC 9112, sections 2 to 6), once.
 
-use std::mem::{MaybeUninit, take};
+use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
 use http::{Method, Request, StatusCode, Uri, Version};
 use tokio::sync::oneshot;
@@ -36,28 +36,22 @@ pub(super) struct Head {
 /// Bare line feeds end lines as well (section 2.2): what is forwarded is written anew. Where the end of the body can be told
 /// in several ways, or in none, it ends with the connection, and so never: it is up to
 /// [`check`](framing::check) to refuse the request.
-pub(super) fn read(received: &mut BytesMut, known: usize) -> Result<Option<Head>, StatusCode> {
+pub(super) fn read(received: &mut Bytes, known: usize) -> Result<Option<Head>, StatusCode> {
     if received.is_empty() || (known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, known)) {
         return Ok(None);
     }
-    let mut bytes = take(received).freeze();
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_request_with_uninit_headers(&mut parsed, &bytes, &mut room) {
+    let length = match parser.parse_request_with_uninit_headers(&mut parsed, received, &mut room) {
         Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
-        Ok(httparse::Status::Partial) if bytes.len() < LARGEST_HEAD => {
-            *received = BytesMut::from(bytes);
-            return Ok(None);
-        }
+        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(None),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         Err(_) => return Err(StatusCode::BAD_REQUEST),
     };
-    let head = head(&bytes, &parsed).ok_or(StatusCode::BAD_REQUEST)?;
-    bytes = bytes.split_off(length);
-    if !bytes.is_empty() {
-        *received = BytesMut::from(&bytes[..]);
-    }
+    let head = head(received, &parsed).ok_or(StatusCode::BAD_REQUEST)?;
+    // Not only skipped (`advance`): what is empty would hold on to it.
+    drop(received.split_to(length));
     Ok(Some(head))
 }
 
@@ -103,7 +97,7 @@ mod tests {
     use super::*;
 
     fn whole(head: &str) -> Head {
-        let mut received = BytesMut::from(head);
+        let mut received = Bytes::copy_from_slice(head.as_bytes());
         let head = read(&mut received, 0).expect("a head").expect("a whole one");
         assert!(received.is_empty());
         head
@@ -115,14 +109,14 @@ mod tests {
             ("POST /a%2Fb?c HTTP/1.1\r\nHost: a\r\nCookie: b\r\ncookie:c \r\n\r\n", "body"),
             ("\r\n\nPOST /a%2Fb?c HTTP/1.1\nHost: a\nCookie: b\ncookie: c\n\n", ""),
         ] {
-            let (mut received, mut known) = (BytesMut::new(), 0);
-            for byte in &said.as_bytes()[..said.len() - 1] {
-                received.extend_from_slice(&[*byte]);
-                assert!(read(&mut received, known).expect("so far a head").is_none());
-                known = received.len();
+            for length in 0..said.len() {
+                let mut received = Bytes::from_static(&said.as_bytes()[..length]);
+                assert!(read(&mut received, 0).expect("so far a head").is_none());
+                assert!(read(&mut received, length.saturating_sub(1)).expect("so far a head").is_none());
+                assert_eq!(received, said[..length], "left as it was");
             }
-            received.extend_from_slice(&[&said.as_bytes()[said.len() - 1..], body.as_bytes()].concat());
-            let head = read(&mut received, known).expect("a head").expect("a whole one");
+            let mut received = Bytes::from([said, body].concat());
+            let head = read(&mut received, said.len() - 1).expect("a head").expect("a whole one");
             let request = head.request;
             assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "/a%2Fb?c".to_owned()));
             assert_eq!(request.headers().get_all("cookie").iter().collect::<Vec<_>>(), ["b", "c"]);
@@ -195,7 +189,7 @@ mod tests {
             (&long(LARGEST_HEAD + 1)[..LARGEST_HEAD], 431),
         ];
         for (head, expected) in rows {
-            let refused = read(&mut BytesMut::from(head), 0).map(|head| head.is_some());
+            let refused = read(&mut Bytes::copy_from_slice(head.as_bytes()), 0).map(|head| head.is_some());
             assert_eq!(refused.map_err(|status| status.as_u16()), Err(expected), "{:?}", &head[..head.len().min(50)]);
         }
     }

@@ -37,7 +37,7 @@ impl Answer {
         let received = &mut self.link.connection.receiver.bytes;
         match self.framing.left().map(usize::try_from) {
             Some(Ok(left)) if left <= received.len() => {
-                let body = received.split_to(left).freeze();
+                let body = received.split_to(left);
                 self.settle();
                 Incoming::whole(body)
             }

@@ -1,8 +1,8 @@
 //! The heads of requests as they are written, and those of answers as they are read (RFC 9112, sections 3 to 5).
 
-use std::mem::{MaybeUninit, take};
+use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, Request, StatusCode};
 
@@ -38,28 +38,25 @@ pub(super) fn write<B>(request: &Request<B>) -> Vec<u8> {
 
 /// Takes the head off an answer, once all of it is there. In the first `known` bytes it was not. One that is larger than
 /// [`LARGEST_HEAD`] is refused, in whatever pieces it comes.
-pub(super) fn read(received: &mut BytesMut, known: usize) -> Result<Option<Head>, UpstreamError> {
+pub(super) fn read(received: &mut Bytes, known: usize) -> Result<Option<Head>, UpstreamError> {
     if received.is_empty() || (known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, known)) {
         return Ok(None);
     }
-    let bytes = take(received).freeze();
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_response_with_uninit_headers(&mut parsed, &bytes, &mut room) {
+    let length = match parser.parse_response_with_uninit_headers(&mut parsed, received, &mut room) {
         Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
-        Ok(httparse::Status::Partial) if bytes.len() < LARGEST_HEAD => {
-            *received = BytesMut::from(bytes);
-            return Ok(None);
-        }
+        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(None),
         Ok(_) => return Err(UpstreamError::Malformed("a head that is too large")),
         Err(error) => return Err(UpstreamError::broken(error)),
     };
     let is_current = parsed.version == Some(1);
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(UpstreamError::broken)?;
-    let headers = fields::read(&bytes, parsed.headers).ok_or(UpstreamError::Malformed("a field that is none"))?;
+    let headers = fields::read(received, parsed.headers).ok_or(UpstreamError::Malformed("a field that is none"))?;
     let closes = tokens(&headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"close"));
-    *received = BytesMut::from(&bytes[length..]);
+    // Not only skipped (`advance`): what is empty would hold on to it.
+    drop(received.split_to(length));
     Ok(Some(Head { status, headers, is_current, is_persistent: is_current && !closes }))
 }
 
@@ -99,7 +96,7 @@ mod tests {
     use super::*;
 
     fn whole(head: &str) -> Head {
-        read(&mut BytesMut::from(head), 0).expect("a head").expect("a whole one")
+        read(&mut Bytes::copy_from_slice(head.as_bytes()), 0).expect("a head").expect("a whole one")
     }
 
     #[test]
@@ -114,13 +111,14 @@ mod tests {
     #[test]
     fn a_head_is_taken_off_once_all_of_it_is_there() {
         let (said, body) = (&b"HTTP/1.1 200 Fine\r\nServer: x\r\nSet-Cookie: a\r\nset-cookie:b \r\n\r\n"[..], b"body");
-        let mut received = BytesMut::new();
-        for byte in &said[..said.len() - 1] {
-            received.extend_from_slice(&[*byte]);
+        for length in 0..said.len() {
+            let mut received = Bytes::from_static(&said[..length]);
             assert!(read(&mut received, 0).expect("so far a head").is_none());
+            assert!(read(&mut received, length.saturating_sub(1)).expect("so far a head").is_none());
+            assert_eq!(received, said[..length], "left as it was");
         }
-        received.extend_from_slice(&[&said[said.len() - 1..], body].concat());
-        let head = read(&mut received, 0).expect("a head").expect("a whole one");
+        let mut received = Bytes::from([said, body].concat());
+        let head = read(&mut received, said.len() - 1).expect("a head").expect("a whole one");
         assert_eq!((head.status, head.headers.len(), &received[..]), (StatusCode::OK, 3, &body[..]));
         assert_eq!(head.headers.get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
     }
@@ -145,7 +143,7 @@ mod tests {
     fn a_head_that_is_too_large_is_refused_in_whatever_pieces_it_comes() {
         let head = |length: usize| {
             let begin = "HTTP/1.1 200 OK\r\na: ";
-            BytesMut::from(format!("{begin}{}\r\n\r\n", "b".repeat(length - begin.len() - 4)).as_str())
+            Bytes::from(format!("{begin}{}\r\n\r\n", "b".repeat(length - begin.len() - 4)))
         };
         assert!(matches!(read(&mut head(LARGEST_HEAD), 0), Ok(Some(_))));
         assert!(read(&mut head(LARGEST_HEAD + 1), 0).is_err());
@@ -171,7 +169,7 @@ mod tests {
             &many,
         ];
         for head in rows {
-            assert!(read(&mut BytesMut::from(head), 0).is_err(), "{head:?}");
+            assert!(read(&mut Bytes::copy_from_slice(head.as_bytes()), 0).is_err(), "{head:?}");
         }
     }
 
