@@ -41,7 +41,8 @@ enum Next {
     Data(u64),
     /// The end of the line after a chunk.
     DataEnd,
-    Trailers,
+    /// Of which so many bytes are known, and not the end.
+    Trailers(usize),
 }
 
 /// What was read of a body.
@@ -92,7 +93,7 @@ impl Chunked {
             match &mut self.next {
                 Next::Size => match size(received, &mut self.extensions)? {
                     None => return Ok(Piece::Nothing),
-                    Some(0) => self.next = Next::Trailers,
+                    Some(0) => self.next = Next::Trailers(0),
                     Some(size) => self.next = Next::Data(size),
                 },
                 Next::Data(left) => {
@@ -110,7 +111,7 @@ impl Chunked {
                     }
                     Some(_) => return Err(malformed("a chunk that is longer than its size")),
                 },
-                Next::Trailers => return trailers(received),
+                Next::Trailers(known) => return trailers(received, known),
             }
         }
     }
@@ -150,11 +151,18 @@ fn size(received: &mut Bytes, extensions: &mut usize) -> io::Result<Option<u64>>
 }
 
 /// Takes everything after the last chunk off.
-fn trailers(received: &mut Bytes) -> io::Result<Piece> {
+fn trailers(received: &mut Bytes, known: &mut usize) -> io::Result<Piece> {
+    if *known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, *known) {
+        *known = received.len();
+        return Ok(Piece::Nothing);
+    }
     let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let (length, parsed) = match httparse::parse_headers(received, &mut room) {
         Ok(httparse::Status::Complete(complete)) if complete.0 <= LARGEST_HEAD => complete,
-        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(Piece::Nothing),
+        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => {
+            *known = received.len();
+            return Ok(Piece::Nothing);
+        }
         Ok(_) => return Err(malformed("trailers that are too large")),
         Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     };

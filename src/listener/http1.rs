@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink, split};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -32,10 +32,11 @@ use super::wire::Wire;
 use super::worker::Worker;
 use crate::alarm::Alarm;
 use crate::body::Body;
+use crate::http1::framing::Framing;
 use crate::http1::{Receiver, Stream, Writer};
 use crate::identity::client::Arrival;
 
-/// How long a head may take to come, and how long a connection may be without a request.
+/// How long a connection may be without a request, the time in which its head comes included.
 pub(super) const HEAD: Duration = Duration::from_secs(30);
 
 /// After how long without a request a connection forgets what it remembers of the last one.
@@ -113,7 +114,8 @@ impl<M> Pause<'_, '_, M> {
                     Poll::Pending => break,
                 }
             }
-            if self.stopped.as_mut().poll(cx).is_ready() {
+            // Whoever has begun with a head may end it, in its time.
+            if receiver.bytes.is_empty() && self.stopped.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Came::Stop);
             }
             if self.memory.is_some() {
@@ -154,47 +156,65 @@ impl<D: Door> Conversation<'_, D> {
         if let Some(upload) = upload {
             *head.request.body_mut() = Incoming::in_http1(upload);
         }
-        let mut telling = interim.map(Telling::of);
         // What is not needed while the answer is sent is gone by then.
         let (sending, switches) = {
-            let mut answer = pin!(self.worker.door.answer(head.request, self.arrival, memory));
-            let answered = poll_fn(|cx| {
-                let answered = match (answer.as_mut().poll(cx), &mut telling) {
-                    (Poll::Pending, Some(telling)) => telling.poll(cx, &mut writer).map(Err),
-                    (answered, _) => answered.map(Ok),
-                };
-                unless_gone(answered, &mut reading, cx)
-            });
-            let Some(Ok(answer)) = answered.await else { return Turn::Over };
-            outgoing.is_persistent &= !self.term.is_over();
-            let before = telling.take().map(Telling::end).unwrap_or_default();
+            let telling = interim.map(Telling::of);
+            let answered = self.answered((head.request, memory), telling, &mut reading, &mut writer).await;
+            let Some((before, answer)) = answered else { return Turn::Over };
+            outgoing.is_persistent &= !self.term.is_over() && reading.goes_on();
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             (outgoing.answer(before, answer, &self.worker.clock), switches)
         };
-        if switches && !(head.offer.is_some() && reading.is_free()) {
+        if switches && !(head.offer.is_some() && matches!(reading, Reading::Here(_, Framing::Length(0)))) {
             // Nobody has asked for it, or what is left of the request would be taken for what is said after it.
             return Turn::Over;
         }
-        let sent = match sending {
-            Ok(mut sending) => poll_fn(|cx| unless_gone(sending.poll(cx, &mut writer), &mut reading, cx)).await,
-            Err(error) => Some(Err(error)),
+        let mut sending = match sending {
+            Ok(sending) => sending,
+            Err(error) => {
+                tracing::debug!(%error, "an answer that can't be said");
+                return Turn::Leave(reading.into_receiver(), writer);
+            }
         };
-        match sent {
-            None => Turn::Over,
+        match poll_fn(|cx| unless_gone(sending.poll(cx, &mut writer), &mut reading, cx)).await {
+            None => return Turn::Over,
             Some(Ok(_)) if switches => {
                 hand_over(head.offer, reading, writer);
-                Turn::Over
+                return Turn::Over;
             }
-            Some(Ok(true)) => match reading.settle().await {
-                Ok(receiver) => Turn::Next((receiver, writer)),
-                Err(reading) => Turn::Leave(reading.into_receiver(), writer),
-            },
-            Some(Ok(false)) => Turn::Leave(reading.into_receiver(), writer),
+            Some(Ok(goes_on)) if goes_on && reading.settle().await => {}
+            Some(Ok(_)) => return Turn::Leave(reading.into_receiver(), writer),
             Some(Err(error)) => {
                 tracing::debug!(%error, "a connection broke off");
-                Turn::Leave(reading.into_receiver(), writer)
+                // An orderly end would tell the client that it has all of it (over TLS, where there is another).
+                let seems_whole = sending.ends_with_connection();
+                return if seems_whole { Turn::Over } else { Turn::Leave(reading.into_receiver(), writer) };
             }
         }
+        match reading.into_receiver() {
+            Some(receiver) => Turn::Next((receiver, writer)),
+            None => Turn::Over,
+        }
+    }
+
+    /// The answer to a request, and what has to be written before it. `None` if the client went away before.
+    async fn answered(
+        &self,
+        (request, memory): (Box<Request<Incoming>>, &D::Memory),
+        mut telling: Option<Telling>,
+        reading: &mut Reading,
+        writer: &mut Writer,
+    ) -> Option<(Vec<u8>, Response<Body>)> {
+        let mut answer = pin!(self.worker.door.answer(request, self.arrival, memory));
+        let answered = poll_fn(|cx| {
+            let answered = match (answer.as_mut().poll(cx), &mut telling) {
+                (Poll::Pending, Some(telling)) => telling.poll(cx, writer).map(Err),
+                (answered, _) => answered.map(Ok),
+            };
+            unless_gone(answered, reading, cx)
+        });
+        let answer = answered.await?.ok()?;
+        Some((telling.map(Telling::end).unwrap_or_default(), answer))
     }
 }
 
@@ -208,7 +228,7 @@ fn unless_gone<T>(done: Poll<T>, reading: &mut Reading, cx: &mut Context<'_>) ->
 
 /// Hands a connection to whoever speaks another protocol on it. If nobody does, it is closed.
 fn hand_over(offer: Option<oneshot::Sender<Box<dyn Stream>>>, reading: Reading, writer: Writer) {
-    if let (Some(offer), Reading::Free(receiver)) = (offer, reading) {
+    if let (Some(offer), Some(receiver)) = (offer, reading.into_receiver()) {
         drop(offer.send(receiver.into_stream(writer)));
     }
 }

@@ -1,12 +1,15 @@
 //! Clients that send or take so little at a time that they hold a connection for its own sake: tests, since only there
 //! minutes pass at once.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -14,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::attend;
 use super::worker::{Entrance, Room, Worker};
-use super::{Door, Incoming};
+use super::{Door, Incoming, attend_one};
 use crate::body::{ANSWER_STRETCH, Body, BodyError, UPLOAD_STRETCH};
 use crate::identity::client::{Arrival, Peer};
 
@@ -108,6 +111,50 @@ async fn an_answer_that_is_taken_by_the_byte_is_cut_off_and_one_that_is_taken_sl
     }
     let (all, seconds) = taken(256).await;
     assert!(all > LARGE && seconds >= 230, "{all} bytes in {seconds} s");
+}
+
+/// A layer that takes all it is given, as TLS takes some, and sends it on when it is told to.
+struct Layer {
+    below: DuplexStream,
+    kept: Vec<u8>,
+}
+
+impl AsyncRead for Layer {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.below).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Layer {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.kept.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { below, kept } = &mut *self;
+        while !kept.is_empty() {
+            let written = ready!(Pin::new(&mut *below).poll_write(cx, kept))?;
+            kept.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(cx))?;
+        Pin::new(&mut self.below).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_has_taken_an_answer_does_not_hide_that_the_client_takes_none() {
+    let (mut client, below) = duplex(256);
+    let served = tokio::spawn(attend_one(Arc::new(Thorough), Layer { below, kept: Vec::new() }));
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("written");
+    let started = Instant::now();
+    served.await.expect("no panic");
+    let over = started.elapsed().as_secs();
+    assert!((ANSWER_STRETCH.as_secs()..=2 * ANSWER_STRETCH.as_secs() + 2).contains(&over), "{over}");
 }
 
 #[tokio::test(start_paused = true)]

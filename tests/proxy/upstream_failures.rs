@@ -3,9 +3,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule::config::UpstreamAddress;
 
+use super::http2::arrived;
 use super::support::{Options, World, field, soon, status};
 
 #[tokio::test]
@@ -122,6 +123,20 @@ async fn an_answer_that_breaks_off_is_seen_to_break_off() {
     drop(origin);
     client.head().await;
     assert_eq!(client.rest().await, "4\r\nhalf\r\n", "without the last chunk");
+}
+
+#[tokio::test]
+async fn over_tls_a_client_in_http_1_0_sees_it_too() {
+    let (world, mut client) = arrived(&["http/1.1"]).await;
+    soon(client.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")).await.expect("written");
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+    drop(origin);
+    let mut said = Vec::new();
+    let end = soon(client.read_to_end(&mut said)).await.expect_err("without a word of farewell");
+    assert_eq!(end.kind(), std::io::ErrorKind::UnexpectedEof);
+    assert!(said.ends_with(b"\r\n\r\nhalf"), "{}", String::from_utf8_lossy(&said));
 }
 
 #[tokio::test]

@@ -185,29 +185,38 @@ impl Sending {
         }
     }
 
+    /// Whether the client is told by the end of the connection that it has all of the answer.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.coding == Coding::Closed
+    }
+
     /// Takes of the body what is there and can be written at once.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.end.is_none() && self.piece.is_none() && self.bytes.len() < AT_ONCE {
-            let end = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                Some(Ok(frame)) => self.take(frame).err(),
-                Some(Err(reason)) => Some(reason),
-                None => self.finish(&HeaderMap::new()).err(),
+            let is_over = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(frame) => frame.and_then(|frame| self.take(frame)),
+                None => self.finish(&HeaderMap::new()),
             };
-            self.end = end.map(Err).or_else(|| self.end.take());
+            self.end = match is_over {
+                Ok(false) => None,
+                Ok(true) => Some(Ok(())),
+                Err(reason) => Some(Err(reason)),
+            };
         }
         Poll::Ready(())
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
+    /// Puts what came of the body to what is to be written, and says whether that was all.
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<bool, BodyError> {
         match frame.into_data() {
             Ok(data) if self.bytes.len() + data.len() <= AT_ONCE => self.bytes.put(self.coding.piece(data)?),
             Ok(data) => self.piece = Some(self.coding.piece(data)?),
-            Err(frame) => self.finish(&frame.into_trailers().unwrap_or_default())?,
+            Err(frame) => return self.finish(&frame.into_trailers().unwrap_or_default()),
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<bool, BodyError> {
         if self.coding == Coding::Chunked && self.outgoing.takes_trailers && !trailers.is_empty() {
             self.bytes.extend_from_slice(b"0\r\n");
             fields::write(&mut self.bytes, trailers);
@@ -215,8 +224,7 @@ impl Sending {
         } else {
             self.bytes.extend_from_slice(self.coding.end()?);
         }
-        self.end = Some(Ok(()));
-        Ok(())
+        Ok(true)
     }
 
     /// Writes what there is.

@@ -1,5 +1,6 @@
 //! The body of a request on its way in: whoever reads it has that side of the connection for as long.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -22,7 +23,8 @@ pub(in crate::listener) struct Upload {
 }
 
 impl Upload {
-    /// The next of it. Its end gives the connection back, as does dropping it.
+    /// The next of it. Its end gives the connection back, as does dropping it. After an error it is over, and what came of it
+    /// is not to be taken for a whole one.
     pub(in crate::listener) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(receiver) = &mut self.receiver else { return Poll::Ready(None) };
         if let Some(interim) = self.to_go_on.take() {
@@ -125,12 +127,10 @@ impl Desk {
 
 /// The side of a connection that requests come by, while one of them is answered.
 pub(super) enum Reading {
-    /// The request came as a whole.
-    Free(Receiver),
-    /// Somebody reads its body.
+    /// Nobody reads from it, and so much of the request's body is left.
+    Here(Receiver, Framing),
+    /// Somebody reads the body.
     Lent(Arc<Desk>),
-    /// Nobody wants the rest of its body.
-    Left(Receiver, Framing),
 }
 
 impl Reading {
@@ -138,7 +138,7 @@ impl Reading {
     /// `to_go_on`.
     pub(super) fn of(receiver: Receiver, framing: Framing, to_go_on: Option<Arc<Interim>>) -> (Self, Option<Upload>) {
         if framing.left() == Some(0) {
-            return (Self::Free(receiver), None);
+            return (Self::Here(receiver, framing), None);
         }
         let desk = Arc::<Desk>::default();
         let upload = Upload { receiver: Some(receiver), framing, desk: Arc::clone(&desk), to_go_on };
@@ -148,39 +148,43 @@ impl Reading {
     /// Ready if the client has gone away, as far as that can be seen: what it has said ahead hides it.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.poll_returned(cx));
-        let Self::Free(receiver) = self else { return Poll::Pending };
+        let Self::Here(receiver, Framing::Length(0)) = self else { return Poll::Pending };
         if receiver.bytes.is_empty() && matches!(ready!(receiver.poll(cx)), Ok(0) | Err(_)) {
             return Poll::Ready(());
         }
         Poll::Pending
     }
 
-    /// Whether the request has come as a whole.
-    pub(super) fn is_free(&mut self) -> bool {
-        self.poll_returned(&Context::from_waker(Waker::noop())).is_ready() && matches!(self, Self::Free(_))
-    }
-
-    /// Waits until nobody reads the body anymore. Then the next request can come, unless something of this one is left:
-    /// that is an error.
-    pub(super) async fn settle(mut self) -> Result<Receiver, Self> {
-        std::future::poll_fn(|cx| self.poll_returned(cx)).await;
-        match self {
-            Self::Free(receiver) => Ok(receiver),
-            Self::Left(mut receiver, mut framing) => {
-                if is_there(&mut framing, &mut receiver) {
-                    Ok(receiver)
-                } else {
-                    Err(Self::Left(receiver, framing))
+    /// Whether the next request can come, or may once somebody has read the body. Of a body that nobody reads, what is there
+    /// is passed over: it has to be all of it.
+    pub(super) fn goes_on(&mut self) -> bool {
+        if self.poll_returned(&Context::from_waker(Waker::noop())).is_pending() {
+            return true;
+        }
+        let Self::Here(receiver, framing) = self else { return true };
+        loop {
+            match framing.read(&mut receiver.bytes) {
+                Ok(Piece::Data(_)) => {}
+                Ok(Piece::End | Piece::Trailers(_)) => return true,
+                Ok(Piece::Nothing) => return false,
+                Err(_) => {
+                    *framing = Framing::Closed;
+                    return false;
                 }
             }
-            Self::Lent(_) => Err(self),
         }
+    }
+
+    /// Waits until nobody reads the body anymore, and says whether the next request [can come](Self::goes_on).
+    pub(super) async fn settle(&mut self) -> bool {
+        poll_fn(|cx| self.poll_returned(cx)).await;
+        self.goes_on()
     }
 
     /// The connection, unless somebody still reads from it.
     pub(super) fn into_receiver(self) -> Option<Receiver> {
         match self {
-            Self::Free(receiver) | Self::Left(receiver, _) => Some(receiver),
+            Self::Here(receiver, _) => Some(receiver),
             Self::Lent(_) => None,
         }
     }
@@ -188,26 +192,11 @@ impl Reading {
     fn poll_returned(&mut self, cx: &Context<'_>) -> Poll<()> {
         if let Self::Lent(desk) = self {
             let (mut receiver, framing) = ready!(desk.poll_returned(cx));
-            *self = if framing.left() == Some(0) {
-                if receiver.bytes.is_empty() {
-                    receiver.rest();
-                }
-                Self::Free(receiver)
-            } else {
-                Self::Left(receiver, framing)
-            };
+            if receiver.bytes.is_empty() {
+                receiver.rest();
+            }
+            *self = Self::Here(receiver, framing);
         }
         Poll::Ready(())
-    }
-}
-
-/// Whether the rest of a body that nobody wants came already: then it is passed over.
-fn is_there(framing: &mut Framing, receiver: &mut Receiver) -> bool {
-    loop {
-        match framing.read(&mut receiver.bytes) {
-            Ok(Piece::Data(_)) => {}
-            Ok(Piece::End | Piece::Trailers(_)) => return true,
-            Ok(Piece::Nothing) | Err(_) => return false,
-        }
     }
 }

@@ -5,11 +5,16 @@ use std::sync::{Mutex, Weak};
 use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::{DuplexStream, duplex};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::body::STANDSTILL;
+use crate::identity::client::Peer;
 use crate::listener::attend_one;
+use crate::listener::connection::attend;
 use crate::listener::wire::FIRST_BYTES;
+use crate::listener::worker::{Entrance, Room};
 
 /// Answers with that many bytes.
 struct Bytes {
@@ -228,6 +233,38 @@ async fn what_nobody_reads_of_a_body_is_no_request() {
     assert_eq!(answers(&said, 1000).await, ["200 unread", "200 unread"], "all of it is there, and passed over");
     for piece in [1, 10, 60, 80] {
         assert_eq!(answers(&said, piece).await, ["200 unread"], "and the end, in pieces of {piece}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_before_the_body_came_says_that_the_connection_ends() {
+    for (said, ends) in
+        [(format!("POST / HTTP/1.1\r\n{SHY}"), false), (format!("POST / HTTP/1.1\r\n{}", &SHY[..60]), true)]
+    {
+        let mut client = client_at(&Arc::new(Readers));
+        client.write_all(said.as_bytes()).await.expect("written");
+        let mut heard = Vec::new();
+        drop(timeout(Duration::from_secs(1), client.read_to_end(&mut heard)).await);
+        let heard = String::from_utf8(heard).expect("text");
+        assert_eq!(heard.contains("\r\nconnection: close\r\n"), ends, "{heard}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_begun_with_a_head_may_end_it_when_the_gateway_stops() {
+    for (begun, is_answered) in [("GET / HTTP/1.1\r\nHo", true), ("", false)] {
+        let (stop, (mut client, server)) = (CancellationToken::new(), duplex(1024));
+        let worker = Worker::new(Arc::new(Bytes::new(2)), Entrance::Http1, &stop, Room::default());
+        let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
+        tokio::spawn(attend(worker, server, Peer::Unix, seat));
+        client.write_all(begun.as_bytes()).await.expect("written");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        // It may have been hung up.
+        drop(client.write_all(b"st: a\r\n\r\n").await);
+        let (_, said) = hung_up(&mut client).await;
+        assert_eq!(said.contains("\r\nconnection: close\r\n") && said.ends_with("xx"), is_answered, "{said}");
     }
 }
 
