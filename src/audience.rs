@@ -1,7 +1,10 @@
 //! Who will read an answer: a person in a browser, or a program.
 
 use http::header::ACCEPT;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
+
+/// How a browser came to send a request: `navigate` if it goes to a page.
+pub(crate) const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Who will read an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +19,7 @@ impl Audience {
     /// Whom a request for the dashboard comes from: a navigation says so in `Sec-Fetch-Mode`; without that field, a GET
     /// or HEAD whose `Accept` names `text/html` is one.
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
-        let is_navigation = match headers.get("sec-fetch-mode") {
+        let is_navigation = match headers.get(SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate",
             None => matches!(*method, Method::GET | Method::HEAD) && accepts(headers, "text/html"),
         };

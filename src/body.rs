@@ -33,7 +33,7 @@ pub const LASTING: Duration = Duration::from_secs(10);
 /// A body on its way.
 #[derive(Debug)]
 pub enum Body {
-    /// Made here: a page, or nothing.
+    /// All of it is here: a page of ours, a short answer of the dashboard, or nothing.
     Own(Option<Bytes>),
     /// Streamed from a client.
     Client(Upload),
@@ -76,7 +76,7 @@ impl Body {
         Self::Own(None)
     }
 
-    /// A body made here.
+    /// A body that is here as a whole.
     pub fn own(bytes: impl Into<Bytes>) -> Self {
         Self::Own(Some(bytes.into()).filter(|b: &Bytes| !b.is_empty()))
     }

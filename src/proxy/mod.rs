@@ -17,7 +17,7 @@ use crate::identity::client::Client;
 use crate::listener::EarlyHints;
 use crate::memory::Memory;
 use crate::second_factor::policy::{Passage, Traveler};
-use crate::upstream::{OnEarlyHints, Pool, Purpose, UpstreamError};
+use crate::upstream::{Incoming, OnEarlyHints, Pool, Purpose, UpstreamError};
 pub use handover::hand_over;
 use headers::Stripped;
 use introduction::Introduction;
@@ -92,8 +92,20 @@ pub async fn forward(
         let upstream = incoming.into_switched();
         return Ok(websocket::switch(asked, head.headers, upstream, open(way, traveler)));
     }
+    let mut response = Response::new(body_of(incoming, &head.headers, way, traveler));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    Ok(response)
+}
+
+/// What comes after the head of an answer, for as long as it may.
+fn body_of(incoming: Incoming, headers: &HeaderMap, way: Way<'_>, traveler: Option<&Traveler>) -> Body {
+    let incoming = match incoming.into_whole() {
+        Ok(whole) => return Body::own(whole),
+        Err(incoming) => incoming,
+    };
     let mut download = Download::new(incoming);
-    if is_event_stream(&head.headers) {
+    if is_event_stream(headers) {
         let open = open(way, traveler);
         download = download.until(async move { open.ended.cancelled().await });
     } else if let Some(traveler) = traveler.filter(|_| download.is_of_unknown_length()) {
@@ -104,10 +116,7 @@ pub async fn forward(
             async move { open.ended.cancelled().await }
         });
     }
-    let mut response = Response::new(Body::Upstream(download));
-    *response.status_mut() = head.status;
-    *response.headers_mut() = head.headers;
-    Ok(response)
+    Body::Upstream(download)
 }
 
 /// Makes a client's request the one that the dashboard gets. Whatever else it carries in this process stays behind, but for

@@ -51,6 +51,14 @@ impl Incoming {
         Self(State::Switched(to))
     }
 
+    /// All of the body, if it came with the head.
+    pub(crate) fn into_whole(self) -> Result<Bytes, Self> {
+        match self.0 {
+            State::Whole(body) => Ok(body.unwrap_or_default()),
+            other => Err(Self(other)),
+        }
+    }
+
     /// What was switched to, of an answer that says so.
     pub(crate) fn into_switched(self) -> Option<Switched> {
         match self.0 {

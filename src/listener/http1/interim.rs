@@ -9,6 +9,7 @@ use http::header::{CONTENT_SECURITY_POLICY, LINK};
 use http::{HeaderMap, HeaderName, Request, Version};
 use tokio::io::AsyncWrite;
 
+use crate::audience::SEC_FETCH_MODE;
 use crate::http1::fields;
 
 /// Has a client go on that waits for it.
@@ -20,9 +21,6 @@ const MOST_BYTES: usize = 16 * 1024;
 
 /// What a hint can be about. Whatever else stands in it is up to the final answer, where it is looked at.
 const PASSED_ON: [HeaderName; 2] = [LINK, CONTENT_SECURITY_POLICY];
-
-/// Whether the browser goes to a page: what it loads for one is never asked for earlier.
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What is said before the final answer to one request.
 #[derive(Debug, Default)]
@@ -41,7 +39,8 @@ struct State {
 
 impl Interim {
     /// For a request, if there may be something to say: hints for a navigation, or to go on to a client that waits for that.
-    /// Clients that know nothing of 103 take it for the answer; browsers say what they ask for.
+    /// Clients that know nothing of 103 take it for the answer; browsers say what they ask for, and ask for nothing earlier than
+    /// what a page needs.
     pub(super) fn of<B>(request: &mut Request<B>, waits_to_go_on: bool) -> Option<Arc<Self>> {
         let is_navigation = request.version() == Version::HTTP_11
             && request.headers().get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate");
