@@ -46,7 +46,7 @@ pub trait Door: Send + Sync + 'static {
     type Memory: Default + Send + Sync + 'static;
 
     /// Answers one request. If the client goes away, the future is dropped. The request is boxed, and the future best a small
-    /// one: it is moved to where it stays, for each request.
+    /// one: as many are in memory as there are requests on their way.
     fn answer(
         &self,
         request: Box<Request<Incoming>>,
