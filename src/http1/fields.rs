@@ -3,6 +3,31 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::LARGEST_HEAD;
+
+/// Why there is no head, or no trailers, and won't be.
+pub(crate) enum NoHead {
+    /// It is larger than [`LARGEST_HEAD`].
+    TooLarge,
+    /// The parser takes it for none.
+    Malformed(httparse::Error),
+}
+
+/// What the parser made of a head, or of trailers, in so many bytes that were received. `None` if more has to come first. One
+/// that is larger than [`LARGEST_HEAD`] is refused in whatever pieces it comes.
+pub(crate) fn whole<T>(
+    parsed: httparse::Result<T>,
+    length: impl FnOnce(&T) -> usize,
+    received: usize,
+) -> Result<Option<T>, NoHead> {
+    match parsed {
+        Ok(httparse::Status::Complete(whole)) if length(&whole) <= LARGEST_HEAD => Ok(Some(whole)),
+        Ok(httparse::Status::Partial) if received < LARGEST_HEAD => Ok(None),
+        Ok(_) => Err(NoHead::TooLarge),
+        Err(error) => Err(NoHead::Malformed(error)),
+    }
+}
+
 /// Those that were parsed in these bytes, which they share. `None` if one of them is none.
 pub(crate) fn read(bytes: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<HeaderMap> {
     let mut fields = HeaderMap::with_capacity(parsed.len());
@@ -29,9 +54,14 @@ pub(crate) fn write(bytes: &mut Vec<u8>, fields: &HeaderMap) {
     }
 }
 
-/// Whether there may be an empty line that ends with what came after the first `known` bytes, which had none. What comes
-/// byte by byte is not read as often from its beginning.
-pub(crate) fn may_end(received: &[u8], known: usize) -> bool {
+/// Whether the parser may have something to say of a head, or of trailers, of which it wanted more than the first `known`
+/// bytes. What comes byte by byte is not read as often from its beginning.
+pub(crate) fn may_be_whole(received: &[u8], known: usize) -> bool {
+    !received.is_empty() && (known == 0 || received.len() >= LARGEST_HEAD || may_end(received, known))
+}
+
+/// Whether there is an empty line that ends with what came after the first `known` bytes, which had none.
+fn may_end(received: &[u8], known: usize) -> bool {
     let start = known.saturating_sub(3);
     memchr::memchr_iter(b'\n', &received[start..]).any(|at| {
         let line = &received[..start + at];

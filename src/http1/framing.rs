@@ -2,13 +2,15 @@
 
 use std::io;
 use std::mem::take;
+use std::task::{Context, Poll, ready};
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
-use super::{LARGEST_HEAD, MOST_FIELDS, fields};
+use super::fields::{self, NoHead};
+use super::{MOST_FIELDS, Receiver};
 use crate::body::BodyError;
 
 /// The longest line with the size of a chunk, in bytes, and how much of a body's lines may be beside the sizes: that means
@@ -77,6 +79,18 @@ impl Framing {
                     *self = Self::Length(0);
                 }
                 Ok(piece)
+            }
+        }
+    }
+}
+
+impl Framing {
+    /// The next piece of what comes. [`Nothing`](Piece::Nothing) if the connection has ended before.
+    pub(crate) fn poll(&mut self, receiver: &mut Receiver, cx: &mut Context<'_>) -> Poll<io::Result<Piece>> {
+        loop {
+            let piece = self.read(&mut receiver.bytes)?;
+            if piece != Piece::Nothing || ready!(receiver.poll(cx))? == 0 {
+                return Poll::Ready(Ok(piece));
             }
         }
     }
@@ -152,19 +166,19 @@ fn size(received: &mut Bytes, extensions: &mut usize) -> io::Result<Option<u64>>
 
 /// Takes everything after the last chunk off.
 fn trailers(received: &mut Bytes, known: &mut usize) -> io::Result<Piece> {
-    if *known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, *known) {
+    if !fields::may_be_whole(received, *known) {
         *known = received.len();
         return Ok(Piece::Nothing);
     }
     let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let (length, parsed) = match httparse::parse_headers(received, &mut room) {
-        Ok(httparse::Status::Complete(complete)) if complete.0 <= LARGEST_HEAD => complete,
-        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => {
-            *known = received.len();
-            return Ok(Piece::Nothing);
-        }
-        Ok(_) => return Err(malformed("trailers that are too large")),
-        Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+    let parsed = httparse::parse_headers(received, &mut room);
+    let whole = fields::whole(parsed, |(length, _)| *length, received.len()).map_err(|refused| match refused {
+        NoHead::TooLarge => malformed("trailers that are too large"),
+        NoHead::Malformed(error) => io::Error::new(io::ErrorKind::InvalidData, error),
+    });
+    let Some((length, parsed)) = whole? else {
+        *known = received.len();
+        return Ok(Piece::Nothing);
     };
     // The library takes a line feed for the end of a line. Where a body ends may be told in one way only.
     let mut lines = received[..length].split_inclusive(|&byte| byte == b'\n');
@@ -235,6 +249,7 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
+    use crate::http1::LARGEST_HEAD;
 
     /// What is read of a body that comes in pieces of that size: the data, the trailers, and what is left; nothing of
     /// one that is malformed or does not end.

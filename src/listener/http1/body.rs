@@ -30,16 +30,9 @@ impl Upload {
         if let Some(interim) = self.to_go_on.take() {
             interim.say(GO_ON);
         }
-        let piece = loop {
-            match self.framing.read(&mut receiver.bytes) {
-                Ok(Piece::Nothing) => {}
-                read => break read,
-            }
-            match ready!(receiver.poll(cx)) {
-                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => {}
-                Err(error) => break Err(error),
-            }
+        let piece = match ready!(self.framing.poll(receiver, cx)) {
+            Ok(Piece::Nothing) => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => read,
         };
         if piece.is_err() {
             // What follows is nobody's request.

@@ -7,8 +7,9 @@ use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
 use http::{Method, Request, StatusCode, Uri, Version};
 use tokio::sync::oneshot;
 
+use crate::http1::fields::{self, NoHead};
 use crate::http1::framing::Framing;
-use crate::http1::{LARGEST_HEAD, MOST_FIELDS, Stream, fields};
+use crate::http1::{MOST_FIELDS, Stream};
 use crate::listener::framing;
 use crate::listener::incoming::Incoming;
 use crate::listener::switch::Switch;
@@ -37,18 +38,20 @@ pub(super) struct Head {
 /// in several ways, or in none, it ends with the connection, and so never: it is up to
 /// [`check`](framing::check) to refuse the request.
 pub(super) fn read(received: &mut Bytes, known: usize) -> Result<Option<Head>, StatusCode> {
-    if received.is_empty() || (known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, known)) {
+    if !fields::may_be_whole(received, known) {
         return Ok(None);
     }
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_request_with_uninit_headers(&mut parsed, received, &mut room) {
-        Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
-        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(None),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-        Err(_) => return Err(StatusCode::BAD_REQUEST),
-    };
+    let whole = parser.parse_request_with_uninit_headers(&mut parsed, received, &mut room);
+    let whole = fields::whole(whole, |&length| length, received.len()).map_err(|refused| match refused {
+        NoHead::TooLarge | NoHead::Malformed(httparse::Error::TooManyHeaders) => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        NoHead::Malformed(_) => StatusCode::BAD_REQUEST,
+    });
+    let Some(length) = whole? else { return Ok(None) };
     let head = head(received, &parsed).ok_or(StatusCode::BAD_REQUEST)?;
     // Not only skipped (`advance`): what is empty would hold on to it.
     drop(received.split_to(length));
@@ -95,6 +98,7 @@ fn head(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Option<Head> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::LARGEST_HEAD;
 
     fn whole(head: &str) -> Head {
         let mut received = Bytes::copy_from_slice(head.as_bytes());

@@ -69,23 +69,17 @@ impl Answer {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let connection = &mut self.link.connection;
         connection.advance(&mut self.upload, cx)?;
-        loop {
-            match self.framing.read(&mut connection.receiver.bytes).map_err(BodyError::broken)? {
-                Piece::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Piece::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                Piece::End => return Poll::Ready(None),
-                Piece::Nothing => {}
+        Poll::Ready(match ready!(self.framing.poll(&mut connection.receiver, cx)).map_err(BodyError::broken)? {
+            Piece::Data(data) => Some(Ok(Frame::data(data))),
+            Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Piece::End => None,
+            Piece::Nothing if self.framing == Framing::Closed => {
+                self.framing = Framing::Length(0);
+                self.pool = None;
+                None
             }
-            if ready!(connection.receiver.poll(cx)).map_err(BodyError::broken)? > 0 {
-                continue;
-            }
-            if self.framing != Framing::Closed {
-                return Poll::Ready(Some(Err(BodyError::broken(io::Error::from(io::ErrorKind::UnexpectedEof)))));
-            }
-            self.framing = Framing::Length(0);
-            self.pool = None;
-            return Poll::Ready(None);
-        }
+            Piece::Nothing => Some(Err(BodyError::broken(io::Error::from(io::ErrorKind::UnexpectedEof)))),
+        })
     }
 
     /// The body came as a whole: the connection can be used again, once the request was sent as a whole, too.

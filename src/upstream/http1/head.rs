@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, Method, Request, StatusCode};
 
+use crate::http1::MOST_FIELDS;
+use crate::http1::fields::{self, NoHead};
 use crate::http1::framing::{Chunked, Framing};
-use crate::http1::{LARGEST_HEAD, MOST_FIELDS, fields};
 use crate::tokens::tokens;
 use crate::upstream::{UpstreamError, check_length};
 
@@ -36,21 +37,20 @@ pub(super) fn write<B>(request: &Request<B>) -> Vec<u8> {
     bytes
 }
 
-/// Takes the head off an answer, once all of it is there. In the first `known` bytes it was not. One that is larger than
-/// [`LARGEST_HEAD`] is refused, in whatever pieces it comes.
+/// Takes the head off an answer, once all of it is there. In the first `known` bytes it was not.
 pub(super) fn read(received: &mut Bytes, known: usize) -> Result<Option<Head>, UpstreamError> {
-    if received.is_empty() || (known > 0 && received.len() < LARGEST_HEAD && !fields::may_end(received, known)) {
+    if !fields::may_be_whole(received, known) {
         return Ok(None);
     }
     let mut room = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
-    let length = match parser.parse_response_with_uninit_headers(&mut parsed, received, &mut room) {
-        Ok(httparse::Status::Complete(length)) if length <= LARGEST_HEAD => length,
-        Ok(httparse::Status::Partial) if received.len() < LARGEST_HEAD => return Ok(None),
-        Ok(_) => return Err(UpstreamError::Malformed("a head that is too large")),
-        Err(error) => return Err(UpstreamError::broken(error)),
-    };
+    let whole = parser.parse_response_with_uninit_headers(&mut parsed, received, &mut room);
+    let whole = fields::whole(whole, |&length| length, received.len()).map_err(|refused| match refused {
+        NoHead::TooLarge => UpstreamError::Malformed("a head that is too large"),
+        NoHead::Malformed(error) => UpstreamError::broken(error),
+    });
+    let Some(length) = whole? else { return Ok(None) };
     let is_current = parsed.version == Some(1);
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(UpstreamError::broken)?;
     let headers = fields::read(received, parsed.headers).ok_or(UpstreamError::Malformed("a field that is none"))?;
@@ -94,6 +94,7 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, UpstreamError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http1::LARGEST_HEAD;
 
     fn whole(head: &str) -> Head {
         read(&mut Bytes::copy_from_slice(head.as_bytes()), 0).expect("a head").expect("a whole one")
