@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as HttpBody, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -146,44 +146,40 @@ impl Door for Ears {
     type Memory = ();
 
     async fn answer(&self, request: Box<Request<listener::Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
-        let (mut head, body) = (*request).into_parts();
-        let mut response = Response::new(Body::empty());
-        if framing::check(&mut head).is_err() {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        } else if let Ok(body) = body.collect().await {
-            let (method, target) = (head.method.to_string(), head.uri.to_string());
-            let body = body.to_bytes().to_vec();
-            self.0.lock().expect("no panic").push(Heard { method, target, body });
-        }
-        response
+        hear(*request, Body::empty(), |heard| self.0.lock().expect("no panic").push(heard)).await
     }
+}
+
+/// Tells of a request that passes the check, if its body comes whole, and answers it without a body. Others are the last on
+/// their connection.
+async fn hear<B: HttpBody, N>(request: Request<B>, nothing: N, tell: impl FnOnce(Heard)) -> Response<N> {
+    let (mut head, body) = request.into_parts();
+    let mut response = Response::new(nothing);
+    if framing::check(&mut head).is_err() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    } else if let Ok(body) = body.collect().await {
+        let (method, target) = (head.method.to_string(), head.uri.to_string());
+        tell(Heard { method, target, body: body.to_bytes().to_vec() });
+    }
+    response
 }
 
 /// What the HTTP library's server reads, and [`framing::check`] lets through, as far as bodies come whole.
 fn read_by_library(sent: &[u8]) -> Vec<Heard> {
     let heard = Rc::new(RefCell::new(Vec::new()));
-    let service = service_fn(|request| answer(Rc::clone(&heard), request));
+    let service = service_fn(|request: Request<Incoming>| {
+        let heard = Rc::clone(&heard);
+        async move {
+            let tell = |request| heard.borrow_mut().push(request);
+            Ok::<_, Infallible>(hear(request, Empty::<Bytes>::new(), tell).await)
+        }
+    });
     let stream = Pieces { sent: sent.to_vec(), at: 0, size: sent.len().max(1) };
     let mut builder = http1::Builder::new();
     builder.max_buf_size(64 * 1024).max_header_size(64 * 1024);
     // How it ends is nobody's concern: what was heard is.
     let _ = to_its_end(builder.serve_connection(TokioIo::new(stream), service));
     heard.take()
-}
-
-async fn answer(
-    requests: Rc<RefCell<Vec<Heard>>>,
-    request: Request<Incoming>,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let (mut head, body) = request.into_parts();
-    let mut response = Response::new(Empty::new());
-    if framing::check(&mut head).is_err() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    } else if let Ok(body) = body.collect().await {
-        let (method, target) = (head.method.to_string(), head.uri.to_string());
-        requests.borrow_mut().push(Heard { method, target, body: body.to_bytes().to_vec() });
-    }
-    Ok(response)
 }
 
 /// A client that says this piece by piece, then nothing more, and takes whatever it is told.

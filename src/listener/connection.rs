@@ -94,54 +94,32 @@ impl Drop for PanicNote {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
-    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::body::Body;
     use crate::config;
-    use crate::listener::Incoming;
     use crate::listener::http1::HEAD;
+    use crate::listener::http1::tests::{Bytes, hung_up};
     use crate::listener::worker::Room;
 
-    /// Answers with that many bytes.
-    struct Bytes(usize);
-
-    impl Door for Bytes {
-        type Memory = ();
-
-        async fn answer(&self, _request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
-            Response::new(Body::own(vec![b'x'; self.0]))
-        }
-    }
-
-    async fn client_of(door: Bytes, entrance: Entrance) -> DuplexStream {
+    async fn client_of(entrance: Entrance) -> DuplexStream {
         let (client, server) = duplex(1024);
-        let worker = Worker::new(Arc::new(door), entrance, &CancellationToken::new(), Room::default());
+        let worker = Worker::new(Arc::new(Bytes::new(2)), entrance, &CancellationToken::new(), Room::default());
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         tokio::spawn(attend(worker, server, Peer::Unix, seat));
         client
     }
 
-    /// After how many seconds the gateway hangs up, and what it said until then.
-    async fn hung_up(client: &mut DuplexStream) -> (u64, String) {
-        let started = Instant::now();
-        let mut said = String::new();
-        client.read_to_string(&mut said).await.expect("an end");
-        (started.elapsed().as_secs(), said)
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_client_that_may_speak_either_version_but_does_not_say_which_is_hung_up_on() {
         for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
-            let mut client = client_of(Bytes(2), Entrance::Either).await;
+            let mut client = client_of(Entrance::Either).await;
             client.write_all(said).await.expect("written");
             assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
         }
-        let mut client = client_of(Bytes(2), Entrance::Either).await;
+        let mut client = client_of(Entrance::Either).await;
         client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nX: ").await.expect("written");
         assert_eq!(hung_up(&mut client).await, (HEAD.as_secs(), String::new()), "from there on as ever");
     }
@@ -155,7 +133,7 @@ mod tests {
         std::fs::write(&key, certified.signing_key.serialize_pem()).expect("written");
         let tls = Tls::load(&config::Tls { certificates: vec![config::CertificateFiles { certificate, key }] })
             .expect("a certificate with its key");
-        let mut client = client_of(Bytes(2), Entrance::Tls(tls)).await;
+        let mut client = client_of(Entrance::Tls(tls)).await;
         client.write_all(&[22, 3, 1]).await.expect("written");
         assert_eq!(hung_up(&mut client).await, (FIRST_BYTES.as_secs(), String::new()));
     }

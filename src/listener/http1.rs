@@ -259,4 +259,4 @@ async fn take_leave(receiver: Option<Receiver>, mut writer: Writer) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

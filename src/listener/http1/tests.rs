@@ -17,14 +17,14 @@ use crate::listener::wire::FIRST_BYTES;
 use crate::listener::worker::{Entrance, Room};
 
 /// Answers with that many bytes.
-struct Bytes {
+pub(in crate::listener) struct Bytes {
     length: usize,
     /// What the last request's connection remembered.
     memory: Mutex<Weak<()>>,
 }
 
 impl Bytes {
-    fn new(length: usize) -> Self {
+    pub(in crate::listener) fn new(length: usize) -> Self {
         Self { length, memory: Mutex::default() }
     }
 
@@ -57,7 +57,7 @@ fn client_at<D: Door>(door: &Arc<D>) -> DuplexStream {
 }
 
 /// After how many seconds the gateway hangs up, and what it said until then.
-async fn hung_up(client: &mut DuplexStream) -> (u64, String) {
+pub(in crate::listener) async fn hung_up(client: &mut DuplexStream) -> (u64, String) {
     let started = Instant::now();
     let mut said = String::new();
     client.read_to_string(&mut said).await.expect("an end");
