@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
 use http::Request;
-use http::request::Parts;
 use tokio::runtime::Runtime;
 use vestibule::clock::Clock;
 use vestibule::config::{self, Site};
@@ -28,6 +27,7 @@ use vestibule::identity::probe::{Freshness, LastAnswer};
 use vestibule::key_file::Keys;
 use vestibule::listener::framing;
 use vestibule::memory::Memory;
+use vestibule::message::RequestHead;
 use vestibule::opening::open_store;
 use vestibule::proxy::headers;
 use vestibule::second_factor::account::AccountKey;
@@ -71,7 +71,7 @@ fn whole_decision_again(bencher: Bencher) {
     bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| decide(world, head, &memory));
 }
 
-fn decide(world: &World, head: &mut Parts, memory: &Memory) {
+fn decide(world: &World, head: &mut RequestHead, memory: &Memory) {
     let host = framing::check(head).expect("a sound head");
     let (index, site) = world.sites.for_host(host.name()).expect("any host is the site's");
     let client = world.client(head);
@@ -159,7 +159,7 @@ struct World {
     pool: Pool,
     ids: RequestIds,
     /// The visitor's request, as it arrives.
-    arrived: Parts,
+    arrived: RequestHead,
     runtime: Runtime,
     _folder: tempfile::TempDir,
 }
@@ -218,7 +218,7 @@ impl World {
         measure(&self.visit(0, (&mut head, &Memory::default()), &host, &client));
     }
 
-    fn prepared(&self) -> (Parts, framing::Host, Client) {
+    fn prepared(&self) -> (RequestHead, framing::Host, Client) {
         let mut head = self.arrived.clone();
         let host = framing::check(&mut head).expect("a sound head");
         let client = self.client(&head);
@@ -228,7 +228,7 @@ impl World {
     fn visit<'a>(
         &'a self,
         site: usize,
-        (head, memory): (&'a mut Parts, &'a Memory),
+        (head, memory): (&'a mut RequestHead, &'a Memory),
         host: &'a framing::Host,
         client: &'a Client,
     ) -> Visit<'a> {
@@ -249,7 +249,7 @@ impl World {
         }
     }
 
-    fn client(&self, head: &Parts) -> Client {
+    fn client(&self, head: &RequestHead) -> Client {
         let arrival = Arrival { peer: Peer::Tcp(PEER), scheme: Scheme::Http };
         Client::of(arrival, &head.headers, &self.gateway.config.server.trusted_proxies)
     }
@@ -289,7 +289,7 @@ async fn catch_up(gateway: Arc<Gateway>) {
 }
 
 /// What a browser sends for a script of a page.
-fn arrived(token: &SessionToken) -> Parts {
+fn arrived(token: &SessionToken) -> RequestHead {
     let cookies =
         format!("theme=dark; login=user-000001; timezone=Europe%2FBerlin; vestibule={}", token.cookie_value());
     let fields = [
@@ -309,7 +309,7 @@ fn arrived(token: &SessionToken) -> Parts {
     ];
     let request =
         fields.iter().fold(Request::get("/reports/31"), |request, (name, value)| request.header(*name, *value));
-    request.body(()).expect("a request").into_parts().0
+    request.body(()).expect("a request").into_parts().0.into()
 }
 
 /// Somebody enrolls, and so has a verified session.

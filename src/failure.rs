@@ -3,7 +3,7 @@
 //! What a client reads is worded by the templates from a kind; what the log reads is the chain of causes.
 
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use vestibule_templates::{self as templates, FailureKind};
 
 use crate::audience::Audience;
@@ -12,6 +12,7 @@ use crate::forward_auth::Denied;
 use crate::identity::Unknown;
 use crate::key_file::KeyError;
 use crate::listener::framing::BadRequest;
+use crate::message::Response;
 use crate::pages::appearance::Appearance;
 use crate::proxy::ProxyError;
 use crate::respond;

@@ -7,8 +7,7 @@ mod outer;
 use std::sync::{Arc, OnceLock};
 
 use http::header::{SET_COOKIE, UPGRADE};
-use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 
 use self::detached::detached;
@@ -27,6 +26,7 @@ use crate::key_file::Keys;
 use crate::listener::framing::{self, Host};
 use crate::listener::{Door, Incoming, Opening, Share};
 use crate::memory::Memory;
+use crate::message::{Request, RequestHead, Response};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
@@ -178,7 +178,7 @@ impl Worker {
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
     async fn journey(
         &self,
-        head: &mut Parts,
+        head: &mut RequestHead,
         sender: Sender<'_>,
         arrived: &mut Arrived<'_>,
     ) -> Result<Answer, Failure> {
@@ -305,7 +305,7 @@ impl Door for Worker {
 }
 
 impl Worker {
-    fn fail(&self, failure: &Failure, head: &Parts, arrived: &Arrived<'_>) -> Response<Body> {
+    fn fail(&self, failure: &Failure, head: &RequestHead, arrived: &Arrived<'_>) -> Response<Body> {
         let dashboard = arrived.site.map(|index| &self.gateway.dashboards[index]);
         let own = dashboard.is_some_and(|d| rule(&d.site, target(head)) == Rule::Own);
         let audience = if own { Audience::of_own_page(&head.headers) } else { arrived.audience };
@@ -534,7 +534,7 @@ fn beginning(body: Body, source: Source, login: Arc<OnceLock<Option<Login>>>) ->
 }
 
 /// Whether a request only reads: it neither sends anything nor becomes a WebSocket.
-fn is_plain_reading(head: &Parts) -> bool {
+fn is_plain_reading(head: &RequestHead) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && !head.headers.contains_key(UPGRADE)
 }
 

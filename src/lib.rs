@@ -54,6 +54,9 @@ pub mod service_manager;
 pub mod start;
 mod upkeep;
 
+// What goes through: requests, and their answers.
+pub mod message;
+
 // A request's way in, and the one function that leads it on.
 pub mod listener;
 

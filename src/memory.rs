@@ -3,13 +3,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
-use http::request::Parts;
-
 use crate::config::Site;
 use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials::{Credentials, Digests};
 use crate::identity::probe::LastAnswer;
+use crate::message::{Fields, RequestHead};
 use crate::proxy::introduction::Said;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::{self, LastCookie};
@@ -56,7 +54,7 @@ impl Memory {
     pub const NONE: &Self = &Self(None);
 
     /// [`session_cookie::take`], by what is remembered.
-    pub fn take_cookie(&self, headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
+    pub fn take_cookie(&self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
         match self.lock() {
             Some(mut recent) => recent.cookie.take(headers, scheme),
             None => session_cookie::take(headers, scheme),
@@ -64,7 +62,7 @@ impl Memory {
     }
 
     /// [`Credentials::of`], by what is remembered.
-    pub(crate) fn credentials(&self, site: &Arc<Site>, head: &Parts, client: &Client, host: &str) -> Credentials {
+    pub(crate) fn credentials(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
         match self.lock() {
             Some(mut recent) => recent.digests.credentials(site, head, client, host),
             None => Credentials::of(site, head, client, host),
@@ -96,6 +94,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use http::header::COOKIE;
 
     use super::*;
@@ -107,9 +106,11 @@ mod tests {
             for number in [1, 1, 2, 1] {
                 let token = SessionToken::new(Kind::Verified, [number; 32]);
                 let line = format!("login=x; vestibule={}", token.cookie_value());
-                let mut headers = HeaderMap::from_iter([(COOKIE, line.parse().expect("a value"))]);
+                let mut headers = Fields::from_iter([(COOKIE, HeaderValue::try_from(line).expect("a value"))]);
                 let presented = memory.take_cookie(&mut headers, Scheme::Http).expect("a session");
-                assert!(presented.digest == token.digest() && headers[COOKIE] == "login=x");
+                assert!(
+                    presented.digest == token.digest() && headers.get(COOKIE).is_some_and(|rest| rest == "login=x")
+                );
             }
         }
     }

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Request, Response};
-
 use crate::body::Body;
 use crate::config::problem::Problems;
 use crate::config::{self, Config, Site, UpstreamAddress};
@@ -13,6 +11,7 @@ use crate::identity::client::{Arrival, Peer};
 use crate::listener::tls::Tls;
 use crate::listener::{Door, Incoming, Opening, Share};
 use crate::memory::Memory;
+use crate::message::{Request, Response};
 use crate::start::{StartError, certificates, pool};
 use crate::telemetry::{causes, log_at};
 

@@ -4,12 +4,13 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use vestibule_templates::Markup;
 
 use crate::body::Body;
 use crate::identity::client::Scheme;
+use crate::message::{Fields, Response};
 
 /// Nothing inline, nothing from elsewhere, in nobody's frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
@@ -70,7 +71,7 @@ pub fn see_other(location: &str) -> Response<Body> {
         Ok(location) => response.headers_mut().insert(LOCATION, location),
         // Only a path with control bytes gets here, and those are no path of ours: the front page is safe.
         Err(_) => response.headers_mut().insert(LOCATION, HeaderValue::from_static("/")),
-    };
+    }
     response
 }
 
@@ -82,7 +83,7 @@ pub fn set_cookie(response: &mut Response<Body>, cookie: Option<HeaderValue>) {
 }
 
 /// The fields that every answer made here has. Assets keep their own `Cache-Control`.
-pub fn harden(headers: &mut HeaderMap, scheme: Scheme) {
+pub fn harden(headers: &mut Fields, scheme: Scheme) {
     let fields = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "same-origin"),
@@ -96,7 +97,9 @@ pub fn harden(headers: &mut HeaderMap, scheme: Scheme) {
     if scheme == Scheme::Https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {

@@ -3,11 +3,12 @@
 use std::iter::once;
 
 use bytes::Bytes;
-use http::header::{COOKIE, Entry};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
+use http::header::COOKIE;
 use memchr::memchr_iter;
 
 use crate::identity::client::Scheme;
+use crate::message::{Change, Fields, Value};
 use crate::second_factor::session::{Presented, SessionToken};
 
 /// The cookie over TLS: browsers take one of this name only from the host itself, over TLS, for every path.
@@ -31,21 +32,15 @@ const fn name(scheme: Scheme) -> &'static str {
 /// line with nothing left is dropped. A session is named only if exactly one pair has the name for this scheme, for
 /// nobody can tell which of several the browser got from here. Names are compared byte for byte, and neither names nor
 /// values are unquoted or decoded.
-pub fn take(headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
-    let Entry::Occupied(mut lines) = headers.entry(COOKIE) else { return None };
+pub fn take(headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
     let mut found = Found::new(name(scheme).as_bytes());
-    let mut emptied = false;
-    for line in lines.iter_mut() {
-        if !pairs(line.as_bytes()).any(|(name, _)| is_ours(name)) {
-            continue;
+    headers.change(COOKIE, |line| {
+        if !has_ours(line.as_bytes()) {
+            return Change::Keep;
         }
         let rest = without_ours(line.as_bytes(), &mut found);
-        emptied |= rest.is_empty();
-        *line = field_value(rest);
-    }
-    if emptied {
-        drop_empty_lines(headers);
-    }
+        if rest.is_empty() { Change::Drop } else { Change::Put(field_value(rest)) }
+    });
     found.presented()
 }
 
@@ -70,31 +65,23 @@ impl std::fmt::Debug for LastCookie {
 
 impl LastCookie {
     /// [`take`], with nothing done again for the line that was the last one.
-    pub fn take(&mut self, headers: &mut HeaderMap, scheme: Scheme) -> Option<Presented> {
-        let Entry::Occupied(mut lines) = headers.entry(COOKIE) else { return None };
-        if lines.iter().nth(1).is_some() {
-            return take(headers, scheme);
-        }
+    pub fn take(&mut self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
+        let Some(line) = only_line(headers) else { return take(headers, scheme) };
         if let Some(last) = &self.0
             && last.scheme == scheme
-            && *last.line == *lines.get().as_bytes()
+            && *last.line == *line
         {
             match &last.rest {
-                Some(rest) => drop(lines.insert(rest.clone())),
-                None => drop(lines.remove()),
+                Some(rest) => headers.insert(COOKIE, rest),
+                None => headers.remove(COOKIE),
             }
             return last.presented;
         }
-        let line = lines.get().clone();
+        let is_kept = line.len() <= REMEMBERED && has_ours(line);
+        let line = is_kept.then(|| Box::from(line));
         let presented = take(headers, scheme);
-        // Without a session the line may be as it came: to keep it is to keep the whole head.
-        let is_kept = presented.is_some() && line.len() <= REMEMBERED;
-        self.0 = is_kept.then(|| Taken {
-            scheme,
-            line: line.as_bytes().into(),
-            rest: headers.get(COOKIE).cloned(),
-            presented,
-        });
+        let rest = headers.get(COOKIE).map(Value::to_owned);
+        self.0 = line.map(|line| Taken { scheme, line, rest, presented });
         presented
     }
 }
@@ -117,7 +104,7 @@ pub fn clear(scheme: Scheme) -> HeaderValue {
 
 /// Whether a dashboard's `Set-Cookie` value would have a browser send a cookie by one of our names, or one that somebody
 /// could take for it.
-pub fn would_set_ours(set_cookie: &HeaderValue) -> bool {
+pub fn would_set_ours(set_cookie: Value<'_>) -> bool {
     // A cookie without a name is sent as its value alone: `=vestibule=x` as `vestibule=x`.
     let cookie = set_cookie.as_bytes();
     let start = cookie.iter().position(|byte| !matches!(byte, b'=' | b' ' | b'\t')).unwrap_or(cookie.len());
@@ -132,6 +119,16 @@ fn header(value: &str, scheme: Scheme, end: &str) -> HeaderValue {
     };
     let text = format!("{}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{end}", name(scheme));
     HeaderValue::try_from(text).expect("base64url is visible ASCII")
+}
+
+/// The line of cookies, if there is one and not several.
+fn only_line(headers: &Fields) -> Option<&[u8]> {
+    let mut lines = headers.get_all(COOKIE).map(Value::as_bytes);
+    lines.next().filter(|_| lines.next().is_none())
+}
+
+fn has_ours(line: &[u8]) -> bool {
+    pairs(line).any(|(name, _)| is_ours(name))
 }
 
 fn is_ours(name: &[u8]) -> bool {
@@ -208,14 +205,6 @@ fn field_value(part_of_one: Vec<u8>) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(part_of_one)).expect("what is left of a field value is one as well")
 }
 
-fn drop_empty_lines(headers: &mut HeaderMap) {
-    let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter(|line| !line.is_empty()).cloned().collect();
-    headers.remove(COOKIE);
-    for line in lines {
-        headers.append(COOKIE, line);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,15 +221,15 @@ mod tests {
 
     /// What is left of the lines (in which `$1` and `$2` stand for values), and which of the values was presented.
     fn taken(scheme: Scheme, lines: &[&[u8]]) -> (Vec<Vec<u8>>, Option<u8>) {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert("accept", HeaderValue::from_static("*/*"));
         for line in lines {
             headers.append(COOKIE, HeaderValue::from_bytes(&filled(line)).expect("a field value"));
         }
         let presented = take(&mut headers, scheme);
         let number = presented.map(|p| (1..=2).find(|&n| p.digest == token(n).digest()).expect("one of the two"));
-        assert_eq!(headers["accept"], "*/*");
-        (headers.get_all(COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect(), number)
+        assert_eq!(headers.get("accept").expect("it stays"), "*/*");
+        (headers.get_all(COOKIE).map(|line| line.as_bytes().to_vec()).collect(), number)
     }
 
     fn filled(line: &[u8]) -> Vec<u8> {
@@ -408,7 +397,7 @@ mod tests {
         lines.push(vec![]);
         let headers = |lines: &[Vec<u8>]| {
             let values = lines.iter().map(|line| HeaderValue::from_bytes(line).expect("a field value"));
-            values.map(|value| (COOKIE, value)).collect::<HeaderMap>()
+            values.map(|value| (COOKIE, value)).collect::<Fields>()
         };
         let requests = || lines.iter().flat_map(|lines| [Scheme::Https, Scheme::Http].map(|scheme| (lines, scheme)));
         for before in requests() {
@@ -430,7 +419,7 @@ mod tests {
         assert_eq!(taken(Scheme::Https, line), (vec![b"a=1".to_vec()], Some(2)));
         assert_eq!(taken(Scheme::Https, &[b"vestibule=$1"]), (vec![], None));
         assert_eq!(taken(Scheme::Http, &[b"__Host-vestibule=$1"]), (vec![], None));
-        assert_eq!(take(&mut HeaderMap::new(), Scheme::Https), None);
+        assert_eq!(take(&mut Fields::new(), Scheme::Https), None);
     }
 
     #[test]
@@ -448,7 +437,7 @@ mod tests {
             let token = SessionToken::new(kind, [7; 32]);
             let header = set(&token, Scheme::Https);
             let pair = header.as_bytes().split(|&b| b == b';').next().expect("a pair");
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             headers.insert(COOKIE, HeaderValue::from_bytes(pair).expect("a field value"));
             assert_eq!(take(&mut headers, Scheme::Https), Some(Presented { kind, digest: token.digest() }));
         }
@@ -469,10 +458,10 @@ mod tests {
         ];
         let others = ["a=vestibule", "vestibule2=x", "x; vestibule=1", ""];
         for text in ours {
-            assert!(would_set_ours(&HeaderValue::from_static(text)), "{text:?}");
+            assert!(would_set_ours((&HeaderValue::from_static(text)).into()), "{text:?}");
         }
         for text in others {
-            assert!(!would_set_ours(&HeaderValue::from_static(text)), "{text:?}");
+            assert!(!would_set_ours((&HeaderValue::from_static(text)).into()), "{text:?}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use http::request::Parts;
 
 use crate::config::Site;
 use crate::entropy;
@@ -14,6 +13,7 @@ use crate::identity::probe::Freshness;
 use crate::identity::{Identity, Unknown, Verdict};
 use crate::listener::framing::Host;
 use crate::memory::Memory;
+use crate::message::RequestHead;
 use crate::proxy::headers::Stripped;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Requirement};
@@ -39,7 +39,7 @@ pub struct Visit<'a> {
     /// This worker's connections to it.
     pub pool: &'a Pool,
     /// Its head, without Vestibule's own cookie and what only the gateway may set. What is forwarded is taken from it.
-    pub head: Stripped<&'a mut Parts>,
+    pub head: Stripped<&'a mut RequestHead>,
     /// The host it is for.
     pub host: &'a Host,
     /// The client it comes from.
@@ -441,7 +441,8 @@ mod tests {
 
     /// Whether the gateway's own pages of a site know who stands behind a session when nothing else says so.
     async fn is_known(gateway: &Gateway, dashboard: &Dashboard, presented: Presented) -> bool {
-        let (mut head, ()) = Request::get("/_2fa/profile").body(()).expect("a request").into_parts();
+        let head = Request::get("/_2fa/profile").body(()).expect("a request").into_parts().0;
+        let mut head = RequestHead::from(head);
         let client =
             Client { address: None, scheme: Scheme::Https, peer: Peer::Unix, trusted: false, outer_login: false };
         let visit = Visit {
@@ -449,7 +450,7 @@ mod tests {
             dashboard,
             pool: &Pool::new(&dashboard.site.upstream).expect("an address"),
             head: strip(&mut head, &dashboard.site, &client),
-            host: &Host::parse(&HeaderValue::from_static("insights.example")).expect("a host"),
+            host: &Host::parse((&HeaderValue::from_static("insights.example")).into()).expect("a host"),
             client: &client,
             memory: &Memory::default(),
             presented: Some(presented),

@@ -1,7 +1,7 @@
 //! What dashboards say in HTTP/1.1, and what is said to them.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body as HttpBody, Bytes};
 use hyper::client::conn::http1;
@@ -13,6 +13,7 @@ use tokio::task::yield_now;
 use super::{head, wire};
 use crate::body::Body;
 use crate::listener::framing;
+use crate::message::{self, Fields};
 use crate::upstream::{Pool, UpstreamError};
 
 /// An answer that came as a whole, as it is read by somebody.
@@ -156,8 +157,8 @@ fn read_by_us(said: &[u8], size: usize, method: &Method, dashboard: Dashboard) -
         let pool = Pool::of_one(near);
         tokio::spawn(say(far, said.to_vec(), dashboard));
         let request = Request::builder().method(method).uri("/").header(HOST, "a").body(Body::empty());
-        let heard = match pool.send(request.expect("a request")).await {
-            Ok(answer) => heard(answer).await,
+        let heard = match pool.send(request.expect("a request").into()).await {
+            Ok(answer) => heard(answer.into()).await,
             Err(_) => None,
         };
         // What is still to be said is said.
@@ -217,7 +218,7 @@ pub(super) fn outgoing_request(bytes: &[u8]) {
     }
     head.extensions.clear();
     head.version = Version::default();
-    let request = Request::from_parts(head.clone(), Body::own(body.to_vec()));
+    let request = message::Request::from_parts(head.clone(), Body::own(body.to_vec()));
     let (written, answer) = runtime().block_on(async {
         let (near, far) = duplex(1024);
         let pool = Pool::of_one(near);
@@ -226,7 +227,7 @@ pub(super) fn outgoing_request(bytes: &[u8]) {
         drop(pool);
         (listening.await.expect("no panic"), answer)
     });
-    let said = head.headers.get(CONTENT_LENGTH).map(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let said = head.headers.get(CONTENT_LENGTH).map(|length| length.to_str()?.parse::<usize>().ok());
     if said.is_some_and(|length| length != Some(body.len())) {
         assert!(matches!(answer, Err(UpstreamError::Upload(_))) && written.is_empty(), "{}", written.escape_ascii());
         return;
@@ -237,14 +238,15 @@ pub(super) fn outgoing_request(bytes: &[u8]) {
     let Ok(httparse::Status::Complete(length)) = read.parse(&written) else { panic!("{}", written.escape_ascii()) };
     let target = head.uri.to_string();
     assert_eq!((read.method, read.path), (Some(head.method.as_str()), Some(target.as_str())));
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     for field in read.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).expect("a name");
         headers.append(name, HeaderValue::from_bytes(field.value).expect("a value"));
     }
     let is_chunked = headers.contains_key(TRANSFER_ENCODING);
     if said.is_none() && !is_chunked && !body.is_empty() {
-        assert_eq!(headers.remove(CONTENT_LENGTH), Some(body.len().into()));
+        assert_eq!(headers.get(CONTENT_LENGTH).expect("a length"), body.len().to_string().as_str());
+        headers.remove(CONTENT_LENGTH);
     }
     assert_eq!(headers, head.headers);
     let after = &written[length..];

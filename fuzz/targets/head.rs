@@ -6,15 +6,15 @@ use std::sync::Arc;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use hyper::ext::Protocol;
 
 use super::{cookie, fields, first_line, folded, site};
 use crate::body::{Body, keep_trailers};
 use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing;
+use crate::message::{Fields, RequestHead, Value};
 use crate::proxy::headers;
 use crate::proxy::introduction::{Introduction, Said};
 use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, OrganizationId, Requirement};
@@ -33,7 +33,7 @@ pub(super) fn request_head(bytes: &[u8]) {
     assert!(head.uri.authority().is_none() && head.uri.scheme().is_none() && target.starts_with('/'), "{target}");
     assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\\".contains(&byte)), "{target}");
     assert!(![Method::CONNECT, Method::TRACE].contains(&head.method));
-    let count = |name| head.headers.get_all(name).iter().count();
+    let count = |name| head.headers.get_all(name).count();
     assert_eq!(count(HOST), 1);
     assert!(count(CONTENT_LENGTH) + count(TRANSFER_ENCODING) <= 1);
     assert!(head.version != Version::HTTP_10 || count(TRANSFER_ENCODING) == 0);
@@ -58,11 +58,11 @@ pub(super) fn request_head(bytes: &[u8]) {
 }
 
 /// What a request in HTTP/2 has become.
-fn settled(sent: &Parts, head: &Parts) {
-    let mut crumbs: Vec<_> = sent.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+fn settled(sent: &RequestHead, head: &RequestHead) {
+    let mut crumbs: Vec<_> = sent.headers.get_all(COOKIE).map(Value::as_bytes).collect();
     let several = crumbs.len() > 1;
     crumbs.retain(|crumb| !several || !crumb.is_empty());
-    let joined = head.headers.get_all(COOKIE).iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
+    let joined = head.headers.get_all(COOKIE).map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
     let expected = if sent.headers.contains_key(COOKIE) { vec![crumbs.join(&b"; "[..])] } else { Vec::new() };
     assert_eq!(joined, expected, "the pieces of cookies");
     let switches = [CONNECTION, UPGRADE].map(|name| head.headers.get(name).map(|value| value.as_bytes().to_vec()));
@@ -75,7 +75,7 @@ fn settled(sent: &Parts, head: &Parts) {
     assert!(!head.headers.contains_key(TRANSFER_ENCODING) && !head.headers.contains_key("keep-alive"));
 }
 
-pub(super) fn head(bytes: &[u8]) -> Option<Parts> {
+pub(super) fn head(bytes: &[u8]) -> Option<RequestHead> {
     let (line, rest) = first_line(bytes);
     let mut words = line.split(|&byte| byte == b' ');
     let version = match words.next()? {
@@ -90,15 +90,14 @@ pub(super) fn head(bytes: &[u8]) -> Option<Parts> {
     if words.next() == Some(b"websocket") {
         request = request.extension(Protocol::from_static("websocket"));
     }
-    let (mut head, ()) = request.body(()).ok()?.into_parts();
-    head.headers = fields(rest);
-    Some(head)
+    let head = request.body(()).ok()?.into_parts().0;
+    Some(RequestHead { headers: fields(rest), ..head.into() })
 }
 
 /// A head as somebody reads it to whom it was written in HTTP/1.1.
-fn read_back(method: &Method, target: &str, headers: &HeaderMap) -> Parts {
+fn read_back(method: &Method, target: &str, headers: &Fields) -> RequestHead {
     let mut written = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
-    for (name, value) in headers {
+    for (name, value) in headers.iter() {
         written.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     written.extend(b"\r\n");
@@ -107,7 +106,8 @@ fn read_back(method: &Method, target: &str, headers: &HeaderMap) -> Parts {
     let read = request.parse(&written).unwrap_or_else(|error| panic!("{error}: {}", written.escape_ascii()));
     assert_eq!(read, httparse::Status::Complete(written.len()), "{}", written.escape_ascii());
     assert_eq!((request.method, request.path), (Some(method.as_str()), Some(target)));
-    let mut again = Request::builder().method(method).uri(target).body(()).expect("a request").into_parts().0;
+    let again = Request::builder().method(method).uri(target).body(()).expect("a request").into_parts().0;
+    let mut again = RequestHead::from(again);
     for field in request.headers.iter() {
         let name: HeaderName = field.name.parse().expect("a name");
         again.headers.append(name, HeaderValue::from_bytes(field.value).expect("a value"));
@@ -134,8 +134,7 @@ pub(super) fn outgoing_head(bytes: &[u8]) {
     let peer = Peer::Tcp(PEER);
     let client = Client { address: Some(PEER), scheme: Scheme::Https, peer, trusted, outer_login: false };
 
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.headers.clone_from(&sent);
+    let mut head = RequestHead { headers: sent.clone(), ..RequestHead::default() };
     let once = headers::strip(&mut head, &site, &client).headers.clone();
     let mut stripped = headers::strip(&mut head, &site, &client);
     assert_eq!(stripped.headers, once, "there was nothing left to strip");
@@ -157,13 +156,13 @@ pub(super) fn outgoing_head(bytes: &[u8]) {
         let known = ["remote-user", "forwarded", "x-real-ip", "x-original-uri", "x-original-url", "x-rewrite-url"];
         assert!(!known.contains(&folded.as_str()) && !OF_ONE_HOP.contains(&name.as_str()), "{name}");
     }
-    let said = |name: &str| head.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    let said = |name: &str| head.get_all(name).map(Value::as_bytes).collect::<Vec<_>>();
     assert_eq!(said("x-vestibule-user"), [user.as_bytes()]);
     assert_eq!([said("x-vestibule-factor"), said("x-vestibule-verified-at")], [[&b"none"[..]], [&b""[..]]]);
     let hops = said("x-forwarded-for");
     assert!(hops.len() == 1 && hops[0].ends_with(b"192.0.2.7") && (trusted || hops[0].len() == 9));
     for name in [HOST, COOKIE, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH] {
-        assert!(head.get_all(&name).iter().eq(sent.get_all(&name)), "{name} is of the request itself");
+        assert!(head.get_all(&name).eq(sent.get_all(&name)), "{name} is of the request itself");
     }
     assert_eq!(read_back(&Method::GET, "/", head).headers, *head);
 }
@@ -194,19 +193,19 @@ pub(super) fn incoming_head(bytes: &[u8]) {
     for name in ["keep-alive", "proxy-connection", "proxy-authenticate", "te"] {
         assert!(!head.contains_key(name), "{name}");
     }
-    let cookies = |head: &HeaderMap| head.get_all(SET_COOKIE).iter().cloned().collect::<Vec<_>>();
+    let cookies = |head: &Fields| head.get_all(SET_COOKIE).map(Value::to_owned).collect::<Vec<_>>();
     let (before, after) = (cookies(&sent), cookies(&head));
     assert_eq!(withheld, after.len() < before.len());
     assert!(after.iter().all(|cookie| !cookie::browsers_send_ours(cookie.as_bytes())), "{after:?}");
     for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-        assert!(head.get_all(&name).iter().eq(sent.get_all(&name)), "{name} is of the answer itself");
+        assert!(head.get_all(&name).eq(sent.get_all(&name)), "{name} is of the answer itself");
     }
     assert_eq!(read_back(&Method::GET, "/", &head).headers, head);
 }
 
 /// Fields after a body. The other reading: of what RFC 9110, section 6.5.1 forbids there, nothing is left; the rest is.
 pub(super) fn trailers(bytes: &[u8]) {
-    let sent = fields(bytes);
+    let sent = fields(bytes).to_map();
     let mut kept = sent.clone();
     keep_trailers(&mut kept);
     for name in sent.keys() {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use url::Url;
 
@@ -11,6 +11,7 @@ use super::{fields, first_line, first_line_of_text};
 use crate::config::{AnonymousEvidence, Identity, Probe, Source, TrustedProxies, Value as Place};
 use crate::identity::answer::{Answer, Asked, Reader, Said, Unusable};
 use crate::identity::client::{Arrival, Client, FORWARDED_FOR, FORWARDED_PROTO, Peer, Scheme};
+use crate::message::{self, Fields};
 use crate::site::sample;
 
 /// The first line is the peer; fields follow.
@@ -27,10 +28,10 @@ pub(super) fn forwarded(bytes: &[u8]) {
     let peer = peer.to_canonical();
     assert_eq!(client.trusted, trusted.contains(peer));
     if !client.trusted {
-        assert_eq!(client, Client::of(arrival, &HeaderMap::new(), &trusted), "a stranger's fields mean nothing");
+        assert_eq!(client, Client::of(arrival, &Fields::new(), &trusted), "a stranger's fields mean nothing");
         return;
     }
-    let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes).collect();
+    let lines: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).map(message::Value::as_bytes).collect();
     let list = lines.join(&b","[..]);
     let mut expected = peer;
     for entry in list.rsplit(|&byte| byte == b',').filter(|_| !lines.is_empty()) {
@@ -41,7 +42,7 @@ pub(super) fn forwarded(bytes: &[u8]) {
         }
     }
     assert!(client.address == Some(expected) || is_stricter(&client, &list, &trusted), "{client:?}, {expected}");
-    let proto = headers.get_all(FORWARDED_PROTO).iter().next_back().and_then(|line| line.to_str().ok());
+    let proto = headers.get_all(FORWARDED_PROTO).next_back().and_then(message::Value::to_str);
     let word = proto.and_then(|line| line.rsplit(',').next()).map(|word| word.trim().to_ascii_lowercase());
     assert_eq!(client.scheme == Scheme::Https, matches!(word.as_deref(), Some("https" | "wss")));
 }
@@ -63,7 +64,7 @@ fn is_stricter(client: &Client, list: &[u8], trusted: &TrustedProxies) -> bool {
 const ASKED: Asked<'_> = Asked { path: "/api/me", hosts: ["insights.acme.example:8443", "insights.acme.example"] };
 
 fn read(reader: &Reader, status: StatusCode, body: &[u8]) -> Result<Said, Unusable> {
-    reader.read(ASKED, Answer { status, headers: &HeaderMap::new(), body })
+    reader.read(ASKED, Answer { status, headers: &Fields::new(), body })
 }
 
 /// A text that names somebody can be shown, logged and compared.
@@ -154,7 +155,7 @@ pub(super) fn redirect_answer(bytes: &[u8]) {
         css: None,
     };
     let reader = Reader::new(&identity_by(evidence));
-    let headers = HeaderMap::from_iter([(LOCATION, value)]);
+    let headers = Fields::from_iter([(LOCATION, value)]);
     let said = reader.read(ASKED, Answer { status: StatusCode::FOUND, headers: &headers, body: b"" });
     if said.is_ok() {
         let here = Url::parse("https://insights.acme.example:8443/api/me").expect("an address");

@@ -7,8 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode;
 use serde_json::Value as Json;
 
@@ -27,6 +26,7 @@ use crate::identity::probe::Freshness;
 use crate::identity::token::Tokens;
 use crate::identity::token::keys::KeySet;
 use crate::identity::token::place::{Carried, find};
+use crate::message::{Fields, Name, RequestHead};
 use crate::proxy::headers;
 use crate::second_factor::Timestamp;
 use crate::second_factor::digests::DigestKeys;
@@ -193,8 +193,8 @@ fn said(tokens: &Tokens, token: &[u8]) -> Option<Verdict> {
     Some(to_its_end(tokens.identify(Carries::Carried, &head, Freshness::Cached)))
 }
 
-fn empty_head() -> Parts {
-    Request::new(()).into_parts().0
+fn empty_head() -> RequestHead {
+    RequestHead::default()
 }
 
 fn signed_by(secret: &[u8], header: &[u8], claims: &[u8]) -> String {
@@ -255,7 +255,7 @@ pub(super) fn bound_cookie(bytes: &[u8]) {
     }
 }
 
-fn binding(headers: &HeaderMap) -> BindingCheck {
+fn binding(headers: &Fields) -> BindingCheck {
     static KEYS: LazyLock<DigestKeys> =
         LazyLock::new(|| KeyCheck::new(&Keyring::parse(&Keyring::new_file(&[7; 32])).expect("a key file")).digests);
     let site = Site { bind: Some(Bind::Cookie("sid".into())), ..sample::site() };
@@ -264,9 +264,9 @@ fn binding(headers: &HeaderMap) -> BindingCheck {
     Credentials::of(&site, &head, &client(Peer::Unix), "insights.acme.example").binding_check(&KEYS)
 }
 
-fn cookies(lines: &[u8]) -> HeaderMap {
+fn cookies(lines: &[u8]) -> Fields {
     let lines = lines.split(|&byte| byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     for line in lines.take(100) {
         headers.append(COOKIE, line);
     }
@@ -278,8 +278,8 @@ const ENDS: [&[u8]; 3] = [b";", b";,", b";, \t"];
 
 /// The values of cookies that a server takes for those of this name: it takes white space off, and quotes off names, decodes
 /// these, sees no difference between cases and between marks, and takes what is in brackets for a part of it.
-fn as_read(headers: &HeaderMap, ends: &[u8], wanted: &str) -> Vec<Vec<u8>> {
-    let lines = headers.get_all(COOKIE).iter();
+fn as_read(headers: &Fields, ends: &[u8], wanted: &str) -> Vec<Vec<u8>> {
+    let lines = headers.get_all(COOKIE);
     let pieces = lines.flat_map(|line| line.as_bytes().split(|byte| ends.contains(byte)));
     let pair = |piece: &[u8]| {
         let equals = piece.iter().position(|&byte| byte == b'=')?;
@@ -337,7 +337,7 @@ pub(super) fn outer_login(bytes: &[u8]) {
         Verdict::NotCarried => panic!("fields are always carried"),
     }
     let left = headers::strip(&mut head, &site, &client);
-    let ours = |name: &&HeaderName| ["x-user", "x-org", "x-email"].contains(&folded(name.as_str()).as_str());
+    let ours = |name: &Name<'_>| ["x-user", "x-org", "x-email"].contains(&folded(name.as_str()).as_str());
     assert!(client.outer_login || left.headers.keys().find(ours).is_none());
 }
 

@@ -18,10 +18,11 @@ mod replay;
 mod secret;
 mod wire;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use crate::config::PathPattern;
 use crate::config::Site;
+use crate::message::Fields;
 use crate::site::sample;
 
 /// What is held against another reading.
@@ -91,17 +92,13 @@ fn first_line_of_text(bytes: &[u8]) -> Option<(&str, &str)> {
 }
 
 /// The fields that these lines are, as far as they are any.
-fn fields(lines: &[u8]) -> HeaderMap {
+fn fields(lines: &[u8]) -> Fields {
     let field = |line: &[u8]| {
         let colon = line.iter().position(|&byte| byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
         Some((name, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?))
     };
-    let mut fields = HeaderMap::new();
-    for (name, value) in lines.split(|&byte| byte == b'\n').filter_map(field).take(1000) {
-        fields.append(name, value);
-    }
-    fields
+    lines.split(|&byte| byte == b'\n').filter_map(field).take(1000).collect()
 }
 
 /// What a name is to servers that see no difference between marks, and none between cases.

@@ -1,13 +1,14 @@
 //! Forms, and whether a page of this very origin sent a request.
 
+use http::HeaderValue;
 use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::{fields, first_line};
 use crate::identity::client::{Client, FORWARDED_HOST, Peer, Scheme};
 use crate::listener::framing::Host;
+use crate::message::{Fields, Value};
 use crate::pages::form::{Form, prove_same_origin, query_one};
 use crate::proxy::websocket::from_own_origin;
 
@@ -41,9 +42,9 @@ pub(super) fn same_origin(bytes: &[u8]) {
     if prove_same_origin(&headers, Scheme::Https, authority).is_err() {
         return;
     }
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get("sec-fetch-site").map(Value::as_bytes);
     assert!(matches!(site, None | Some(b"same-origin")));
-    match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
+    match headers.get(ORIGIN).map(Value::as_bytes) {
         None | Some(b"null") => assert!(site.is_some(), "nothing says where from"),
         Some(origin) => assert_eq!(origin_in(origin), Some(own)),
     }
@@ -63,12 +64,12 @@ pub(super) fn websocket_origin(bytes: &[u8]) {
     }
 }
 
-fn is_own_origin(headers: &HeaderMap, own: &url::Origin, trusted: bool) {
-    assert!(headers.get_all(ORIGIN).iter().count() <= 1);
+fn is_own_origin(headers: &Fields, own: &url::Origin, trusted: bool) {
+    assert!(headers.get_all(ORIGIN).count() <= 1);
     let Some(origin) = headers.get(ORIGIN) else { return };
     let outer = headers.get(FORWARDED_HOST).filter(|_| trusted);
     // What a trusted proxy says need not be a host at all: then nobody comes from there.
-    let outer = outer.map(HeaderValue::as_bytes);
+    let outer = outer.map(Value::as_bytes);
     let from = origin_in(origin.as_bytes());
     let named = |outer: &[u8]| origin_of(outer).is_none_or(|outer| from.as_ref() == Some(&outer));
     assert!(from.as_ref() == Some(own) || outer.is_some_and(named), "{origin:?} at {own:?}");
@@ -76,7 +77,7 @@ fn is_own_origin(headers: &HeaderMap, own: &url::Origin, trusted: bool) {
 
 /// That of a host with TLS, if browsers know it.
 fn origin_of(authority: &[u8]) -> Option<url::Origin> {
-    Host::parse(&HeaderValue::from_bytes(authority).ok()?)?;
+    Host::parse((&HeaderValue::from_bytes(authority).ok()?).into())?;
     origin_in(&[b"https://", authority].concat())
 }
 

@@ -83,7 +83,7 @@ pub(super) fn query_parameters(bytes: &[u8]) {
             assert!(!read, "{framework} reads {name} in {left}");
         }
     }
-    let mut head = Request::get(uri).body(()).expect("a request").into_parts().0;
+    let mut head = Request::get(uri).body(()).expect("a request").into_parts().0.into();
     let credentials = parameters.map(Credential::Query).to_vec();
     credentials::withhold(&mut head, &Site { credentials, ..site() });
     assert_eq!(head.uri.query().unwrap_or_default(), left);

@@ -3,8 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{CONNECTION, HOST, UPGRADE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::head::head;
 use super::{folded, site};
@@ -12,6 +10,7 @@ use crate::config::OuterServer;
 use crate::forward_auth::Asked;
 use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing;
+use crate::message::{Fields, Name, RequestHead, Value};
 use crate::proxy::headers;
 
 /// The head of a question, as that of any request.
@@ -33,9 +32,9 @@ pub(super) fn forward_auth(bytes: &[u8]) {
     };
     let about = About::read(server, &sent);
     assert_eq!((head.method.as_str(), head.uri.to_string()), (about.method.as_str(), about.target.clone()));
-    assert_eq!(head.headers.get_all(HOST).iter().collect::<Vec<_>>(), [about.host.as_str()]);
+    assert_eq!(head.headers.get_all(HOST).collect::<Vec<_>>(), [about.host.as_str()]);
     nothing_contradicts(&sent.headers, &about);
-    let switches = [CONNECTION, UPGRADE].map(|name| head.headers.get(name).map(HeaderValue::as_bytes));
+    let switches = [CONNECTION, UPGRADE].map(|name| head.headers.get(name).map(Value::as_bytes));
     assert!([[None, None], [Some(&b"upgrade"[..]), Some(b"websocket")]].contains(&switches), "{switches:?}");
 
     let checked = original.check(&head);
@@ -59,9 +58,9 @@ struct About {
 }
 
 impl About {
-    fn read(server: &str, sent: &Parts) -> Self {
+    fn read(server: &str, sent: &RequestHead) -> Self {
         let only = |name: &str| {
-            let mut values = sent.headers.get_all(name).iter();
+            let mut values = sent.headers.get_all(name);
             let value = values.next().and_then(|value| str::from_utf8(value.as_bytes()).ok()).expect("text");
             assert!(values.next().is_none(), "{name} is there twice");
             value.to_owned()
@@ -87,8 +86,8 @@ fn named_in(path: &str) -> &str {
     OuterServer::ALL.map(OuterServer::name).into_iter().find(|name| rest.starts_with(name)).expect("a server")
 }
 
-fn nothing_contradicts(headers: &HeaderMap, about: &About) {
-    for (name, value) in headers {
+fn nothing_contradicts(headers: &Fields, about: &About) {
+    for (name, value) in headers.iter() {
         let value = str::from_utf8(value.as_bytes()).unwrap_or("\u{fffd}");
         let agrees = match name.as_str() {
             "x-original-method" | "x-forwarded-method" => value == about.method,
@@ -103,12 +102,12 @@ fn nothing_contradicts(headers: &HeaderMap, about: &About) {
 }
 
 /// Whether what the gateway would drop is only what servers in front set, or end.
-fn is_settled(sent: &Parts, client: &Client, server: &str) {
+fn is_settled(sent: &RequestHead, client: &Client, server: &str) {
     let (mut left, sent) = (sent.clone(), &sent.headers);
     let left = headers::strip(&mut left, &site(), client);
-    let named: Vec<_> = sent.get_all(CONNECTION).iter().map(HeaderValue::as_bytes).collect();
-    let dropped = sent.keys().filter(|name| !left.headers.contains_key(*name));
-    for name in dropped.map(HeaderName::as_str) {
+    let named: Vec<_> = sent.get_all(CONNECTION).map(Value::as_bytes).collect();
+    let dropped = sent.keys().filter(|name| !left.headers.contains_key(name.as_str()));
+    for name in dropped.map(Name::as_str) {
         let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let is_of_hop = ["keep-alive", "proxy-connection", "te", "trailer", "expect", "http2-settings", "upgrade"];
         let is_of_way = ["x-forwarded-", "x-original-"].iter().any(|start| name.starts_with(start))

@@ -24,6 +24,7 @@ use crate::body::Body;
 use crate::identity::client::Arrival;
 use crate::listener::preface::{Begun, PREFACE};
 use crate::listener::{self, Door, framing, proxy_header};
+use crate::message;
 
 /// The first byte is the size of the pieces in which the rest arrives.
 ///
@@ -145,16 +146,25 @@ struct Ears(Mutex<Vec<Heard>>);
 impl Door for Ears {
     type Memory = ();
 
-    async fn answer(&self, request: Box<Request<listener::Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
+    async fn answer(
+        &self,
+        request: Box<message::Request<listener::Incoming>>,
+        _arrival: Arrival,
+        (): &(),
+    ) -> message::Response<Body> {
         hear(*request, Body::empty(), |heard| self.0.lock().expect("no panic").push(heard)).await
     }
 }
 
 /// Tells of a request that passes the check, if its body comes whole, and answers it without a body. Others are the last on
 /// their connection.
-async fn hear<B: HttpBody, N>(request: Request<B>, nothing: N, tell: impl FnOnce(Heard)) -> Response<N> {
+async fn hear<B: HttpBody, N>(
+    request: message::Request<B>,
+    nothing: N,
+    tell: impl FnOnce(Heard),
+) -> message::Response<N> {
     let (mut head, body) = request.into_parts();
-    let mut response = Response::new(nothing);
+    let mut response = message::Response::new(nothing);
     if framing::check(&mut head).is_err() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     } else if let Ok(body) = body.collect().await {
@@ -171,7 +181,7 @@ fn read_by_library(sent: &[u8]) -> Vec<Heard> {
         let heard = Rc::clone(&heard);
         async move {
             let tell = |request| heard.borrow_mut().push(request);
-            Ok::<_, Infallible>(hear(request, Empty::<Bytes>::new(), tell).await)
+            Ok::<_, Infallible>(Response::from(hear(request.into(), Empty::<Bytes>::new(), tell).await))
         }
     });
     let stream = Pieces { sent: sent.to_vec(), at: 0, size: sent.len().max(1) };

@@ -4,9 +4,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use http::HeaderValue;
 use http::header::{COOKIE, HOST};
-use http::request::Parts;
-use http::{HeaderValue, Request};
 use serde_json::json;
 
 use super::{Common, Failed, output, wait};
@@ -16,6 +15,7 @@ use crate::identity::client::{Arrival, Client, Peer, Scheme};
 use crate::identity::credentials::Credentials;
 use crate::identity::probe::Freshness;
 use crate::identity::{Unknown, Verdict, source, token};
+use crate::message::RequestHead;
 use crate::opening::try_out_server;
 use crate::start::certificates;
 use crate::telemetry::{causes, start_logging};
@@ -93,19 +93,19 @@ async fn ask_as_nobody(site: &std::sync::Arc<Site>, probe: &Probe, pool: &Pool) 
     Ok(source.identify(&credentials, &head, &client, pool, Freshness::Fresh).await)
 }
 
-fn head_of_nobody(site: &Site, probe: &Probe) -> Result<Parts, Failed> {
+fn head_of_nobody(site: &Site, probe: &Probe) -> Result<RequestHead, Failed> {
     let host = match &site.hosts {
         Hosts::Named(names) => names.first().map_or("localhost", String::as_str),
         Hosts::Any => "localhost",
     };
     let nobody = HeaderValue::from_static("vestibule-check=nobody");
-    let mut head = Request::get(&*probe.url).header(HOST, host).body(())?.into_parts().0;
+    let mut head = RequestHead::from(http::Request::get(&*probe.url).header(HOST, host).body(())?.into_parts().0);
     for credential in &site.credentials {
         match credential {
-            Credential::Cookie => head.headers.insert(COOKIE, nobody.clone()),
-            Credential::Header(name) => head.headers.insert(name, nobody.clone()),
-            Credential::Query(_) => None,
-        };
+            Credential::Cookie => head.headers.insert(COOKIE, &nobody),
+            Credential::Header(name) => head.headers.insert(name, &nobody),
+            Credential::Query(_) => {}
+        }
     }
     Ok(head)
 }

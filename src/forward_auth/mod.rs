@@ -11,10 +11,11 @@ mod original;
 mod traefik;
 
 use http::header::{CACHE_CONTROL, CONNECTION};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::body::Body;
 use crate::config::OuterServer;
+use crate::message::{Fields, Response};
 pub use original::{Denied, Original};
 
 /// The part of an address below a site's prefix where outer servers ask.
@@ -88,12 +89,12 @@ impl<'a> Asked<'a> {
 
     /// The answer to this question in place of one for a client that does not pass, and never a leave. A connection that
     /// was to end ends.
-    pub fn refuse(&self, mut answer: Response<Body>) -> Response<Body> {
+    pub fn refuse(&self, answer: Response<Body>) -> Response<Body> {
         if !self.is_silent() {
             return answer;
         }
         let mut refusal = refusal();
-        if let Some(connection) = answer.headers_mut().remove(CONNECTION) {
+        if let Some(connection) = answer.headers().get(CONNECTION) {
             refusal.headers_mut().insert(CONNECTION, connection);
         }
         refusal
@@ -123,7 +124,7 @@ impl Adapter {
 }
 
 /// Leave to send the request on, with these fields in place of the client's: exactly 200, without a body.
-pub fn leave(fields: HeaderMap) -> Response<Body> {
+pub fn leave(fields: Fields) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = fields;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

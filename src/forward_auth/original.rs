@@ -1,14 +1,14 @@
 //! The original request, out of a question about it: what is missing, doubled or contradicts itself is no request.
 
 use http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::request::Parts;
 use http::uri::{self, PathAndQuery};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 
 use super::{Asked, Question, Source};
 use crate::config::{Credential, Site};
 use crate::identity::client::{self, Client, FORWARDED_FOR, FORWARDED_PROTO, Scheme};
 use crate::listener::framing::{self, BadRequest, Host};
+use crate::message::{Fields, Name, RequestHead, Value};
 use crate::proxy::headers;
 use crate::site::query;
 
@@ -55,19 +55,19 @@ impl<'a> Asked<'a> {
     ///
     /// The head must have been through [`framing::check`], and come from somebody who is believed. It is that of another
     /// request now, which has to be [checked](Original::check) as well.
-    pub fn restore(self, head: &mut Parts) -> Result<Original<'a>, Denied> {
+    pub fn restore(self, head: &mut RequestHead) -> Result<Original<'a>, Denied> {
         let (method, target) = (self.method(head)?, self.target(head)?);
         let (host, scheme) = (self.host(head)?, scheme(&head.headers)?);
         let said = Said { method: &method, target: target.as_str(), host: host.authority(), scheme };
-        let contradicts = |(name, value): &(&HeaderName, &HeaderValue)| !said.agrees(name, value.as_bytes());
+        let contradicts = |(name, value): &(Name<'_>, Value<'_>)| !said.agrees(name, value.as_bytes());
         if let Some((name, _)) = head.headers.iter().find(contradicts) {
-            return Err(Denied::Contradiction(name.clone()));
+            return Err(Denied::Contradiction(name.to_owned()));
         }
         if !client::is_named(one(&head.headers, &FORWARDED_FOR)?) {
             return Err(Denied::Malformed(FORWARDED_FOR));
         }
         // Most have none of these fields.
-        let may_switch = head.headers.keys().any(is_of_a_switch);
+        let may_switch = head.headers.keys().any(|name| is_of_a_switch(&name));
         let is_websocket = may_switch && asks_for_websocket(&method, &head.headers)?;
 
         let mut parts = uri::Parts::default();
@@ -90,7 +90,7 @@ impl<'a> Asked<'a> {
         Ok(Original { asked: self, host })
     }
 
-    fn method(&self, head: &Parts) -> Result<Method, Denied> {
+    fn method(&self, head: &RequestHead) -> Result<Method, Denied> {
         match &self.adapter.method {
             Source::Question => Ok(head.method.clone()),
             Source::Field(name) => {
@@ -100,7 +100,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn target(&self, head: &Parts) -> Result<PathAndQuery, Denied> {
+    fn target(&self, head: &RequestHead) -> Result<PathAndQuery, Denied> {
         match &self.adapter.target {
             Source::Field(name) => {
                 let value = one(&head.headers, name)?;
@@ -114,7 +114,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn host(&self, head: &Parts) -> Result<Host, Denied> {
+    fn host(&self, head: &RequestHead) -> Result<Host, Denied> {
         let name = match &self.adapter.host {
             Source::Field(name) => name,
             Source::Question => &HOST,
@@ -126,7 +126,7 @@ impl<'a> Asked<'a> {
 impl Original<'_> {
     /// Checks its head as [`framing::check`] does that of every request, and returns the host it is for. Once is enough for
     /// what the question has in common with it.
-    pub fn check(&self, head: &Parts) -> Result<Host, BadRequest> {
+    pub fn check(&self, head: &RequestHead) -> Result<Host, BadRequest> {
         framing::check_again(head)?;
         Ok(self.host.clone())
     }
@@ -145,14 +145,14 @@ impl Original<'_> {
     /// gateway would drop, but for those that every outer server sets itself.
     ///
     /// `head` is that of the original request, `client` its client, and nothing was dropped from it.
-    pub fn is_sent_as_judged(&self, head: &Parts, site: &Site, client: &Client) -> Result<(), Denied> {
+    pub fn is_sent_as_judged(&self, head: &RequestHead, site: &Site, client: &Client) -> Result<(), Denied> {
         if self.asked.prefix != site.prefix {
             return Err(Denied::AnotherPrefix);
         }
         let adds = self.asked.adapter.adds;
-        let is_settled = |name: &&HeaderName| headers::is_settled_in_front(name, site, client, adds);
+        let is_settled = |name: &Name<'_>| headers::is_settled_in_front(name, site, client, adds);
         if let Some(name) = head.headers.keys().find(|name| !is_settled(name)) {
-            return Err(Denied::Unstripped(name.clone()));
+            return Err(Denied::Unstripped(name.to_owned()));
         }
         if query::is_stripped(&head.uri, &site.strip_query) {
             return Err(Denied::UnstrippedQuery);
@@ -162,12 +162,12 @@ impl Original<'_> {
 
     /// Whether each credential is there once at most: of several, whoever reads them may take the first, the last or all,
     /// and outer servers pass on one. `head` is without the gateway's own cookie.
-    pub fn is_unambiguous(&self, head: &Parts, site: &Site) -> Result<(), Denied> {
+    pub fn is_unambiguous(&self, head: &RequestHead, site: &Site) -> Result<(), Denied> {
         let fields = site.credentials.iter().filter_map(|credential| match credential {
             Credential::Header(name) => Some(name),
             Credential::Cookie | Credential::Query(_) => None,
         });
-        let several = |name: &&HeaderName| head.headers.get_all(*name).iter().nth(1).is_some();
+        let several = |name: &&HeaderName| head.headers.get_all(*name).nth(1).is_some();
         match [&COOKIE, &AUTHORIZATION].into_iter().chain(fields).find(several) {
             Some(name) => Err(Denied::Several(name.clone())),
             None => Ok(()),
@@ -176,10 +176,10 @@ impl Original<'_> {
 }
 
 /// The value of a field that is there once, and not empty.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, Denied> {
-    let mut values = headers.get_all(name).iter();
+fn one<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Value<'a>, Denied> {
+    let mut values = headers.get_all(name);
     match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Ok(value),
+        (Some(value), None) if !value.as_bytes().is_empty() => Ok(value),
         (None | Some(_), None) => Err(Denied::Missing(name.clone())),
         (_, Some(_)) => Err(Denied::Several(name.clone())),
     }
@@ -191,7 +191,7 @@ fn path_and_query(sent: &[u8]) -> Option<PathAndQuery> {
     (sent.starts_with(b"/") && target.as_str().as_bytes() == sent).then_some(target)
 }
 
-fn scheme(headers: &HeaderMap) -> Result<Scheme, Denied> {
+fn scheme(headers: &Fields) -> Result<Scheme, Denied> {
     let value = one(headers, &FORWARDED_PROTO)?;
     named_scheme(value.as_bytes()).ok_or(Denied::Malformed(FORWARDED_PROTO))
 }
@@ -201,22 +201,22 @@ fn named_scheme(value: &[u8]) -> Option<Scheme> {
 }
 
 /// Whether it is one of the fields that [`asks_for_websocket`] reads.
-fn is_of_a_switch(name: &HeaderName) -> bool {
-    *name == CONNECTION || *name == UPGRADE || *name == SEC_WEBSOCKET_KEY || *name == SEC_WEBSOCKET_VERSION
+fn is_of_a_switch(name: &str) -> bool {
+    matches!(name, "connection" | "upgrade" | "sec-websocket-key" | "sec-websocket-version")
 }
 
 /// Whether the original request asks for a WebSocket. Outer servers clear `Upgrade` in their questions, so the handshake's
 /// other fields say so (RFC 6455, section 4.1).
-fn asks_for_websocket(method: &Method, headers: &HeaderMap) -> Result<bool, Denied> {
+fn asks_for_websocket(method: &Method, headers: &Fields) -> Result<bool, Denied> {
     let of_this_hop: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
-    let lines = headers.get_all(CONNECTION).iter();
+    let lines = headers.get_all(CONNECTION);
     let mut tokens = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
     if !tokens.all(|token| token.is_empty() || of_this_hop.iter().any(|known| token.eq_ignore_ascii_case(known))) {
         // Fields that are left out on the way to the dashboard by one of the two servers, and not by the other.
         return Err(Denied::Unstripped(CONNECTION));
     }
     let handshake = [SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION].iter().any(|name| headers.contains_key(name));
-    let named = headers.get_all(UPGRADE).iter().any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let named = headers.get_all(UPGRADE).any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
     Ok(*method == Method::GET && (handshake || named))
 }
 
@@ -230,8 +230,8 @@ struct Said<'a> {
 
 impl Said<'_> {
     /// Whether a field says the same of the request, or nothing.
-    fn agrees(&self, name: &HeaderName, value: &[u8]) -> bool {
-        match name.as_str() {
+    fn agrees(&self, name: &str, value: &[u8]) -> bool {
+        match name {
             "x-original-method" | "x-forwarded-method" => value == self.method.as_str().as_bytes(),
             "x-original-uri"
             | "x-original-url"

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use http::request::Parts;
 
 use crate::clock::Clock;
 use crate::config::Site;
@@ -13,6 +12,7 @@ use crate::identity::client::Client;
 use crate::identity::credentials::{Carries, Credentials};
 use crate::identity::probe::Freshness;
 use crate::identity::source::Source;
+use crate::message::RequestHead;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::AccountKey;
 use crate::second_factor::policy::Traveler;
@@ -43,7 +43,7 @@ struct Question {
     came: Timestamp,
     clock: Clock,
     credentials: Credentials,
-    head: Parts,
+    head: RequestHead,
     client: Client,
     pool: Pool,
 }
@@ -84,10 +84,12 @@ impl HeldBack {
 
 impl Question {
     fn of(visit: &Visit<'_>, credentials: &Credentials) -> Self {
-        let (mut head, ()) = http::Request::new(()).into_parts();
-        head.method = Method::GET;
-        head.uri = visit.head.uri.clone();
-        head.headers = visit.head.headers.clone();
+        let head = RequestHead {
+            method: Method::GET,
+            uri: visit.head.uri.clone(),
+            headers: visit.head.headers.clone(),
+            ..RequestHead::default()
+        };
         Self {
             source: visit.dashboard.source.clone(),
             turns: visit.turns,

@@ -1,8 +1,7 @@
 //! The end of the journey for a request that an outer server sends on: leave to do so, or what its client gets instead.
 
 use http::header::CONNECTION;
-use http::request::Parts;
-use http::{HeaderValue, Method, Response};
+use http::{HeaderValue, Method};
 use http_body::Body as _;
 
 use super::{Answer, Arrived, Sender, Worker};
@@ -12,6 +11,7 @@ use crate::failure::Failure;
 use crate::forward_auth::{self, Asked, Denied, Original, Question};
 use crate::identity::credentials::Carries;
 use crate::listener::{Incoming, framing};
+use crate::message::{Fields, RequestHead, Response};
 use crate::second_factor::policy::Passage;
 use crate::visit::Visit;
 use crate::{proxy, respond};
@@ -21,7 +21,7 @@ impl Worker {
     pub(super) async fn ask(
         &self,
         asked: Asked<'_>,
-        head: &mut Parts,
+        head: &mut RequestHead,
         body: Incoming,
         arrived: &mut Arrived<'_>,
     ) -> Answer {
@@ -47,7 +47,12 @@ impl Worker {
     }
 
     /// Leads the request that is asked about on the way of every request.
-    async fn lead(&self, asked: Asked<'_>, head: &mut Parts, arrived: &mut Arrived<'_>) -> Result<Answer, Failure> {
+    async fn lead(
+        &self,
+        asked: Asked<'_>,
+        head: &mut RequestHead,
+        arrived: &mut Arrived<'_>,
+    ) -> Result<Answer, Failure> {
         framing::check(head)?;
         if !arrived.arrival.peer.is_trusted(&self.gateway.config.server.trusted_proxies) {
             return Err(Denied::Untrusted.into());
@@ -64,7 +69,7 @@ impl Answer {
         Self::Own(forward_auth::refusal())
     }
 
-    fn head(&mut self) -> &mut http::HeaderMap {
+    fn head(&mut self) -> &mut Fields {
         match self {
             Self::Own(response) | Self::Dashboard(response) | Self::Leave(response) => response.headers_mut(),
         }

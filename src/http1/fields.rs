@@ -1,9 +1,9 @@
 //! The fields of a head as they are read and written, and where it may end.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::LARGEST_HEAD;
+use crate::message::Fields;
 
 /// Why there is no head, or no trailers, and won't be.
 pub(crate) enum NoHead {
@@ -28,29 +28,28 @@ pub(crate) fn whole<T>(
     }
 }
 
-/// Those that were parsed in these bytes, which they share. `None` if one of them is none.
-pub(crate) fn read(bytes: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<HeaderMap> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
+/// Those that were parsed in these bytes, which they keep.
+pub(crate) fn read(bytes: &Bytes, parsed: &[httparse::Header<'_>]) -> Fields {
+    let mut fields = Fields::of_received(bytes.clone(), parsed.len());
     for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        fields.append(name, HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).ok()?);
+        fields.append_received(field.name, field.value);
     }
-    Some(fields)
+    fields
 }
 
 /// Writes one field.
-pub(crate) fn write_one(bytes: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
+pub(crate) fn write_one(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
     // One by one: what is of a constant length is written as a number.
-    bytes.extend_from_slice(name.as_str().as_bytes());
+    bytes.extend_from_slice(name.as_bytes());
     bytes.extend_from_slice(b": ");
     bytes.extend_from_slice(value);
     bytes.extend_from_slice(b"\r\n");
 }
 
 /// Writes all of them, each line by itself.
-pub(crate) fn write(bytes: &mut Vec<u8>, fields: &HeaderMap) {
-    for (name, value) in fields {
-        write_one(bytes, name, value.as_bytes());
+pub(crate) fn write(bytes: &mut Vec<u8>, fields: &Fields) {
+    for (name, value) in fields.iter() {
+        write_one(bytes, &name, value.as_bytes());
     }
 }
 
@@ -73,6 +72,24 @@ fn may_end(received: &[u8], known: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever is a line for the parser, in a head or in trailers, is a field to everybody.
+    #[test]
+    fn names_and_values_that_were_parsed_are_such() {
+        let mut accepted = 0;
+        for byte in 0..=u8::MAX {
+            let in_name = [b"a", &[byte][..], b"b: c\r\n\r\n"].concat();
+            let in_value = [b"a: b", &[byte][..], b"c\r\n\r\n"].concat();
+            for line in [in_name, in_value] {
+                let mut room = [httparse::EMPTY_HEADER; 2];
+                let parsed = httparse::parse_headers(&line, &mut room);
+                let Ok(httparse::Status::Complete((_, parsed))) = parsed else { continue };
+                accepted += parsed.len();
+                assert_eq!(read(&Bytes::copy_from_slice(&line), parsed).to_map().len(), parsed.len());
+            }
+        }
+        assert!(accepted > 250, "{accepted}");
+    }
 
     #[test]
     fn an_empty_line_is_seen_with_its_last_byte_and_not_before() {

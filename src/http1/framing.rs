@@ -6,12 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue};
 
 use super::fields::{self, NoHead};
 use super::{MOST_FIELDS, Receiver};
 use crate::body::BodyError;
+use crate::message::{Fields, Value};
 
 /// The longest line with the size of a chunk, in bytes, and how much of a body's lines may be beside the sizes: that means
 /// nothing to anybody (section 7.1.1).
@@ -185,7 +186,7 @@ fn trailers(received: &mut Bytes, known: &mut usize) -> io::Result<Piece> {
     if lines.any(|line| !line.ends_with(b"\r\n")) {
         return Err(malformed("trailers with a line that ends in another way"));
     }
-    let trailers = fields::read(received, parsed).ok_or_else(|| malformed("trailers that are none"))?;
+    let trailers = fields::read(received, parsed).to_map();
     drop(received.split_to(length));
     Ok(if trailers.is_empty() { Piece::End } else { Piece::Trailers(trailers) })
 }
@@ -205,7 +206,7 @@ pub(crate) enum Coding {
 
 impl Coding {
     /// As the fields of a request say it. `None` if they say nothing.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, BodyError> {
+    pub(crate) fn of(headers: &Fields) -> Result<Option<Self>, BodyError> {
         if headers.contains_key(TRANSFER_ENCODING) {
             return Ok(Some(Self::Chunked));
         }
@@ -213,8 +214,8 @@ impl Coding {
     }
 
     /// That of a length, as it is said. No body is as long as one that is none.
-    pub(crate) fn of_length(said: &HeaderValue) -> Result<Self, BodyError> {
-        said.to_str().ok().and_then(|digits| digits.parse().ok()).map(Self::Length).ok_or(BodyError::Cut)
+    pub(crate) fn of_length(said: Value<'_>) -> Result<Self, BodyError> {
+        said.to_str().and_then(|digits| digits.parse().ok()).map(Self::Length).ok_or(BodyError::Cut)
     }
 
     /// A piece as it is written.
@@ -246,7 +247,7 @@ pub(crate) type Written = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::http1::LARGEST_HEAD;

@@ -3,14 +3,15 @@
 
 use std::borrow::Cow;
 
+use http::StatusCode;
 use http::header::{CONTENT_ENCODING, LOCATION};
-use http::{HeaderMap, StatusCode};
 use scraper::{Html, Selector};
 use serde_json::Value;
 
 use super::Identity;
 use super::value::{Document, Found, NotOneText, Place, checked_selector, parse_json};
 use crate::config::{self, AdminRule, AnonymousEvidence, Scalar, Source};
+use crate::message::Fields;
 
 /// Longest answer that is read, in bytes.
 pub(super) const LONGEST: usize = 1 << 20;
@@ -66,7 +67,7 @@ pub(crate) struct Asked<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: StatusCode,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a Fields,
     pub(crate) body: &'a [u8],
 }
 
@@ -168,18 +169,18 @@ impl Reader {
         }
     }
 
-    fn read_redirect(&self, asked: Asked<'_>, headers: &HeaderMap) -> Result<Said, Unusable> {
-        let mut locations = headers.get_all(LOCATION).iter();
+    fn read_redirect(&self, asked: Asked<'_>, headers: &Fields) -> Result<Said, Unusable> {
+        let mut locations = headers.get_all(LOCATION);
         let (Some(location), None) = (locations.next(), locations.next()) else { return Err(Unusable::Redirect) };
         // Browsers take the one for a slash, and pass over the other: `/\\elsewhere/../login` leads elsewhere.
-        let location = location.to_str().ok().filter(|location| !location.contains(['\\', '\t']));
+        let location = location.to_str().filter(|location| !location.contains(['\\', '\t']));
         let path = location.and_then(|location| path_on_site(location, asked));
         let proves = path.is_some_and(|path| self.anonymous.redirects.contains(&path));
         if proves { Ok(Said::Anonymous) } else { Err(Unusable::Redirect) }
     }
 
     fn document<'a>(&self, answer: Answer<'a>) -> Result<Document<'a>, Unusable> {
-        if answer.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        if answer.headers.get_all(CONTENT_ENCODING).any(|coding| coding != "identity") {
             return Err(Unusable::Compressed);
         }
         let mut document = Document { headers: answer.headers, json: None, html: None };

@@ -1,11 +1,14 @@
 //! Which client a request comes from: the peer, or whom a trusted peer names.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::HOST;
+use http::{HeaderName, HeaderValue};
 
 use super::outer_login;
 use crate::config::{Site, TrustedProxies};
+use crate::message::{Fields, Value};
 
 /// The addresses a request came by, the client's first.
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -107,7 +110,7 @@ impl Client {
     /// `X-Forwarded-For` is read from the right: each trusted hop is believed about the one before it, up to the first
     /// that is not trusted, or to an entry that is no address. `X-Forwarded-Proto` counts with its last entry; any but
     /// `http`, `https`, `ws` and `wss` leaves it at the connection's own scheme.
-    pub fn of(arrival: Arrival, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+    pub fn of(arrival: Arrival, headers: &Fields, trusted: &TrustedProxies) -> Self {
         let own = arrival.peer.address().map(|address| address.to_canonical());
         let peer = own.map_or(Peer::Unix, Peer::Tcp);
         if !arrival.peer.is_trusted(trusted) {
@@ -125,7 +128,7 @@ impl Client {
 
     /// The same client, now that it is known which site the request with these fields is for.
     #[must_use]
-    pub fn before(self, site: &Site, headers: &HeaderMap) -> Self {
+    pub fn before(self, site: &Site, headers: &Fields) -> Self {
         let outer_login = outer_login::vouches(site, &self, headers);
         Self { outer_login, ..self }
     }
@@ -140,16 +143,16 @@ impl Client {
     /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.
     ///
     /// What `headers` has of them came with the request. It is kept, and added to, if the peer is trusted; else it is
-    /// dropped. `host` is the request's own `Host`, `hop` what [`hop`](Self::hop) says of the peer.
-    pub fn forward(&self, headers: &mut HeaderMap, host: &HeaderValue, hop: Option<HeaderValue>) {
+    /// dropped. `hop` is what [`hop`](Self::hop) says of the peer.
+    pub fn forward(&self, headers: &mut Fields, hop: Option<&HeaderValue>) {
         match self.hops(headers, hop) {
-            Some(hops) => headers.insert(FORWARDED_FOR, hops),
+            Some(hops) => headers.insert(FORWARDED_FOR, &*hops),
             None => headers.remove(FORWARDED_FOR),
-        };
+        }
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
-        let is_named = self.trusted && headers.get_all(FORWARDED_HOST).iter().count() == 1;
+        let is_named = self.trusted && headers.get_all(FORWARDED_HOST).count() == 1;
         if !is_named {
-            headers.insert(FORWARDED_HOST, host.clone());
+            headers.copy(HOST, FORWARDED_HOST);
         }
     }
 
@@ -159,22 +162,22 @@ impl Client {
     }
 
     /// The hops that a trusted peer named, and the peer.
-    fn hops(&self, headers: &HeaderMap, hop: Option<HeaderValue>) -> Option<HeaderValue> {
+    fn hops<'a>(&self, headers: &Fields, hop: Option<&'a HeaderValue>) -> Option<Cow<'a, HeaderValue>> {
         if !self.trusted || !headers.contains_key(FORWARDED_FOR) {
-            return hop;
+            return hop.map(Cow::Borrowed);
         }
-        let hops: Vec<&[u8]> = headers.get_all(FORWARDED_FOR).iter().chain(&hop).map(HeaderValue::as_bytes).collect();
-        HeaderValue::from_bytes(&hops.join(&b", "[..])).ok()
+        let hops = headers.get_all(FORWARDED_FOR).chain(hop.map(Value::from)).map(Value::as_bytes);
+        HeaderValue::from_bytes(&hops.collect::<Vec<_>>().join(&b", "[..])).ok().map(Cow::Owned)
     }
 }
 
 /// Whether the last entry of this line is an address: what the peer itself says of who connected to it.
-pub(crate) fn is_named(forwarded_for: &HeaderValue) -> bool {
+pub(crate) fn is_named(forwarded_for: Value<'_>) -> bool {
     entries_of(forwarded_for).next().flatten().and_then(address).is_some()
 }
 
 /// The address farthest from here that trusted hops alone vouch for.
-fn farthest_believed(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<IpAddr> {
+fn farthest_believed(headers: &Fields, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut believed = None;
     for entry in entries(headers, &FORWARDED_FOR) {
         let Some(address) = entry.and_then(address) else { break };
@@ -187,12 +190,12 @@ fn farthest_believed(headers: &HeaderMap, trusted: &TrustedProxies) -> Option<Ip
 }
 
 /// The entries of a list that may stand in several lines, the last one first; `None` in place of a line that is no text.
-fn entries<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
-    headers.get_all(name).iter().rev().flat_map(entries_of)
+fn entries<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
+    headers.get_all(name).rev().flat_map(entries_of)
 }
 
-fn entries_of(line: &HeaderValue) -> impl Iterator<Item = Option<&str>> {
-    let text = line.to_str().ok();
+fn entries_of(line: Value<'_>) -> impl Iterator<Item = Option<&str>> {
+    let text = line.to_str();
     let unreadable = text.is_none().then_some(None);
     let entries = text.map(|text| text.rsplit(',').map(|entry| Some(entry.trim_matches([' ', '\t']))));
     entries.into_iter().flatten().chain(unreadable)
@@ -233,8 +236,8 @@ mod tests {
         TrustedProxies { networks: networks.into(), unix: true }
     }
 
-    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn headers(lines: &[(&'static str, &str)]) -> Fields {
+        let mut headers = Fields::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
         }
@@ -390,9 +393,10 @@ mod tests {
     fn forwarded(peer: &str, lines: &[(&'static str, &str)]) -> [String; 3] {
         let mut headers = headers(lines);
         let client = Client::of(arrival(peer, Scheme::Http), &headers, &trusted());
-        client.forward(&mut headers, &HeaderValue::from_static("insights.example"), client.hop());
+        headers.insert(HOST, HeaderValue::from_static("insights.example"));
+        client.forward(&mut headers, client.hop().as_ref());
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
-            let lines: Vec<_> = headers.get_all(name).iter().map(|line| line.to_str().expect("text")).collect();
+            let lines: Vec<_> = headers.get_all(name).map(|line| line.to_str().expect("text")).collect();
             lines.join("|")
         })
     }
@@ -423,8 +427,8 @@ mod tests {
         let client = Client::of(arrival("10.0.0.1", Scheme::Http), &headers, &trusted());
         let asking = client.clone().without_hop();
         assert_eq!(asking, Client { peer: Peer::Unix, ..client });
-        asking.forward(&mut headers, &HeaderValue::from_static("insights.example"), asking.hop());
-        assert_eq!(headers[FORWARDED_FOR], "203.0.113.7, 198.51.100.1");
+        asking.forward(&mut headers, asking.hop().as_ref());
+        assert_eq!(headers.get(FORWARDED_FOR).expect("as it was"), "203.0.113.7, 198.51.100.1");
     }
 
     #[test]
@@ -452,7 +456,11 @@ mod tests {
             ("\u{e9}", false),
         ];
         for (line, expected) in rows {
-            assert_eq!(is_named(&headers(&[("x-forwarded-for", line)])["x-forwarded-for"]), expected, "{line:?}");
+            assert_eq!(
+                is_named(headers(&[("x-forwarded-for", line)]).get(FORWARDED_FOR).expect("a line")),
+                expected,
+                "{line:?}"
+            );
         }
     }
 }

@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, SHA256};
-use http::header::{AUTHORIZATION, COOKIE, HOST, USER_AGENT};
-use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::header::COOKIE;
 
-use super::client::{Client, FORWARDED_FOR, FORWARDED_HOST, Scheme};
+use super::client::{Client, Scheme};
 use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
+use crate::message::{Name, RequestHead, Value};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
@@ -53,7 +52,7 @@ enum Bound {
 impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
-    pub fn of(site: &Site, head: &Parts, client: &Client, host: &str) -> Self {
+    pub fn of(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Self {
         let mut digests = Digests::default();
         let (key, _) = digests.key(site, head, client, host);
         digests.read(key, site, head)
@@ -83,20 +82,21 @@ impl Credentials {
 /// credential: should the dashboard honor one after all, then in the probe as well.
 pub(super) fn carried_fields<'a>(
     site: &'a Site,
-    head: &'a Parts,
+    head: &'a RequestHead,
     client: &'a Client,
-) -> impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)> {
-    // One by one, which is done without a loop.
-    let always = |name: &HeaderName| *name == COOKIE || *name == AUTHORIZATION || *name == HOST || *name == USER_AGENT;
-    let by_a_proxy = |name: &HeaderName| *name == FORWARDED_FOR || *name == FORWARDED_HOST;
-    let goes_along = move |name: &HeaderName| always(name) || (client.trusted && by_a_proxy(name));
+) -> impl Iterator<Item = (Name<'a>, Value<'a>)> {
+    let goes_along = |name: &str| match name {
+        "cookie" | "authorization" | "host" | "user-agent" => true,
+        "x-forwarded-for" | "x-forwarded-host" => client.trusted,
+        _ => false,
+    };
     head.headers.iter().filter(move |(name, _)| goes_along(name) || is_credential(site, name))
 }
 
 /// The parts of a request's query that its probe carries, as they were sent.
 ///
 /// Whatever could be read as the parameter goes along, and goes along whole: every framework reads the same in the probe.
-pub(super) fn carried_query<'a>(site: &'a Site, head: &'a Parts) -> impl Iterator<Item = &'a str> {
+pub(super) fn carried_query<'a>(site: &'a Site, head: &'a RequestHead) -> impl Iterator<Item = &'a str> {
     let query = head.uri.query().filter(|_| site.credentials.iter().any(|c| matches!(c, Credential::Query(_))));
     query.into_iter().flat_map(|query| query.split('&')).filter(|part| {
         site.credentials.iter().any(|credential| match credential {
@@ -107,12 +107,8 @@ pub(super) fn carried_query<'a>(site: &'a Site, head: &'a Parts) -> impl Iterato
 }
 
 /// Takes every credential out of a request: the dashboard can't but answer it as nobody's.
-pub fn withhold(head: &mut Parts, site: &Site) {
-    let is_one = |name: &&HeaderName| [COOKIE, AUTHORIZATION].contains(*name) || is_credential(site, name);
-    let fields: Vec<_> = head.headers.keys().filter(is_one).cloned().collect();
-    for field in fields {
-        head.headers.remove(field);
-    }
+pub fn withhold(head: &mut RequestHead, site: &Site) {
+    head.headers.retain(|name, _| !(matches!(&*name, "cookie" | "authorization") || is_credential(site, &name)));
     let parameters = site.credentials.iter().filter_map(|credential| match credential {
         Credential::Query(parameter) => Some(parameter.clone()),
         Credential::Cookie | Credential::Header(_) => None,
@@ -120,16 +116,16 @@ pub fn withhold(head: &mut Parts, site: &Site) {
     query::strip(&mut head.uri, &parameters.collect::<Vec<_>>());
 }
 
-fn is_credential(site: &Site, name: &HeaderName) -> bool {
+fn is_credential(site: &Site, name: &str) -> bool {
     site.credentials.iter().any(|credential| match credential {
-        Credential::Cookie => *name == COOKIE,
-        Credential::Header(field) => name == field,
+        Credential::Cookie => name == "cookie",
+        Credential::Header(field) => name == field.as_str(),
         Credential::Query(_) => false,
     })
 }
 
-fn carries(site: &Site, head: &Parts) -> Carries {
-    if head.headers.keys().any(|name| is_credential(site, name)) || carried_query(site, head).next().is_some() {
+fn carries(site: &Site, head: &RequestHead) -> Carries {
+    if head.headers.keys().any(|name| is_credential(site, &name)) || carried_query(site, head).next().is_some() {
         Carries::Carried
     } else if site.credentials.contains(&Credential::Cookie) {
         Carries::Nothing
@@ -138,14 +134,14 @@ fn carries(site: &Site, head: &Parts) -> Carries {
     }
 }
 
-fn add_key(hash: &mut Hash<'_>, site: &Site, head: &Parts, (client, host): (&Client, &str)) {
+fn add_key(hash: &mut Hash<'_>, site: &Site, head: &RequestHead, (client, host): (&Client, &str)) {
     hash.part(site.name.as_bytes());
     hash.part(host.as_bytes());
     hash.address(client.address);
     hash.address(client.peer.address());
     hash.part(&[u8::from(client.scheme == Scheme::Https), u8::from(client.trusted)]);
     for (name, value) in carried_fields(site, head, client) {
-        hash.part(name.as_str().as_bytes());
+        hash.part(name.as_bytes());
         hash.part(value.as_bytes());
     }
     // No field is called this, so no list of fields looks like one that is followed by a query.
@@ -155,7 +151,7 @@ fn add_key(hash: &mut Hash<'_>, site: &Site, head: &Parts, (client, host): (&Cli
     }
 }
 
-fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> Bound {
+fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastDigest) -> Bound {
     let digest = match &site.bind {
         None => return Bound::Unbound,
         Some(Bind::Cookie(bound)) => {
@@ -167,7 +163,7 @@ fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> 
         // With another credential in its place it is a request that could have carried this one.
         Some(Bind::Header(_) | Bind::Claim(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
         Some(Bind::Header(field)) => {
-            let lines = head.headers.get_all(field).iter();
+            let lines = head.headers.get_all(field);
             digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())), last)
         }
         Some(Bind::Claim(pointer)) => {
@@ -181,7 +177,7 @@ fn bound(site: &Site, head: &Parts, carries: Carries, last: &mut LastDigest) -> 
 /// Digest of those cookies; `None` if there are none. Whatever else the dashboard could take for one of them is part of it:
 /// a login that is carried beside the one that a session is bound to is another one.
 fn login_cookies(
-    head: &Parts,
+    head: &RequestHead,
     (is_one, could_be): (impl Fn(&[u8]) -> bool, impl Fn(&str) -> bool),
     last: &mut LastDigest,
 ) -> Option<[u8; 32]> {
@@ -194,8 +190,8 @@ fn login_cookies(
     }
 }
 
-fn cookies(head: &Parts) -> impl Iterator<Item = (&[u8], &[u8])> {
-    head.headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes()))
+fn cookies(head: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.headers.get_all(COOKIE).flat_map(|line| pairs(line.as_bytes()))
 }
 
 /// Digest of all of them in order; `None` if there are none.
@@ -221,7 +217,7 @@ pub struct Digests {
 
 impl Digests {
     /// [`Credentials::of`], with nothing read or computed again that was the last.
-    pub fn credentials(&mut self, site: &Arc<Site>, head: &Parts, client: &Client, host: &str) -> Credentials {
+    pub fn credentials(&mut self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
         let (key, is_last) = self.key(site, head, client, host);
         match &self.last {
             Some((last_site, last)) if is_last && Arc::ptr_eq(last_site, site) && is_all_in_key(site) => *last,
@@ -233,13 +229,13 @@ impl Digests {
         }
     }
 
-    fn read(&mut self, key: Key, site: &Site, head: &Parts) -> Credentials {
+    fn read(&mut self, key: Key, site: &Site, head: &RequestHead) -> Credentials {
         let carries = carries(site, head);
         Credentials { key, carries, bound: bound(site, head, carries, &mut self.bound) }
     }
 
     /// The key, and whether it is the last one.
-    fn key(&mut self, site: &Site, head: &Parts, client: &Client, host: &str) -> (Key, bool) {
+    fn key(&mut self, site: &Site, head: &RequestHead, client: &Client, host: &str) -> (Key, bool) {
         let mut hash = Hash::after(&mut self.key);
         add_key(&mut hash, site, head, (client, host));
         let (digest, is_last) = hash.finish();
@@ -252,7 +248,7 @@ fn is_all_in_key(site: &Site) -> bool {
     match (&site.bind, &site.identity.source) {
         (Some(Bind::Header(field)), _)
         | (Some(Bind::Claim(_)), Source::Token(Token { place: TokenPlace::Header(field), .. })) => {
-            is_credential(site, field)
+            is_credential(site, field.as_str())
         }
         (None | Some(Bind::Cookie(_) | Bind::CookiesBeginning(_) | Bind::Claim(_)), _) => true,
     }
@@ -344,7 +340,7 @@ mod tests {
     use std::time::Duration;
 
     use data_encoding::BASE64URL_NOPAD;
-    use http::Request;
+    use http::{HeaderValue, Request};
 
     use super::*;
     use crate::config::{Identity, Keys, Secret};
@@ -356,12 +352,12 @@ mod tests {
 
     const COOKIE_BOUND: &str = "sid";
 
-    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+    fn head(target: &str, fields: &[(&str, &str)]) -> RequestHead {
         let mut request = Request::builder().uri(target);
         for (name, value) in fields {
             request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
         }
-        request.body(()).expect("a request").into_parts().0
+        request.body(()).expect("a request").into_parts().0.into()
     }
 
     fn client(peer: &str, scheme: Scheme, trusted: bool) -> Client {
@@ -382,7 +378,7 @@ mod tests {
         Site { credentials: credentials.iter().map(credential).collect(), bind, ..sample::site() }
     }
 
-    fn of(site: &Site, head: &Parts) -> Credentials {
+    fn of(site: &Site, head: &RequestHead) -> Credentials {
         Credentials::of(site, head, &visitor(), "insights.example")
     }
 
@@ -451,10 +447,10 @@ mod tests {
         let mut head = head("/in?access_token=t&x=1", &fields);
         withhold(&mut head, &site);
         assert_eq!(head.uri, "/in?x=1");
-        assert_eq!(head.headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+        assert_eq!(head.headers.keys().map(Name::as_str).collect::<Vec<_>>(), ["accept"]);
     }
 
-    fn carried(site: &Site, head: &Parts, client: &Client) -> Vec<String> {
+    fn carried(site: &Site, head: &RequestHead, client: &Client) -> Vec<String> {
         carried_fields(site, head, client)
             .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
             .collect()

@@ -12,9 +12,6 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
-use http::{HeaderMap, HeaderName};
-
 use super::answer::{Reader, Unusable};
 use super::client::{Client, Peer};
 use super::complaint::Complaint;
@@ -22,19 +19,20 @@ use super::value::Document;
 use super::{Identity, Unknown, Verdict};
 use crate::clock::Clock;
 use crate::config::{self, SharedSecret, Site, Source, Value};
+use crate::message::{Fields, Name, RequestHead};
 
 /// Whether this request comes from the login in front of the site, and what its fields say is believed. `headers` are
 /// those of the request as they came.
-pub(super) fn vouches(site: &Site, client: &Client, headers: &HeaderMap) -> bool {
+pub(super) fn vouches(site: &Site, client: &Client, headers: &Fields) -> bool {
     let Source::Header(login) = &site.identity.source else { return false };
     client.trusted && proves_itself(login.secret.as_ref(), client.peer, headers) && !has_odd_spelling(login, headers)
 }
 
 /// Where there is a secret, it has to be shown from wherever.
-fn proves_itself(secret: Option<&SharedSecret>, peer: Peer, headers: &HeaderMap) -> bool {
+fn proves_itself(secret: Option<&SharedSecret>, peer: Peer, headers: &Fields) -> bool {
     match (secret, peer) {
         (Some(secret), _) => {
-            let mut lines = headers.get_all(&secret.field).iter();
+            let mut lines = headers.get_all(&secret.field);
             let (Some(shown), None) = (lines.next(), lines.next()) else { return false };
             secret.value.is(shown.as_bytes())
         }
@@ -46,15 +44,15 @@ fn proves_itself(secret: Option<&SharedSecret>, peer: Peer, headers: &HeaderMap)
 
 /// Whether a client tries to say something by a name that servers may read as that of one of the fields, such as
 /// `x_forwarded_user`: the login in front would have to know that, and drop it.
-fn has_odd_spelling(login: &config::OuterLogin, headers: &HeaderMap) -> bool {
+fn has_odd_spelling(login: &config::OuterLogin, headers: &Fields) -> bool {
     let fields = || login.fields.iter().chain(login.secret.as_ref().map(|secret| &secret.field));
-    let is_odd = |name: &&HeaderName| name.as_str().bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-');
-    let is_like_one = |name: &HeaderName| fields().any(|field| letters(field).eq(letters(name)));
+    let is_odd = |name: &Name<'_>| name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-');
+    let is_like_one = |name: Name<'_>| fields().any(|field| letters(field.as_str()).eq(letters(&name)));
     headers.keys().filter(is_odd).any(is_like_one)
 }
 
-fn letters(name: &HeaderName) -> impl Iterator<Item = u8> {
-    name.as_str().bytes().filter(u8::is_ascii_alphanumeric)
+fn letters(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric)
 }
 
 /// Reads what the login in front of one site says.
@@ -81,7 +79,7 @@ impl OuterLogin {
     }
 
     /// Whom the fields of this request name. `client` is that of `head`.
-    pub(crate) fn identify(&self, head: &Parts, client: &Client) -> Verdict {
+    pub(crate) fn identify(&self, head: &RequestHead, client: &Client) -> Verdict {
         match self.read(&head.headers, client) {
             Ok(Some(identity)) => Verdict::Identified(Arc::new(identity)),
             Ok(None) => Verdict::Anonymous,
@@ -92,7 +90,7 @@ impl OuterLogin {
         }
     }
 
-    fn read(&self, headers: &HeaderMap, client: &Client) -> Result<Option<Identity>, Refused> {
+    fn read(&self, headers: &Fields, client: &Client) -> Result<Option<Identity>, Refused> {
         if !client.outer_login {
             return Err(Refused::Elsewhere);
         }
@@ -121,7 +119,7 @@ fn is_list(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::config::Secret;
@@ -145,8 +143,8 @@ mod tests {
         Client { address: None, scheme: Scheme::Https, peer, trusted, outer_login: false }
     }
 
-    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn headers(fields: &[(&'static str, &str)]) -> Fields {
+        let mut headers = Fields::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
         }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
-use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
@@ -18,6 +17,7 @@ use super::{Identity, Unknown, Verdict};
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::{self, Site};
+use crate::message::{Fields, Request, RequestHead, Value};
 use crate::second_factor::Timestamp;
 use crate::upstream::{Pool, UpstreamError};
 
@@ -67,7 +67,7 @@ impl Prober {
     pub async fn identify(
         &self,
         credentials: &Credentials,
-        head: &Parts,
+        head: &RequestHead,
         client: &Client,
         pool: &Pool,
         freshness: Freshness,
@@ -163,16 +163,16 @@ enum Failure {
 /// What came back, whole.
 struct Reply {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Fields,
     body: Bytes,
 }
 
 impl Question {
-    fn new(asker: &Asker, head: &Parts, client: &Client) -> Self {
+    fn new(asker: &Asker, head: &RequestHead, client: &Client) -> Self {
         let host = own_host(head);
         let headers = headers(asker, head, client, &host);
         let names = [headers.get(HOST), headers.get(FORWARDED_HOST)];
-        let hosts = names.map(|name| name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned());
+        let hosts = names.map(|name| name.and_then(Value::to_str).unwrap_or_default().to_owned());
         let request = target(asker, head).map(|uri| {
             let mut request = Request::new(Body::empty());
             *request.uri_mut() = uri;
@@ -184,20 +184,20 @@ impl Question {
     }
 }
 
-fn own_host(head: &Parts) -> HeaderValue {
+fn own_host(head: &RequestHead) -> HeaderValue {
     let named = head.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    head.headers.get(HOST).cloned().or(named).unwrap_or_else(|| HeaderValue::from_static(""))
+    head.headers.get(HOST).map(Value::to_owned).or(named).unwrap_or_else(|| HeaderValue::from_static(""))
 }
 
-fn headers(asker: &Asker, head: &Parts, client: &Client, host: &HeaderValue) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(HOST, host.clone());
-    for (name, value) in carried_fields(&asker.site, head, client).filter(|(name, _)| **name != HOST) {
-        headers.append(name, value.clone());
+fn headers(asker: &Asker, head: &RequestHead, client: &Client, host: &HeaderValue) -> Fields {
+    let mut headers = Fields::new();
+    headers.insert(HOST, host);
+    for (name, value) in carried_fields(&asker.site, head, client).filter(|(name, _)| &**name != "host") {
+        headers.append(name, value);
     }
-    client.forward(&mut headers, host, client.hop());
+    client.forward(&mut headers, client.hop().as_ref());
     if let Some(host) = &asker.site.upstream.host {
-        headers.insert(HOST, host.clone());
+        headers.insert(HOST, host);
     }
     let accepted = if asker.reader.reads_html() { "text/html" } else { "application/json" };
     headers.insert(ACCEPT, HeaderValue::from_static(accepted));
@@ -205,7 +205,7 @@ fn headers(asker: &Asker, head: &Parts, client: &Client, host: &HeaderValue) -> 
     headers
 }
 
-fn target(asker: &Asker, head: &Parts) -> Result<Uri, http::Error> {
+fn target(asker: &Asker, head: &RequestHead) -> Result<Uri, http::Error> {
     let mut target = asker.probe.url.clone();
     for part in carried_query(&asker.site, head) {
         target.push(if target.contains('?') { '&' } else { '?' });
@@ -296,16 +296,16 @@ mod tests {
         Client { address: Some(address), scheme: Scheme::Https, peer: Peer::Tcp(address), trusted, outer_login: false }
     }
 
-    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
-        let mut request = Request::builder().method("POST").uri(target);
+    fn head(target: &str, fields: &[(&str, &str)]) -> RequestHead {
+        let mut request = http::Request::builder().method("POST").uri(target);
         for (name, value) in fields {
             request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
         }
-        request.body(()).expect("a request").into_parts().0
+        request.body(()).expect("a request").into_parts().0.into()
     }
 
     /// The head of the question, a line for each field.
-    fn asked(site: Site, head: &Parts, trusted: bool) -> Vec<String> {
+    fn asked(site: Site, head: &RequestHead, trusted: bool) -> Vec<String> {
         let request = Question::new(&asker(site), head, &client(trusted)).request.expect("a question");
         let mut lines = vec![format!("{} {}", request.method(), request.uri())];
         lines.extend(
@@ -416,7 +416,7 @@ mod tests {
         for (identity, body, expected) in rows {
             let asker = asker(Site { identity, ..sample::site() });
             let question = Question::new(&asker, &head("/", &BROWSER), &client(false));
-            let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(body) };
+            let reply = Reply { status: StatusCode::OK, headers: Fields::new(), body: Bytes::from(body) };
             let said = match asker.read(question.path, question.hosts, reply).await {
                 Ok(Said::Identified(identity)) => identity.user,
                 Ok(Said::Anonymous) => "anonymous".into(),

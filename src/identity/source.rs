@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
-
 use super::client::Client;
 use super::credentials::Credentials;
 use super::outer_login::OuterLogin;
@@ -12,6 +10,7 @@ use super::token::Tokens;
 use super::{Identity, Verdict};
 use crate::clock::Clock;
 use crate::config::{self, Site};
+use crate::message::RequestHead;
 use crate::second_factor::Timestamp;
 use crate::upstream::Pool;
 
@@ -45,7 +44,7 @@ impl Source {
     pub async fn identify(
         &self,
         credentials: &Credentials,
-        head: &Parts,
+        head: &RequestHead,
         client: &Client,
         pool: &Pool,
         freshness: Freshness,
@@ -125,8 +124,8 @@ impl Source {
 mod tests {
     use std::time::Duration;
 
+    use http::HeaderValue;
     use http::header::COOKIE;
-    use http::{HeaderValue, Request};
 
     use super::Freshness::{Cached, Fresh};
     use super::*;
@@ -189,8 +188,8 @@ mod tests {
         }
     }
 
-    fn head(cookie: &'static str) -> Parts {
-        let mut head = Request::new(()).into_parts().0;
+    fn head(cookie: &'static str) -> RequestHead {
+        let mut head = RequestHead::default();
         head.headers.insert(COOKIE, HeaderValue::from_static(cookie));
         head
     }

@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use http::request::Parts;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
@@ -39,6 +38,7 @@ use super::value::Document;
 use super::{Identity, Unknown, Verdict};
 use crate::clock::Clock;
 use crate::config::{self, Bind, Site};
+use crate::message::{Fields, RequestHead};
 use crate::second_factor::Timestamp;
 
 /// How many checked tokens are remembered. Each takes about half a kilobyte.
@@ -118,7 +118,7 @@ impl Tokens {
     }
 
     /// Whom the request's token names, if it was checked before, with the keys as they are now.
-    pub(super) fn remembered(&self, head: &Parts, freshness: Freshness) -> Option<Arc<Identity>> {
+    pub(super) fn remembered(&self, head: &RequestHead, freshness: Freshness) -> Option<Arc<Identity>> {
         match (freshness, find(&self.rules.place, head)) {
             (Freshness::Cached, Carried::One(token)) => {
                 let checked = self.checked.get(&key(token))?;
@@ -133,7 +133,7 @@ impl Tokens {
     }
 
     /// Whom the request's token names. `carries` is what the request carries of the site's credentials.
-    pub(crate) async fn identify(&self, carries: Carries, head: &Parts, freshness: Freshness) -> Verdict {
+    pub(crate) async fn identify(&self, carries: Carries, head: &RequestHead, freshness: Freshness) -> Verdict {
         let said = match find(&self.rules.place, head) {
             Carried::Nothing => return without_token(carries),
             Carried::NotOne => Err(Refused::NotOne),
@@ -201,7 +201,7 @@ impl Tokens {
         {
             return Err(Unusable::Missing("claim that sessions are bound to").into());
         }
-        let headers = http::HeaderMap::new();
+        let headers = Fields::new();
         let document = Document { headers: &headers, json: Some(claims.clone()), html: None };
         Ok(self.reader.person(&document)?.ok_or(Unusable::Missing("user"))?)
     }
@@ -233,7 +233,7 @@ fn is_for(audience: Option<&Value>, own: &[String]) -> bool {
 /// What the request's token says at a pointer, for sessions to be bound to; `None` if it says nothing there.
 ///
 /// Nobody has vouched for it. It is of use only for a request whose verdict names somebody: then the token is good.
-pub(super) fn claim(site: &Site, head: &Parts, pointer: &str) -> Option<String> {
+pub(super) fn claim(site: &Site, head: &RequestHead, pointer: &str) -> Option<String> {
     let config::Source::Token(rules) = &site.identity.source else { return None };
     let Carried::One(token) = find(&rules.place, head) else { return None };
     login(Jws::parse(token).ok()?.claims(), pointer)

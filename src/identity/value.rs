@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use scraper::{Html, Selector};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::config;
+use crate::message::Fields;
 
 /// A place in an answer, ready to be looked at.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) fn checked_selector(selector: &str) -> Selector {
 /// An answer, read as far as the places in it need.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: &'a Fields,
     pub(super) json: Option<Value>,
     pub(super) html: Option<Html>,
 }
@@ -92,8 +93,8 @@ fn with_single_spaces(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, NotOneText> {
-    let mut lines = headers.get_all(name).iter();
+fn header<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Option<&'a str>, NotOneText> {
+    let mut lines = headers.get_all(name);
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(NotOneText);

@@ -5,10 +5,10 @@ mod http2;
 use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, uri};
 
 use crate::http1::framing::{Chunked, Framing};
+use crate::message::{Fields, RequestHead, Value};
 
 /// Why a request is not even looked at. Its connection must be closed with the answer (`connection: close`), since what
 /// follows on it may not be what the client meant; in HTTP/2 each request stands for itself.
@@ -56,7 +56,7 @@ impl BadRequest {
 /// Checks the head of a request, and returns the host it is for. A target in absolute form is rewritten to origin form;
 /// one in HTTP/2 also gets its authority as `Host`, one `Cookie` for all, and asks for a WebSocket as HTTP/1.1 does. Nothing
 /// else changes.
-pub fn check(head: &mut Parts) -> Result<Host, BadRequest> {
+pub fn check(head: &mut RequestHead) -> Result<Host, BadRequest> {
     if head.version == Version::HTTP_2 {
         http2::settle(head)?;
     }
@@ -72,7 +72,7 @@ pub fn check(head: &mut Parts) -> Result<Host, BadRequest> {
 
 /// Checks the method and the target, in origin form, that were put into a head after it was [checked](check). What says how
 /// long it is stays as it was, and one [`Host`] is there still.
-pub fn check_again(head: &Parts) -> Result<(), BadRequest> {
+pub fn check_again(head: &RequestHead) -> Result<(), BadRequest> {
     check_method(&head.method)?;
     check_target(&head.uri)
 }
@@ -88,7 +88,7 @@ fn check_target(origin_form: &Uri) -> Result<(), BadRequest> {
 }
 
 /// How the end of a request's body is told: in one way, or by none if there is no body.
-pub(super) fn of_body(headers: &HeaderMap, version: Version) -> Result<Framing, BadRequest> {
+pub(super) fn of_body(headers: &Fields, version: Version) -> Result<Framing, BadRequest> {
     let coding = only(headers, &TRANSFER_ENCODING).map_err(|_| BadRequest::Length)?;
     let length = only(headers, &CONTENT_LENGTH).map_err(|_| BadRequest::Length)?;
     match (coding, length) {
@@ -101,20 +101,20 @@ pub(super) fn of_body(headers: &HeaderMap, version: Version) -> Result<Framing, 
     }
 }
 
-fn number(digits: &HeaderValue) -> Option<u64> {
-    let digits = digits.to_str().ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+fn number(digits: Value<'_>) -> Option<u64> {
+    let digits = digits.to_str().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
     digits.parse().ok()
 }
 
 struct Several;
 
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Several> {
-    let mut values = headers.get_all(name).iter();
+fn only<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Option<Value<'a>>, Several> {
+    let mut values = headers.get_all(name);
     let first = values.next();
     if values.next().is_some() { Err(Several) } else { Ok(first) }
 }
 
-fn the_host(headers: &HeaderMap) -> Result<Host, BadRequest> {
+fn the_host(headers: &Fields) -> Result<Host, BadRequest> {
     let value = only(headers, &HOST).ok().flatten().ok_or(BadRequest::HostCount)?;
     Host::parse(value).ok_or(BadRequest::Host)
 }
@@ -152,8 +152,8 @@ enum Name {
 
 impl Host {
     /// Reads the value of a `Host` field: a name, an IPv4 address or an IPv6 address in brackets, with or without a port.
-    pub fn parse(value: &HeaderValue) -> Option<Self> {
-        let authority = value.to_str().ok()?;
+    pub fn parse(value: Value<'_>) -> Option<Self> {
+        let authority = value.to_str()?;
         let name_ends = if authority.starts_with('[') {
             authority.find(']')? + 1
         } else {
@@ -168,7 +168,7 @@ impl Host {
             digits.parse::<u16>().ok()?;
         }
         let name = if name.starts_with('[') { Name::of_ipv6(name)? } else { Name::of_host(name)? };
-        Some(Self { authority: value.clone(), name })
+        Some(Self { authority: value.to_owned(), name })
     }
 
     /// The name to compare with: lower case, without port or trailing dot; IPv6 addresses in brackets and in their
@@ -219,12 +219,12 @@ mod tests {
 
     use super::*;
 
-    fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> Parts {
+    fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        request.body(()).expect("a request").into_parts().0
+        request.body(()).expect("a request").into_parts().0.into()
     }
 
     fn checked(method: &str, target: &str, fields: &[(&str, &str)]) -> Result<(String, String), BadRequest> {
@@ -247,7 +247,8 @@ mod tests {
             ("[2001:DB8::1]", "[2001:db8::1]"),
         ];
         for (sent, name) in rows {
-            let host = Host::parse(&HeaderValue::from_static(sent)).unwrap_or_else(|| panic!("{sent} is a host"));
+            let host =
+                Host::parse((&HeaderValue::from_static(sent)).into()).unwrap_or_else(|| panic!("{sent} is a host"));
             assert_eq!(host.name(), name, "{sent}");
             assert_eq!(host.authority(), sent);
         }
@@ -287,9 +288,10 @@ mod tests {
         ];
         for sent in rows {
             let value = HeaderValue::from_str(sent).expect("a field value");
-            assert!(Host::parse(&value).is_none(), "{sent:?} is no host");
+            assert!(Host::parse((&value).into()).is_none(), "{sent:?} is no host");
         }
-        assert!(Host::parse(&HeaderValue::from_bytes("ä.example".as_bytes()).expect("a field value")).is_none());
+        let value = HeaderValue::from_bytes("ä.example".as_bytes()).expect("a field value");
+        assert!(Host::parse((&value).into()).is_none());
     }
 
     #[test]

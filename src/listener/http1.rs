@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink, split};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -35,6 +35,7 @@ use crate::body::Body;
 use crate::http1::framing::Framing;
 use crate::http1::{Receiver, Stream, Writer};
 use crate::identity::client::Arrival;
+use crate::message::{Request, Response};
 
 /// How long a connection may be without a request, the time in which its head comes included.
 pub(super) const HEAD: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use h2::Reason;
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -25,6 +25,7 @@ use super::worker::Worker;
 use super::{Door, Incoming};
 use crate::body::Body;
 use crate::identity::client::Arrival;
+use crate::message::{Request, Response};
 
 /// How many requests one connection may have in progress.
 const STREAMS: u32 = 100;
@@ -51,11 +52,11 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
     let (seat, memory) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default());
-    let service = service_fn(move |request: Request<_>| {
+    let service = service_fn(move |request: http::Request<_>| {
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms, &seat);
-        let request = Box::new(request.map(Incoming::in_http2));
+        let request = Box::new(Request::from(request).map(Incoming::in_http2));
         async move {
             let answered = match room {
                 Some(room) => {
@@ -125,8 +126,10 @@ async fn answer<D: Door>(
 
 /// The library sends whatever body it is given, with an answer to `HEAD` as well.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
-    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0) {
-        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0)
+        && !response.headers().contains_key(CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     response.map(|_| Body::empty())
 }
@@ -211,7 +214,7 @@ mod tests {
 
     fn ask(client: &mut SendRequest<Bytes>, method: &str, path: &str) -> ResponseFuture {
         let uri = format!("https://a{path}");
-        let request = Request::builder().method(method).uri(uri).body(()).expect("a request");
+        let request = http::Request::builder().method(method).uri(uri).body(()).expect("a request");
         client.send_request(request, true).expect("sent").0
     }
 
@@ -312,7 +315,8 @@ mod tests {
         let (mut client, _ended, _served) = speaking(Many(2)).await;
         let mut tunnels = Vec::new();
         for _ in 0..ROOMS {
-            let request = Request::builder().method(Method::CONNECT).uri("https://a/").body(()).expect("a request");
+            let request =
+                http::Request::builder().method(Method::CONNECT).uri("https://a/").body(()).expect("a request");
             let (answer, up) = client.send_request(request, false).expect("sent");
             let answer = answer.await.expect("an answer");
             assert_eq!(answer.status(), 200);

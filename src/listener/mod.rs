@@ -25,12 +25,12 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use http::{Request, Response};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
+use crate::message::{Request, Response};
 use crowd::Crowd;
 pub use given::Given;
 pub use http1::EarlyHints;

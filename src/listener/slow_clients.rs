@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::Semaphore;
@@ -20,6 +20,7 @@ use super::worker::{Entrance, Room, Worker};
 use super::{Door, Incoming, attend_one};
 use crate::body::{ANSWER_STRETCH, Body, BodyError, UPLOAD_STRETCH};
 use crate::identity::client::{Arrival, Peer};
+use crate::message::{Request, Response};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -37,7 +38,7 @@ impl Door for Thorough {
             sleep(10 * ANSWER_STRETCH).await;
         }
         let mut response = Response::new(Body::own(vec![b'x'; LARGE]));
-        match Body::client(request.into_body()).collect().await {
+        match Body::client(request.into_parts().1).collect().await {
             Ok(_) => {}
             Err(BodyError::Stalled) => *response.status_mut() = StatusCode::REQUEST_TIMEOUT,
             Err(other) => panic!("{other}"),
@@ -174,7 +175,7 @@ async fn taken_in_http2(window: usize) -> (usize, u64) {
     builder.initial_window_size(u32::try_from(window).expect("small"));
     let (mut client, connection) = builder.handshake::<_, bytes::Bytes>(stream).await.expect("HTTP/2");
     tokio::spawn(connection);
-    let request = Request::get("http://a/").body(()).expect("a request");
+    let request = http::Request::get("http://a/").body(()).expect("a request");
     let (answer, _) = client.send_request(request, true).expect("sent");
     let (started, mut all) = (Instant::now(), 0);
     let mut body = answer.await.expect("an answer").into_body();

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use crate::http1::Stream;
+use crate::message::Request;
 
 /// What a client will say and hear once its request is answered with a switch.
 pub(crate) struct Switch(Way);
@@ -32,7 +32,12 @@ impl Switch {
             let offered = offer.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Self(offered.map_or(Way::None, Way::Http1));
         }
-        Self(Way::Http2(hyper::upgrade::on(request)))
+        // The library looks for it in a request of its own kind.
+        let mut carrier = http::Request::new(());
+        std::mem::swap(carrier.extensions_mut(), request.extensions_mut());
+        let upgrade = hyper::upgrade::on(&mut carrier);
+        std::mem::swap(carrier.extensions_mut(), request.extensions_mut());
+        Self(Way::Http2(upgrade))
     }
 
     /// Has a request in HTTP/1.1 carry the offer of a switch along. What is switched to is sent there.

@@ -68,7 +68,6 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
-    use http::{Request, Response};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
@@ -80,6 +79,7 @@ mod tests {
     use crate::listener::connection::attend;
     use crate::listener::worker::{Entrance, Room, Worker};
     use crate::listener::{Door, Incoming};
+    use crate::message::{Request, Response};
 
     /// Answers each request after so many seconds.
     struct After(u64);
@@ -132,7 +132,7 @@ mod tests {
         let connection = tokio::spawn(connection);
         let started = Instant::now();
         while let Ok(mut ready) = client.clone().ready().await {
-            let request = Request::get("http://a/").body(()).expect("a request");
+            let request = http::Request::get("http://a/").body(()).expect("a request");
             let answer = ready.send_request(request, true).expect("sent").0;
             assert_eq!(answer.await.expect("none is left without one").status(), 200);
         }

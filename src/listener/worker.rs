@@ -191,7 +191,6 @@ async fn tick() {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use http::{Request, Response};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::{Mutex, mpsc};
     use tokio::task::yield_now;
@@ -200,6 +199,7 @@ mod tests {
     use crate::body::Body;
     use crate::identity::client::Arrival;
     use crate::listener::Incoming;
+    use crate::message::{Request, Response};
 
     struct Hello;
 

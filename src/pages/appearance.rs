@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response};
 use vestibule_templates::{Accent, Frame, Navigation, Person, assets};
 
 use crate::body::Body;
 use crate::config::{Logo, Site};
+use crate::message::Response;
 
 /// How a site's own pages look.
 pub struct Appearance {

@@ -1,6 +1,5 @@
 //! The challenge: a code between the password and the dashboard.
 
-use http::Response;
 use vestibule_templates::{Challenge, challenge};
 
 use super::code::{Reply, Tried, sign_in_or_step_up, try_code};
@@ -11,6 +10,7 @@ use super::{Halt, Handled, visitor};
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::policy::{Decision, is_fresh};
 use crate::second_factor::session::SessionToken;

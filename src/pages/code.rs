@@ -1,13 +1,14 @@
 //! Trying a code: charged first, then compared, then used up together with what it was given for.
 
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use vestibule_templates::Refusal;
 
 use super::view::moment;
 use crate::body::Body;
 use crate::entropy;
 use crate::failure::Failure;
+use crate::message::Response;
 use crate::second_factor::Timestamp;
 use crate::second_factor::enrollment::PendingEnrollment;
 use crate::second_factor::event::{Event, EventKind};

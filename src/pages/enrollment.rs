@@ -1,6 +1,6 @@
 //! Enrollment: a new key on the screen, and the code that confirms it. Before that, where they are wanted, a ticket.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use qrcodegen::{QrCode, QrCodeEcc};
 use vestibule_templates::{CodesAfter, Enrollment, EnrollmentReason, Qr, RecoveryCodes, enrollment, recovery_codes};
 
@@ -13,6 +13,7 @@ use crate::body::Body;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::enrollment::{PendingEnrollment, label, otpauth_uri, without_colon};

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::failure::Failure;
 use crate::identity::client::Scheme;
 use crate::listener::Incoming;
+use crate::message::{Fields, Value};
 use crate::visit::Visit;
 
 /// The most that a form can have, in bytes.
@@ -66,8 +66,8 @@ pub(crate) fn query_one<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> 
     values.next().is_none().then_some(first)
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
+fn is_form(headers: &Fields) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE);
     let (Some(only), None) = (types.next(), types.next()) else { return false };
     let essence = only.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
@@ -75,19 +75,19 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 /// Whether the browser says that a page of this very origin sent the request: by `Sec-Fetch-Site: same-origin`, or by
 /// an `Origin` equal to the site's own. Where both speak, neither may say otherwise (an `Origin: null` says nothing).
-pub(crate) fn prove_same_origin(headers: &HeaderMap, scheme: Scheme, authority: &[u8]) -> Result<(), Failure> {
+pub(crate) fn prove_same_origin(headers: &Fields, scheme: Scheme, authority: &[u8]) -> Result<(), Failure> {
     let refused = |why| Err(Failure::SentFromElsewhere(why));
-    let mut sites = headers.get_all("sec-fetch-site").iter();
-    let mut origins = headers.get_all(ORIGIN).iter();
+    let mut sites = headers.get_all("sec-fetch-site");
+    let mut origins = headers.get_all(ORIGIN);
     let (site, origin) = (sites.next(), origins.next());
     if sites.next().is_some() || origins.next().is_some() {
         return refused("Sec-Fetch-Site or Origin is there twice");
     }
-    let own_origin = match origin.map(http::HeaderValue::as_bytes) {
+    let own_origin = match origin.map(Value::as_bytes) {
         None | Some(b"null") => None,
         Some(origin) => Some(is_own(origin, scheme, authority)),
     };
-    match (site.map(http::HeaderValue::as_bytes), own_origin) {
+    match (site.map(Value::as_bytes), own_origin) {
         (_, Some(false)) => {
             refused("its Origin is another one; behind a server that ends TLS, list that in trusted_proxies")
         }
@@ -111,6 +111,8 @@ fn is_own(origin: &[u8], scheme: Scheme, authority: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -139,15 +141,15 @@ mod tests {
             (None, None, false),
         ];
         for (site, origin, expected) in rows {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
                 if let Some(value) = value {
-                    headers.insert(name, value.parse().expect("a value"));
+                    headers.insert(name, HeaderValue::from_static(value));
                 }
             }
             let proved = prove_same_origin(&headers, Scheme::Https, b"dash.example").is_ok();
             assert_eq!(proved, expected, "{site:?} {origin:?}");
-            headers.append("origin", "https://evil.example".parse().expect("a value"));
+            headers.append(ORIGIN, HeaderValue::from_static("https://evil.example"));
             assert!(
                 prove_same_origin(&headers, Scheme::Https, b"dash.example").is_err(),
                 "{site:?} {origin:?} and evil"

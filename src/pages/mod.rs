@@ -20,13 +20,14 @@ mod ticket;
 mod ticket_office;
 mod view;
 
-use http::{Method, Response};
+use http::Method;
 
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::key_file::KeyError;
 use crate::listener::Incoming;
+use crate::message::Response;
 use crate::second_factor::policy::{Decision, Passage};
 use crate::store::StoreError;
 use crate::visit::{Place, Seen, Visit, Visitor};

@@ -1,6 +1,6 @@
 //! My profile: one's own switch, authenticator, recovery codes and sessions.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use vestibule_templates::{
     Activity, CodesAfter, EnrolledFactor, OwnFactor, OwnSession, Profile, ProfileForm, ProfileNotice, Replacing,
     SessionPlace, Switch, profile,
@@ -16,6 +16,7 @@ use super::{Halt, Handled, passenger};
 use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::account::{Factor, Requirement};
 use crate::second_factor::event::EventKind;

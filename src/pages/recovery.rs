@@ -8,8 +8,10 @@ use super::form::Form;
 use super::stop::with_next;
 use super::view::{form_page, frame};
 use super::{Handled, visitor};
+use crate::body::Body;
 use crate::failure::Failure;
 use crate::identity::probe::Freshness;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::policy::Decision;
 use crate::visit::{Visit, Visitor};
@@ -42,11 +44,7 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     }
 }
 
-fn elsewhere(
-    visit: &Visit<'_>,
-    visitor: &Visitor,
-    next: &str,
-) -> Result<Option<http::Response<crate::body::Body>>, Failure> {
+fn elsewhere(visit: &Visit<'_>, visitor: &Visitor, next: &str) -> Result<Option<Response<Body>>, Failure> {
     match visitor.decide() {
         Decision::Challenge => Ok(None),
         Decision::Pass(passage) => {

@@ -1,11 +1,12 @@
 //! What somebody gets who is stopped on the way to the dashboard: a redirect for people, a problem for programs.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::audience::Audience;
 use crate::body::Body;
 use crate::failure::Failure;
+use crate::message::Response;
 use crate::respond;
 use crate::visit::{Visit, Visitor};
 

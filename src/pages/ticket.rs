@@ -1,6 +1,5 @@
 //! The ticket that enrollment may take: asked for and tried before a key is shown.
 
-use http::Response;
 use vestibule_templates::{EnrollmentTicket, enrollment_ticket};
 
 use super::Handled;
@@ -11,6 +10,7 @@ use super::stop::with_next;
 use super::view::{form_page, frame};
 use crate::body::Body;
 use crate::failure::Failure;
+use crate::message::Response;
 use crate::respond;
 use crate::visit::{Visit, Visitor};
 

@@ -1,6 +1,6 @@
 //! Tickets for colleagues: issued by an administrator, and shown once.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use vestibule_templates::{IssuedTicket, TicketAfter, TicketRefusal, issued_ticket};
 
 use super::Handled;
@@ -11,6 +11,7 @@ use super::view::{frame, moment};
 use crate::body::Body;
 use crate::entropy;
 use crate::failure::Failure;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::account::Account;
 use crate::second_factor::event::EventKind;

@@ -1,11 +1,12 @@
 //! From what the rules and the store know to what a page shows.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use vestibule_templates::{self as templates, Frame, Markup, Moment, Navigation, Paging, Person, Refusal};
 
 use super::code::Reply;
 use crate::body::Body;
 use crate::config::Value;
+use crate::message::Response;
 use crate::respond;
 use crate::second_factor::Timestamp;
 use crate::second_factor::event::EventKind;

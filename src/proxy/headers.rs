@@ -2,21 +2,18 @@
 
 use std::ops::Deref;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, PROXY_AUTHORIZATION, SEC_WEBSOCKET_KEY, SET_COOKIE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
-};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, UPGRADE, VIA};
+use http::{HeaderName, HeaderValue, Version};
 
 use super::ProxyError;
 use super::introduction::{self, Introduction, introduce};
 use crate::body::Body;
 use crate::config::{Site, Source};
-use crate::identity::client::{Client, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Scheme};
+use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials;
 use crate::listener::switch::Switch;
 use crate::memory::Memory;
+use crate::message::{Fields, Request, RequestHead};
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
 use crate::tokens::tokens;
@@ -34,7 +31,7 @@ const ROUNDS: usize = 5;
 ///
 /// ```compile_fail
 /// use vestibule::proxy::headers::Stripped;
-/// let (mut head, ()) = http::Request::new(()).into_parts();
+/// let mut head = vestibule::message::RequestHead::default();
 /// let stripped = Stripped(&mut head);
 /// ```
 pub struct Stripped<T>(T);
@@ -47,7 +44,7 @@ impl<T: Deref> Deref for Stripped<T> {
     }
 }
 
-impl Stripped<&mut Parts> {
+impl Stripped<&mut RequestHead> {
     /// Takes the gateway's own cookie out, and returns the session that it names ([`Memory::take_cookie`]).
     pub fn take_cookie(&mut self, memory: &Memory, scheme: Scheme) -> Option<Presented> {
         memory.take_cookie(&mut self.0.headers, scheme)
@@ -95,54 +92,44 @@ impl Stripped<Box<Request<Body>>> {
 /// very fields that are forwarded. What is left of `Connection` and `Upgrade` asks for a WebSocket. `X-Forwarded-For`,
 /// `-Proto` and `-Host` stay, for whoever knows whether the peer is to be believed; they are replaced on forwarding. What
 /// the login in front of the site says stays if it is `client` that says it.
-pub fn strip<'a>(head: &'a mut Parts, site: &Site, client: &Client) -> Stripped<&'a mut Parts> {
+pub fn strip<'a>(head: &'a mut RequestHead, site: &Site, client: &Client) -> Stripped<&'a mut RequestHead> {
     let headers = &mut head.headers;
-    let dropped = names(headers, |name| !stays(name, site, client));
-    let websocket = dropped.contains(&UPGRADE) && asks_for_websocket(headers);
-    drop_fields(headers, dropped, |name| is_of_outer_login(name, site));
-    if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name, site, client)) {
+    let websocket = asks_for_websocket(headers);
+    let named = named_in_connection(headers);
+    headers
+        .retain(|name, _| stays(&name, site, client) && (!is_named(&name, &named) || is_of_outer_login(&name, site)));
+    if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name.as_str(), site, client)) {
         set_switch(headers);
     }
     Stripped(head)
 }
 
-fn stays(name: &HeaderName, site: &Site, client: &Client) -> bool {
-    if is_usual(name.as_str()) && !is_of_outer_login(name, site) {
-        return !site.strip.contains(name);
+fn stays(name: &str, site: &Site, client: &Client) -> bool {
+    if is_usual(name) && !is_of_outer_login(name, site) {
+        return !is_stripped(name, site);
     }
-    // The library still goes by `Transfer-Encoding` when it sends the body on.
-    (!is_for_this_hop(name) || *name == TRANSFER_ENCODING) && passes(name, site, client)
+    // What sends the body on still goes by `Transfer-Encoding`.
+    (!is_for_this_hop(name) || name == "transfer-encoding") && passes(name, site, client)
 }
 
-fn names(headers: &HeaderMap, which: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
-    headers.keys().filter(|name| which(name)).cloned().collect()
-}
-
-/// Drops these fields and, where `Connection` is one of them, what it names. It always is one of them where it is there at
-/// all, being for this hop, so that it need not be looked up where it is not. `stays` knows what stays though it is named.
-fn drop_fields(headers: &mut HeaderMap, dropped: Vec<HeaderName>, stays: impl Fn(&HeaderName) -> bool) {
-    if dropped.contains(&CONNECTION) {
-        drop_named_in_connection(headers, stays);
-    }
-    for name in dropped {
-        headers.remove(name);
-    }
+/// Whether the operator has it dropped.
+fn is_stripped(name: &str, site: &Site) -> bool {
+    site.strip.iter().any(|stripped| stripped.as_str() == name)
 }
 
 /// Every spelling that some server reads as the same name differs from it in characters that are neither letters nor
 /// digits. Once none but dashes are left, comparing is enough.
-fn passes(name: &HeaderName, site: &Site, client: &Client) -> bool {
-    let spelled = name.as_str();
+fn passes(name: &str, site: &Site, client: &Client) -> bool {
     if is_of_outer_login(name, site) {
         return client.outer_login;
     }
-    if !is_plain(spelled) || site.strip.contains(name) {
+    if !is_plain(name) || is_stripped(name, site) {
         return false;
     }
-    match spelled.as_bytes()[0] {
-        b'x' if spelled.starts_with("x-forwarded-") => is_replaced(spelled),
-        b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| spelled.starts_with(start)) => false,
-        b'x' | b'f' | b't' | b'c' => !says_where_from(spelled) && !is_misleading(spelled),
+    match name.as_bytes()[0] {
+        b'x' if name.starts_with("x-forwarded-") => is_replaced(name),
+        b'x' if ["x-vestibule", "x-original-", "x-envoy-"].iter().any(|start| name.starts_with(start)) => false,
+        b'x' | b'f' | b't' | b'c' => !says_where_from(name) && !is_misleading(name),
         _ => true,
     }
 }
@@ -184,16 +171,16 @@ fn is_misleading(name: &str) -> bool {
 }
 
 /// Whether the login in front of the site alone may set it.
-fn is_of_outer_login(name: &HeaderName, site: &Site) -> bool {
+fn is_of_outer_login(name: &str, site: &Site) -> bool {
     match &site.identity.source {
-        Source::Header(login) => login.fields.contains(name),
+        Source::Header(login) => login.fields.iter().any(|field| field.as_str() == name),
         Source::Probe(_) | Source::Token(_) => false,
     }
 }
 
-fn is_secret_of_outer_login(name: &HeaderName, site: &Site) -> bool {
+fn is_secret_of_outer_login(name: &str, site: &Site) -> bool {
     match &site.identity.source {
-        Source::Header(login) => login.secret.as_ref().is_some_and(|secret| secret.field == *name),
+        Source::Header(login) => login.secret.as_ref().is_some_and(|secret| secret.field.as_str() == name),
         Source::Probe(_) | Source::Token(_) => false,
     }
 }
@@ -204,24 +191,23 @@ fn is_secret_of_outer_login(name: &HeaderName, site: &Site) -> bool {
 ///
 /// What the dashboard may not see has to have been taken out before the question: that it is named in the answer is of no
 /// use where a server does not know it.
-pub(crate) fn is_settled_in_front(name: &HeaderName, site: &Site, client: &Client, adds: &[&str]) -> bool {
-    let spelled = name.as_str();
-    let is_usual = is_usual(spelled);
+pub(crate) fn is_settled_in_front(name: &str, site: &Site, client: &Client, adds: &[&str]) -> bool {
+    let is_usual = is_usual(name);
     if !is_usual && is_for_this_hop(name) {
-        return *name != PROXY_AUTHORIZATION;
+        return name != "proxy-authorization";
     }
     if is_of_outer_login(name, site) || is_secret_of_outer_login(name, site) {
         return client.outer_login;
     }
-    let is_kept_back = kept_back(site, client).any(|kept| kept == name);
+    let is_kept_back = kept_back(site, client).any(|kept| kept.as_str() == name);
     if is_usual || is_kept_back {
         return !is_kept_back;
     }
-    if !is_plain(spelled) || is_misleading(spelled) {
+    if !is_plain(name) || is_misleading(name) {
         return false;
     }
-    let is_added = |added: &&str| spelled == *added || (added.ends_with('-') && spelled.starts_with(added));
-    let Some(rest) = spelled.strip_prefix("x-") else { return true };
+    let is_added = |added: &&str| name == *added || (added.ends_with('-') && name.starts_with(added));
+    let Some(rest) = name.strip_prefix("x-") else { return true };
     match (rest.strip_prefix("forwarded-"), rest.strip_prefix("original-")) {
         (Some(rest), _) => SET_IN_FRONT.contains(&rest) || adds.iter().any(is_added),
         (_, Some(rest)) => SAYING_WHAT_CAME.contains(&rest),
@@ -268,9 +254,9 @@ static PLAIN: [bool; 256] = {
 
 /// Whether a field is for one hop alone (RFC 9110, section 7.6.1) or, in `Expect` and `HTTP2-Settings`, said to whoever is
 /// at its end.
-fn is_for_this_hop(name: &HeaderName) -> bool {
+fn is_for_this_hop(name: &str) -> bool {
     matches!(
-        name.as_str(),
+        name,
         "connection"
             | "upgrade"
             | "keep-alive"
@@ -306,39 +292,37 @@ usual! {
 }
 
 /// Makes the head ask for a WebSocket, or agree to one.
-pub(super) fn set_switch(headers: &mut HeaderMap) {
+pub(super) fn set_switch(headers: &mut Fields) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 /// Whether `Upgrade` names a WebSocket and nothing else, and `Connection` says that it is meant.
-pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    let mut upgrades = headers.get_all(UPGRADE).iter();
+pub(super) fn asks_for_websocket(headers: &Fields) -> bool {
+    let mut upgrades = headers.get_all(UPGRADE);
     let Some(protocol) = upgrades.next() else { return false };
     upgrades.next().is_none()
         && protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// Those that are meant for another hop as well stay, of which `stays` knows some more.
-fn drop_named_in_connection(headers: &mut HeaderMap, stays: impl Fn(&HeaderName) -> bool) {
-    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
-        // What nearly every server says; the field of that name is removed anyway.
-        .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive"))
-        .filter_map(|token| HeaderName::from_bytes(token).ok())
-        .filter(|name| headers.contains_key(name) && !is_end_to_end(name) && !stays(name))
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
+/// What `Connection` says is meant for this hop alone.
+fn named_in_connection(headers: &Fields) -> Vec<Box<[u8]>> {
+    // What nearly every server says is left out; the field of that name is dropped anyway.
+    tokens(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive")).map(Box::from).collect()
+}
+
+/// Whether it is one of these, and could be meant for one hop alone.
+fn is_named(name: &str, named: &[Box<[u8]>]) -> bool {
+    named.iter().any(|token| token.eq_ignore_ascii_case(name.as_bytes())) && !is_end_to_end(name)
 }
 
 /// Fields that are never meant for one hop alone, whatever `Connection` says: without them the dashboard would see
 /// another request, or another visitor.
-fn is_end_to_end(name: &HeaderName) -> bool {
-    [HOST, COOKIE, SET_COOKIE, AUTHORIZATION, TRANSFER_ENCODING, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, VIA]
-        .contains(name)
-        || name.as_str().starts_with("content-")
+fn is_end_to_end(name: &str) -> bool {
+    matches!(name, "host" | "cookie" | "set-cookie" | "authorization" | "transfer-encoding" | "via")
+        || is_replaced(name)
+        || name.starts_with("content-")
 }
 
 /// Makes the head of a client's request, stripped for this site and client, the one that the dashboard gets: sets what the
@@ -357,7 +341,7 @@ pub(crate) fn make_outgoing(
 }
 
 /// Adds the gateway to those a request came by; refuses one that keeps coming by.
-pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), ProxyError> {
+pub(super) fn add_via(headers: &mut Fields, version: Version) -> Result<(), ProxyError> {
     let ours = |via: &&[u8]| via.rsplit(|&byte| byte == b' ').next() == Some(PSEUDONYM.as_bytes());
     if tokens(headers, &VIA).filter(ours).count() >= ROUNDS {
         return Err(ProxyError::Loop);
@@ -373,23 +357,16 @@ pub(super) fn add_via(headers: &mut HeaderMap, version: Version) -> Result<(), P
 
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that
 /// would have taken the place of the gateway's own.
-pub(crate) fn make_incoming(headers: &mut HeaderMap) -> bool {
-    let dropped = names(headers, |name| is_for_this_hop(name) && *name != TRAILER);
-    drop_fields(headers, dropped, |_| false);
-    withhold_own_cookie(headers)
-}
-
-fn withhold_own_cookie(headers: &mut HeaderMap) -> bool {
-    if !headers.get_all(SET_COOKIE).iter().any(would_set_ours) {
-        return false;
-    }
-    let others: Vec<HeaderValue> =
-        headers.get_all(SET_COOKIE).iter().filter(|value| !would_set_ours(value)).cloned().collect();
-    headers.remove(SET_COOKIE);
-    for value in others {
-        headers.append(SET_COOKIE, value);
-    }
-    true
+pub(crate) fn make_incoming(headers: &mut Fields) -> bool {
+    let named = named_in_connection(headers);
+    let mut withheld = false;
+    headers.retain(|name, value| {
+        let would_set_ours = &*name == "set-cookie" && would_set_ours(value);
+        withheld |= would_set_ours;
+        let is_for_client = !is_for_this_hop(&name) || &*name == "trailer";
+        is_for_client && !is_named(&name, &named) && !would_set_ours
+    });
+    withheld
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use super::ProxyError;
 use crate::identity::client::Client;
+use crate::message::{Fields, Value};
 use crate::second_factor::Timestamp;
 use crate::second_factor::policy::Traveler;
 
@@ -32,45 +32,42 @@ pub(crate) struct Introduction<'a> {
 }
 
 /// Sets every field that only the gateway may set, on a head that was stripped of them.
-pub(super) fn introduce(headers: &mut HeaderMap, introduction: Introduction<'_>) -> Result<(), ProxyError> {
+pub(super) fn introduce(headers: &mut Fields, introduction: Introduction<'_>) -> Result<(), ProxyError> {
     let Introduction { traveler, client, said } = introduction;
     set_traveler(headers, traveler, said)?;
-    let host = headers.get(HOST).cloned().unwrap_or_else(|| HeaderValue::from_static(""));
-    client.forward(headers, &host, hop(client, said));
+    client.forward(headers, hop(client, said));
     Ok(())
 }
 
-fn hop(client: &Client, said: &mut Said) -> Option<HeaderValue> {
+fn hop<'a>(client: &Client, said: &'a mut Said) -> Option<&'a HeaderValue> {
     let address = client.peer.address()?;
-    if let Some((_, said)) = said.hop.as_ref().filter(|(of, _)| *of == address) {
-        return Some(said.clone());
+    if said.hop.as_ref().is_none_or(|(of, _)| *of != address) {
+        said.hop = Some((address, client.hop()?));
     }
-    let hop = client.hop()?;
-    said.hop = Some((address, hop.clone()));
-    Some(hop)
+    said.hop.as_ref().map(|(_, hop)| hop)
 }
 
 /// Whether it is one of the fields that name who passes.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    [USER, ORGANIZATION, FACTOR, VERIFIED_AT].contains(name)
+pub(super) fn is_ours(name: &str) -> bool {
+    [USER, ORGANIZATION, FACTOR, VERIFIED_AT].iter().any(|ours| ours.as_str() == name)
 }
 
 /// Names who passes: every such field, with nothing in it where nobody is named.
 pub(super) fn set_traveler(
-    headers: &mut HeaderMap,
+    headers: &mut Fields,
     traveler: Option<&Traveler>,
     said: &mut Said,
 ) -> Result<(), ProxyError> {
-    let nothing = || HeaderValue::from_static("");
+    let nothing = Value::default();
     let (user, organization) = match traveler {
         Some(Traveler { key, .. }) => {
             (speakable(&key.user, &mut said.user)?, speakable(&key.organization, &mut said.organization)?)
         }
-        None => (nothing(), nothing()),
+        None => (nothing, nothing),
     };
     let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
         Some(verified) => (verified.by.as_str(), rfc3339(verified.at, &mut said.verified_at)),
-        None => ("none", nothing()),
+        None => ("none", nothing),
     };
     headers.insert(USER, user);
     headers.insert(ORGANIZATION, organization);
@@ -80,29 +77,30 @@ pub(super) fn set_traveler(
 }
 
 /// A name as the value of a field, if whoever reads the field reads the same name.
-fn speakable(name: &str, said: &mut Option<HeaderValue>) -> Result<HeaderValue, ProxyError> {
-    if let Some(said) = said.as_ref().filter(|said| said.as_bytes() == name.as_bytes()) {
-        return Ok(said.clone());
-    }
-    if name.trim_ascii() != name {
+fn speakable<'a>(name: &str, said: &'a mut Option<HeaderValue>) -> Result<Value<'a>, ProxyError> {
+    let is_said = said.as_ref().is_some_and(|said| said.as_bytes() == name.as_bytes());
+    if !is_said && name.trim_ascii() != name {
         return Err(ProxyError::Unspeakable);
     }
-    let value = HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)?;
-    Ok(said.insert(value).clone())
+    if !is_said {
+        *said = Some(HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)?);
+    }
+    Ok(said.as_ref().map(Value::from).unwrap_or_default())
 }
 
 /// RFC 3339 in UTC, to the second.
-fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> HeaderValue {
-    if let Some((_, said)) = said.as_ref().filter(|(of, _)| *of == time) {
-        return said.clone();
+fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> Value<'_> {
+    if said.as_ref().is_none_or(|(of, _)| *of != time) {
+        *said = HeaderValue::try_from(time.rfc3339()).ok().map(|value| (time, value));
     }
-    let value = HeaderValue::try_from(time.rfc3339()).unwrap_or_else(|_| HeaderValue::from_static(""));
-    said.insert((time, value)).1.clone()
+    said.as_ref().map(|(_, said)| Value::from(said)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use http::header::HOST;
 
     use super::*;
     use crate::identity::client::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Peer, Scheme};
@@ -126,15 +124,15 @@ mod tests {
         Client { address: None, scheme: Scheme::Https, peer, trusted, outer_login: false }
     }
 
-    fn said(headers: &HeaderMap) -> [&str; 4] {
+    fn said(headers: &Fields) -> [&str; 4] {
         [USER, ORGANIZATION, FACTOR, VERIFIED_AT].map(|name| {
-            assert_eq!(headers.get_all(&name).iter().count(), 1, "{name} is always there, once");
-            std::str::from_utf8(headers[&name].as_bytes()).expect("text")
+            assert_eq!(headers.get_all(&name).count(), 1, "{name} is always there, once");
+            std::str::from_utf8(headers.get(&name).expect("it is").as_bytes()).expect("text")
         })
     }
 
-    fn introduced(traveler: Option<&Traveler>) -> Result<HeaderMap, ProxyError> {
-        let mut headers = HeaderMap::new();
+    fn introduced(traveler: Option<&Traveler>) -> Result<Fields, ProxyError> {
+        let mut headers = Fields::new();
         introduce(&mut headers, Introduction { traveler, client: &client(PEER, false), said: &mut Said::default() })
             .map(|()| headers)
     }
@@ -161,7 +159,7 @@ mod tests {
             let mut traveler = traveler(user, by);
             for at in [1_800_000_000, 1_800_000_001] {
                 traveler.verified = traveler.verified.map(|v| Verified { at: Timestamp::from_secs(at), ..v });
-                let mut headers = HeaderMap::new();
+                let mut headers = Fields::new();
                 let introduction =
                     Introduction { traveler: Some(&traveler), client: &client(PEER, false), said: &mut said };
                 let introduced_again = introduce(&mut headers, introduction).map(|()| headers);
@@ -175,7 +173,7 @@ mod tests {
         let mut said = Said::default();
         let peers = [PEER, PEER, Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8))), Peer::Unix, PEER];
         let addresses = peers.map(|peer| {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             let introduction = Introduction { traveler: None, client: &client(peer, false), said: &mut said };
             introduce(&mut headers, introduction).expect("said");
             headers.get(FORWARDED_FOR).map(|value| value.to_str().expect("text").to_owned())
@@ -196,14 +194,14 @@ mod tests {
     }
 
     fn forwarded(client: &Client, sent: &[(HeaderName, &'static str)]) -> [Option<String>; 3] {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert(HOST, HeaderValue::from_static("insights.acme.example:8443"));
         for (name, value) in sent {
             headers.append(name, HeaderValue::from_static(value));
         }
         introduce(&mut headers, Introduction { traveler: None, client, said: &mut Said::default() }).expect("said");
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
-            assert!(headers.get_all(&name).iter().count() <= 1, "{name} is there once at most");
+            assert!(headers.get_all(&name).count() <= 1, "{name} is there once at most");
             headers.get(name).map(|value| value.to_str().expect("text").to_owned())
         })
     }

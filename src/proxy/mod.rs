@@ -8,7 +8,7 @@ pub mod tunnels;
 pub(crate) mod websocket;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::body::{Body, BodyError, Download};
@@ -16,6 +16,7 @@ use crate::config::Site;
 use crate::identity::client::Client;
 use crate::listener::EarlyHints;
 use crate::memory::Memory;
+use crate::message::{Fields, Request, Response};
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Incoming, OnEarlyHints, Pool, Purpose, UpstreamError};
 pub use handover::hand_over;
@@ -99,7 +100,7 @@ pub async fn forward(
 }
 
 /// What comes after the head of an answer, for as long as it may.
-fn body_of(incoming: Incoming, headers: &HeaderMap, way: Way<'_>, traveler: Option<&Traveler>) -> Body {
+fn body_of(incoming: Incoming, headers: &Fields, way: Way<'_>, traveler: Option<&Traveler>) -> Body {
     let incoming = match incoming.into_whole() {
         Ok(whole) => return Body::own(whole),
         Err(incoming) => incoming,
@@ -155,7 +156,7 @@ fn open(way: Way<'_>, traveler: Option<&Traveler>) -> Open {
     }
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+fn is_event_stream(headers: &Fields) -> bool {
     let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
     kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use http::header::{HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 
 use super::headers::{self, Stripped};
 use super::tunnels::Open;
@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::entropy;
 use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
 use crate::listener::switch::Switch;
+use crate::message::{Fields, Request, Response, Value};
 use crate::upstream::{Switched, accept};
 
 /// A client that asks for a WebSocket.
@@ -45,21 +46,21 @@ pub(super) fn asked(request: &mut Stripped<Box<Request<Body>>>, client: &Client)
 }
 
 /// Refuses a request for a WebSocket from a page of another origin. Its head says what it asks for as one in HTTP/1.1.
-pub(super) fn refuse_foreign(headers: &HeaderMap, client: &Client) -> Result<(), ProxyError> {
+pub(super) fn refuse_foreign(headers: &Fields, client: &Client) -> Result<(), ProxyError> {
     let foreign = headers::asks_for_websocket(headers) && !from_own_origin(headers, client);
     if foreign { Err(ProxyError::ForeignOrigin) } else { Ok(()) }
 }
 
 impl Asked {
     /// Whether the head of the answer, which says that the protocol is switched, is about what was asked for.
-    pub(super) fn is_agreed_to(&self, headers: &HeaderMap) -> bool {
-        let accepts = |accept| headers.get(SEC_WEBSOCKET_ACCEPT) == Some(accept);
+    pub(super) fn is_agreed_to(&self, headers: &Fields) -> bool {
+        let accepts = |accept| headers.get(SEC_WEBSOCKET_ACCEPT) == Some(Value::from(accept));
         headers::asks_for_websocket(headers) && self.accept.as_ref().is_none_or(accepts)
     }
 }
 
-pub(crate) fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
-    let mut origins = headers.get_all(ORIGIN).iter();
+pub(crate) fn from_own_origin(headers: &Fields, client: &Client) -> bool {
+    let mut origins = headers.get_all(ORIGIN);
     let Some(origin) = origins.next() else { return true };
     let forwarded = headers.get(FORWARDED_HOST).filter(|_| client.trusted);
     let hosts = [headers.get(HOST), forwarded];
@@ -67,8 +68,8 @@ pub(crate) fn from_own_origin(headers: &HeaderMap, client: &Client) -> bool {
 }
 
 /// Whether `origin` is the scheme and host. Browsers leave the scheme's own port out; others may not.
-fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
-    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+fn is_origin(origin: Value<'_>, scheme: Scheme, host: Value<'_>) -> bool {
+    let (Some(origin), Some(host)) = (origin.to_str(), host.to_str()) else { return false };
     let default_port = match scheme {
         Scheme::Http => ":80",
         Scheme::Https => ":443",
@@ -82,7 +83,7 @@ fn is_origin(origin: &HeaderValue, scheme: Scheme, host: &HeaderValue) -> bool {
 
 /// Agrees to the switch as the dashboard did, and relays what both sides say from then on, until one of them, the session
 /// or the gateway ends it.
-pub(super) fn switch(asked: Asked, mut headers: HeaderMap, upstream: Option<Switched>, open: Open) -> Response<Body> {
+pub(super) fn switch(asked: Asked, mut headers: Fields, upstream: Option<Switched>, open: Open) -> Response<Body> {
     let Asked { client, accept } = asked;
     if accept.is_some() {
         headers.remove(SEC_WEBSOCKET_ACCEPT);
@@ -118,7 +119,7 @@ mod tests {
     use crate::identity::client::Peer;
 
     fn from(origin: &[&'static str], host: &'static str, scheme: Scheme) -> bool {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::new();
         headers.insert(HOST, HeaderValue::from_static(host));
         headers.insert(FORWARDED_HOST, HeaderValue::from_static("outer.example"));
         for origin in origin {

@@ -1,6 +1,6 @@
 //! Cookies of a dashboard: recognized wherever in a request it may see one.
 
-use http::HeaderMap;
+use crate::message::Fields;
 use http::header::COOKIE;
 
 /// Whatever in a request's `Cookie` lines some server may take for a cookie, from its name on.
@@ -8,14 +8,14 @@ use http::header::COOKIE;
 /// Servers end a cookie at a semicolon and, one or another of them, at a comma (RFC 2965), at white space, of Latin-1 or
 /// Unicode as well, after a quoted value, or at what no cookie may have in it; and they take white space, quotes and `=`
 /// off a name. So a piece ends at each of these, within quotes too, and is made of visible ASCII alone.
-pub(crate) fn pieces(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(COOKIE).iter().flat_map(|line| pieces_of(line.as_bytes()))
+pub(crate) fn pieces(headers: &Fields) -> impl Iterator<Item = &str> {
+    headers.get_all(COOKIE).flat_map(|line| pieces_of(line.as_bytes()))
 }
 
 /// What stands between semicolons and has such a piece in it, whole: a server that ends a cookie at none of the other marks
 /// has all of it in the value.
-pub(crate) fn around(headers: &HeaderMap, is_one: impl Fn(&str) -> bool) -> impl Iterator<Item = &[u8]> {
-    let lines = headers.get_all(COOKIE).iter();
+pub(crate) fn around(headers: &Fields, is_one: impl Fn(&str) -> bool) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(COOKIE);
     let parts = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';')).map(<[u8]>::trim_ascii);
     parts.filter(move |part| pieces_of(part).any(&is_one))
 }
@@ -47,7 +47,7 @@ mod tests {
             (&[b"==a=b==; $Version=1"], &["a=b==", "$Version=1"]),
         ];
         for (lines, expected) in rows {
-            let mut headers = HeaderMap::new();
+            let mut headers = Fields::new();
             for line in *lines {
                 headers.append(COOKIE, HeaderValue::from_bytes(line).expect("a field value"));
             }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn around_a_piece_is_all_that_some_server_has_in_the_value() {
         let lines = HeaderValue::from_static("a=1, sid=2 x=\"y\" ;  b=2; c=sid ;sid=3");
-        let headers = HeaderMap::from_iter([(COOKIE, lines)]);
+        let headers = Fields::from_iter([(COOKIE, lines)]);
         let around: Vec<_> = around(&headers, |piece| piece.starts_with("sid=")).collect();
         assert_eq!(around, [&b"a=1, sid=2 x=\"y\""[..], b"sid=3"]);
     }

@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 
 pub(super) use self::answer::Answer;
 pub(super) use self::connection::Connection;
@@ -24,6 +24,7 @@ use super::{
     Incoming, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, in_time, logs_the_connection_in,
 };
 use crate::body::Body;
+use crate::message::{Request, Response};
 
 /// Why there is no head of an answer.
 enum Unanswered {

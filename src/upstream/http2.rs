@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming as Received;
+use hyper::upgrade::OnUpgrade;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -27,6 +28,7 @@ use super::{
 };
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError, Progress};
+use crate::message::{Fields, Request, Response, Value};
 
 pub(crate) use self::head::accept;
 pub(super) use self::streams::Streams;
@@ -113,19 +115,21 @@ impl Attempt {
             life: Some(life.clone().drop_guard()),
         };
         let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
-        let mut outgoing = Request::from_parts(written, outgoing);
+        let mut outgoing = http::Request::from_parts(written, outgoing);
         if let Some(hints) = outgoing.extensions_mut().remove::<OnEarlyHints>() {
             hyper::ext::on_informational(&mut outgoing, move |interim| {
                 if interim.status() == StatusCode::EARLY_HINTS {
-                    hints.say(interim.headers());
+                    hints.say(&interim.headers().into());
                 }
             });
         }
         let sent = pin!(self.stream.send(outgoing));
         let mut error = match in_time(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
             Some(Ok(mut response)) => {
+                let upgrade = (purpose == Purpose::Switch).then(|| hyper::upgrade::on(&mut response));
+                let mut response = Response::from(response);
                 head::read(&mut response, &head.headers, purpose).map_err(Unanswered::Failed)?;
-                return answered(response, lease, purpose).map_err(Unanswered::Failed);
+                return answered(response, upgrade, lease).map_err(Unanswered::Failed);
             }
             Some(Err(error)) => error,
             None => return Err(Unanswered::Failed(UpstreamError::TimedOut { what: "answer" })),
@@ -147,18 +151,15 @@ impl Attempt {
 }
 
 fn answered(
-    mut response: Response<Received>,
+    response: Response<Received>,
+    upgrade: Option<OnUpgrade>,
     lease: StreamLease,
-    purpose: Purpose,
 ) -> Result<Response<Incoming>, UpstreamError> {
     check_length(response.headers())?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(|received| Incoming::in_http2(Answer { received, lease })));
     }
-    if purpose == Purpose::Exchange {
-        return Err(UpstreamError::Malformed(UNASKED_SWITCH));
-    }
-    let upgrade = hyper::upgrade::on(&mut response);
+    let Some(upgrade) = upgrade else { return Err(UpstreamError::Malformed(UNASKED_SWITCH)) };
     Ok(response.map(|_| Incoming::switched(Switched::Http2(upgrade, lease))))
 }
 
@@ -235,11 +236,11 @@ impl StreamLease {
 }
 
 /// Whether a value has space around it, which is malformed (section 8.2.1).
-fn is_padded(value: &HeaderValue) -> bool {
+fn is_padded(value: Value<'_>) -> bool {
     let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     padding(value.as_bytes().first()) || padding(value.as_bytes().last())
 }
 
-fn has_padding(headers: &HeaderMap) -> bool {
+fn has_padding(headers: &Fields) -> bool {
     headers.values().any(is_padded)
 }

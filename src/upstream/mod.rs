@@ -15,13 +15,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Response};
 use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError, Download, Progress, STANDSTILL};
 use crate::config::{self, UpstreamHttp};
+use crate::message::{Fields, Request, Response};
 use connect::Connector;
 use http2::Streams;
 use pool::{CONNECTIONS, Shared};
@@ -79,14 +79,14 @@ impl UpstreamError {
 
 /// Who is told of the head of a 103 (RFC 8297) that comes before the answer: an extension of a request.
 #[derive(Clone)]
-pub(crate) struct OnEarlyHints(Arc<dyn Fn(&HeaderMap) + Send + Sync>);
+pub(crate) struct OnEarlyHints(Arc<dyn Fn(&Fields) + Send + Sync>);
 
 impl OnEarlyHints {
-    pub(crate) fn new(tell: impl Fn(&HeaderMap) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(tell: impl Fn(&Fields) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    fn say(&self, hints: &HeaderMap) {
+    fn say(&self, hints: &Fields) {
         (self.0)(hints);
     }
 }
@@ -143,8 +143,8 @@ impl Pool {
 
 /// Whether the request carries a login that a dashboard may take for that of the whole connection (RFC 4559), and so of
 /// whoever's request came next on it.
-fn logs_the_connection_in(headers: &HeaderMap) -> bool {
-    headers.get_all(AUTHORIZATION).iter().any(|value| {
+fn logs_the_connection_in(headers: &Fields) -> bool {
+    headers.get_all(AUTHORIZATION).any(|value| {
         let scheme = value.as_bytes().trim_ascii_start().split(|byte| !byte.is_ascii_alphanumeric()).next();
         scheme.is_some_and(|scheme| [&b"ntlm"[..], b"negotiate"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad)))
     })
@@ -183,8 +183,8 @@ async fn in_time<T>(
 }
 
 /// Whether an answer comes in chunks. One whose length could be read in two ways is refused.
-fn check_length(headers: &HeaderMap) -> Result<bool, UpstreamError> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+fn check_length(headers: &Fields) -> Result<bool, UpstreamError> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING);
     let Some(coding) = codings.next() else { return Ok(false) };
     if headers.contains_key(CONTENT_LENGTH) {
         return Err(UpstreamError::Malformed("both a length and a transfer coding"));
@@ -206,9 +206,7 @@ mod tests {
     fn a_login_for_the_whole_connection_is_told_from_one_for_a_request() {
         let logs_in = |lines: &[&'static str]| {
             let lines = lines.iter().map(|line| (AUTHORIZATION, HeaderValue::from_static(line)));
-            let mut headers = HeaderMap::new();
-            headers.extend(lines);
-            logs_the_connection_in(&headers)
+            logs_the_connection_in(&lines.collect())
         };
         assert!(logs_in(&["NTLM TlRMTVNTUAAB"]) && logs_in(&["negotiate YIIF"]) && logs_in(&["Basic x", "NTLM\tx"]));
         assert!(!logs_in(&[]) && !logs_in(&["Basic TlRMTSB4"]) && !logs_in(&["Bearer negotiate"]) && !logs_in(&[""]));
@@ -231,9 +229,7 @@ mod tests {
     fn an_answer_has_one_length() {
         let with = |fields: &[(http::HeaderName, &'static str)]| {
             let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            let mut headers = HeaderMap::new();
-            fields.for_each(|(name, value)| _ = headers.append(name, value));
-            check_length(&headers).is_ok()
+            check_length(&fields.collect()).is_ok()
         };
         assert!(with(&[]));
         assert!(with(&[(CONTENT_LENGTH, "5")]));

@@ -274,7 +274,7 @@ mod tests {
     use std::pin::Pin;
     use std::task::Poll;
 
-    use http::{Request, StatusCode};
+    use http::{HeaderValue, StatusCode};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
     use tokio::net::TcpListener;
 
@@ -282,6 +282,7 @@ mod tests {
     use super::*;
     use crate::body::Body;
     use crate::config::UpstreamAddress;
+    use crate::message::Request;
 
     /// A pool of one connection, to a dashboard that has no content for whoever asks.
     async fn pool_of_one(patience: Duration) -> Arc<Shared> {
@@ -362,7 +363,7 @@ mod tests {
     }
 
     fn request() -> Request<Body> {
-        Request::get("/").header("host", "a").body(Body::empty()).expect("a request")
+        http::Request::get("/").header("host", "a").body(Body::empty()).expect("a request").into()
     }
 
     const fn in_http1(http1: Arc<Shared>) -> Pool {
@@ -396,7 +397,7 @@ mod tests {
             says
         };
         let mut request = request();
-        request.headers_mut().insert("cookie", "a".repeat(4096).parse().expect("a value"));
+        request.headers_mut().insert("cookie", HeaderValue::try_from("a".repeat(4096)).expect("a value"));
         let (answer, _says) = tokio::join!(pool.send(request), dashboard);
         assert_eq!(answer.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         assert!(!pool.would_reuse());

@@ -123,6 +123,7 @@ fn forward_auth_finds_out_what_is_asked_and_knows_none_who_could_decide() {
         "config",
         "identity::client",
         "listener::framing",
+        "message",
         "proxy::headers",
         "site::query",
     ]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use vestibule::config::{self, Listen, Server, Site, TrustedProxies, Upstream, Up
 use vestibule::identity::client::{Arrival, Client};
 use vestibule::listener::{self, Address, Door, Incoming, Sockets, framing, tls::Tls};
 use vestibule::memory::Memory;
+use vestibule::message::{Request, Response};
 use vestibule::proxy::tunnels::Tunnels;
 use vestibule::proxy::{self, ProxyError, Way, headers};
 use vestibule::second_factor::account::{Account, AccountId, AccountKey, Factor, OrganizationId, Requirement};

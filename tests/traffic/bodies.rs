@@ -48,7 +48,7 @@ fn upload(gateway: &Gateway, how: &str, length: u64) {
 }
 
 /// In KiB: a small part of what was sent through, a large one of what buffers may take.
-const MORE: u64 = 8 * 1024;
+const MORE: u64 = 16 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_five_gibibytes_takes_no_more_memory_than_a_small_one() {

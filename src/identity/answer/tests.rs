@@ -1,6 +1,7 @@
 use http::HeaderValue;
 
 use super::*;
+use crate::message::Fields;
 use crate::site::sample;
 
 const ASKED: Asked<'_> = Asked { path: "/api/me", hosts: ["insights.example:8443", "outer.example"] };
@@ -9,7 +10,7 @@ const ALICE: &str = r#"{"id":"u7","email":"alice@acme.example","name":"Alice","c
 
 /// What is said, in one line: `user|email|name|organization`, with `*` before an administrator.
 fn said(identity: &config::Identity, status: u16, fields: &[(&'static str, &str)], body: impl AsRef<[u8]>) -> String {
-    let mut headers = HeaderMap::new();
+    let mut headers = Fields::new();
     for (name, value) in fields {
         headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{ACCEPT, ACCEPT_ENCODING, HOST};
-use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::watch;
 
@@ -245,13 +245,13 @@ async fn ask(address: &KeysAddress, pool: &OnceLock<Pool>) -> Result<Bytes, Fetc
     }
     // Of this thread's own: connections end with the runtime that they were made in.
     let pool = pool.get().expect("it was set just now").sibling();
-    let request = Request::get(&*address.target)
+    let request = http::Request::get(&*address.target)
         .header(HOST, &*address.host)
         .header(ACCEPT, "application/jwk-set+json, application/json")
         .header(ACCEPT_ENCODING, "identity")
         .body(Body::empty())
         .map_err(FetchError::Address)?;
-    let (head, body) = pool.send(request).await.map_err(FetchError::Server)?.into_parts();
+    let (head, body) = pool.send(request.into()).await.map_err(FetchError::Server)?.into_parts();
     if head.status != StatusCode::OK {
         return Err(FetchError::Status(head.status));
     }

@@ -1,10 +1,9 @@
 //! Where in a request a token is, and that there is one.
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
-use http::request::Parts;
 
 use crate::config::TokenPlace;
+use crate::message::{Fields, RequestHead};
 use crate::session_cookie::pairs;
 use crate::site::cookie::pieces;
 use crate::site::query::could_name;
@@ -21,19 +20,19 @@ pub(crate) enum Carried<'a> {
 }
 
 /// The token of a request.
-pub(crate) fn find<'a>(place: &TokenPlace, head: &'a Parts) -> Carried<'a> {
+pub(crate) fn find<'a>(place: &TokenPlace, head: &'a RequestHead) -> Carried<'a> {
     match place {
         TokenPlace::Cookie(name) => in_cookie(name, &head.headers),
-        TokenPlace::Header(name) => one(head.headers.get_all(name).iter().map(|line| Some(line.as_bytes()))),
-        TokenPlace::Bearer => one(head.headers.get_all(AUTHORIZATION).iter().map(|line| after_bearer(line.as_bytes()))),
+        TokenPlace::Header(name) => one(head.headers.get_all(name).map(|line| Some(line.as_bytes()))),
+        TokenPlace::Bearer => one(head.headers.get_all(AUTHORIZATION).map(|line| after_bearer(line.as_bytes()))),
     }
 }
 
 /// Every cookie counts that some framework reads as this one, wherever it sees one begin: which of two it takes is not
 /// known here.
-fn in_cookie<'a>(name: &str, headers: &'a HeaderMap) -> Carried<'a> {
+fn in_cookie<'a>(name: &str, headers: &'a Fields) -> Carried<'a> {
     let spelled = pieces(headers).filter(|piece| could_name(piece, name)).count();
-    let mut all = headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes()));
+    let mut all = headers.get_all(COOKIE).flat_map(|line| pairs(line.as_bytes()));
     match (spelled, all.find(|(found, _)| *found == name.as_bytes())) {
         (0, None) => Carried::Nothing,
         (1, Some((_, token))) => Carried::One(token),
@@ -67,7 +66,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a field value"));
         }
-        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let head = request.body(()).expect("a request").into_parts().0.into();
         match find(place, &head) {
             Carried::One(token) => String::from_utf8_lossy(token).into_owned(),
             other => format!("{other:?}"),
@@ -134,7 +133,7 @@ mod tests {
         let place = TokenPlace::Cookie("app_token".into());
         for other in rows {
             for line in [[b"app_token=t; ", *other].concat(), [*other, b"; app_token=t"].concat()] {
-                let mut head = Request::new(()).into_parts().0;
+                let mut head = RequestHead::default();
                 head.headers.insert(COOKIE, HeaderValue::from_bytes(&line).expect("a field value"));
                 assert_eq!(find(&place, &head), Carried::NotOne, "{}", line.escape_ascii());
                 head.headers.insert(COOKIE, HeaderValue::from_bytes(other).expect("a field value"));

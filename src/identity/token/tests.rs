@@ -1,10 +1,11 @@
 use std::sync::atomic::Ordering;
 
-use http::{HeaderMap, HeaderValue, Request};
+use http::HeaderValue;
 use serde_json::json;
 
 use super::*;
 use crate::config::{Algorithm, Credential, Keys, Secret, Source, TokenPlace, Value as Place};
+use crate::message::Fields;
 use crate::site::sample;
 
 #[path = "../../../tests/journeys/support/signer.rs"]
@@ -62,11 +63,9 @@ fn without(name: &str) -> Value {
     claims
 }
 
-fn head(token: &str) -> Parts {
+fn head(token: &str) -> RequestHead {
     let value = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).expect("a field value");
-    let mut request = Request::new(());
-    *request.headers_mut() = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
-    request.into_parts().0
+    RequestHead { headers: Fields::from_iter([(http::header::AUTHORIZATION, value)]), ..RequestHead::default() }
 }
 
 /// What is said of whoever shows the token, in a word.

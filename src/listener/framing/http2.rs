@@ -2,11 +2,11 @@
 //! reads it as one in HTTP/1.1.
 
 use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use hyper::ext::Protocol;
 
 use super::BadRequest;
+use crate::message::{Fields, RequestHead, Value};
 
 /// How many fields a head may have, those of cookies joined: as many as the library takes in HTTP/1.1.
 const FIELDS: usize = 100;
@@ -25,7 +25,7 @@ const CONNECTION_SPECIFIC: [HeaderName; 5] = [
 
 /// Refuses what is malformed; names the host in `Host`, joins the pieces of cookies, puts the way to ask for a WebSocket as
 /// that of HTTP/1.1.
-pub(super) fn settle(head: &mut Parts) -> Result<(), BadRequest> {
+pub(super) fn settle(head: &mut RequestHead) -> Result<(), BadRequest> {
     check_fields(&head.headers)?;
     if let (Some(authority), false) = (head.uri.authority(), head.headers.contains_key(HOST)) {
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BadRequest::Host)?;
@@ -40,9 +40,9 @@ pub(super) fn settle(head: &mut Parts) -> Result<(), BadRequest> {
     if head.headers.len() > FIELDS { Err(BadRequest::TooManyFields) } else { Ok(()) }
 }
 
-fn check_fields(headers: &HeaderMap) -> Result<(), BadRequest> {
+fn check_fields(headers: &Fields) -> Result<(), BadRequest> {
     let of_the_connection = CONNECTION_SPECIFIC.iter().any(|name| headers.contains_key(name));
-    let other_codings = headers.get_all(TE).iter().any(|te| te != "trailers");
+    let other_codings = headers.get_all(TE).any(|te| te != "trailers");
     if of_the_connection || other_codings || headers.values().any(is_padded) {
         return Err(BadRequest::Field);
     }
@@ -50,14 +50,14 @@ fn check_fields(headers: &HeaderMap) -> Result<(), BadRequest> {
 }
 
 /// Section 8.2.1. In HTTP/1.1 the dashboard would read another value than was judged here.
-fn is_padded(value: &HeaderValue) -> bool {
+fn is_padded(value: Value<'_>) -> bool {
     let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     padding(value.as_bytes().first()) || padding(value.as_bytes().last())
 }
 
 /// Section 8.2.3: what follows reads, counts and forwards one `Cookie`.
-fn join_cookies(headers: &mut HeaderMap) -> Result<(), BadRequest> {
-    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+fn join_cookies(headers: &mut Fields) -> Result<(), BadRequest> {
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).map(Value::as_bytes).collect();
     if crumbs.len() > CRUMBS {
         return Err(BadRequest::TooManyFields);
     }
@@ -71,7 +71,7 @@ fn join_cookies(headers: &mut HeaderMap) -> Result<(), BadRequest> {
 }
 
 /// Any `CONNECT` but this one (RFC 8441, section 4) is left for those that are refused.
-fn asks_for_websocket(head: &Parts) -> bool {
+fn asks_for_websocket(head: &RequestHead) -> bool {
     head.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket")
 }
 
@@ -82,12 +82,12 @@ mod tests {
     use super::super::check;
     use super::*;
 
-    fn head(target: &str, fields: &[(&str, &str)]) -> Parts {
+    fn head(target: &str, fields: &[(&str, &str)]) -> RequestHead {
         let mut request = Request::builder().version(Version::HTTP_2).uri(target);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        request.body(()).expect("a request").into_parts().0
+        request.body(()).expect("a request").into_parts().0.into()
     }
 
     fn refusal(target: &str, fields: &[(&str, &str)]) -> Option<BadRequest> {
@@ -102,7 +102,7 @@ mod tests {
             let mut head = head(HERE, fields);
             let host = check(&mut head).expect("a good request");
             assert_eq!((host.name(), head.uri.to_string().as_str()), ("a.example", "/x?y"));
-            assert_eq!(head.headers.get_all(HOST).iter().count(), 1);
+            assert_eq!(head.headers.get_all(HOST).count(), 1);
         }
         assert_eq!(refusal("/x", &[("host", "a.example")]), None, "as an intermediary may put it");
     }
@@ -146,13 +146,13 @@ mod tests {
     fn cookies_in_pieces_become_one_in_their_order() {
         let mut head = head(HERE, &[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c=3"), ("cookie", "a=4")]);
         check(&mut head).expect("a good request");
-        let lines: Vec<_> = head.headers.get_all(COOKIE).iter().collect();
+        let lines: Vec<_> = head.headers.get_all(COOKIE).collect();
         assert_eq!(lines, ["a=1; b=2; c=3; a=4"]);
         for (crumbs, joined) in [(&["", "a=1", "", "b=2", ""][..], "a=1; b=2"), (&["", ""], "")] {
             let crumbs: Vec<_> = crumbs.iter().map(|crumb| ("cookie", *crumb)).collect();
             let mut head = self::head(HERE, &crumbs);
             check(&mut head).expect("a good request");
-            assert_eq!(head.headers[COOKIE], joined, "with no space around it");
+            assert_eq!(head.headers.get(COOKIE).expect("one"), joined, "with no space around it");
         }
     }
 
@@ -173,9 +173,12 @@ mod tests {
             if let Some(protocol) = protocol {
                 head.extensions.insert(Protocol::from_static(protocol));
             }
-            check(&mut head).map(|_| (head.method, head.headers[CONNECTION].clone(), head.headers[UPGRADE].clone()))
+            check(&mut head).map(|_| {
+                let said = [CONNECTION, UPGRADE].map(|name| head.headers.get(name).map(Value::to_owned));
+                (head.method, said)
+            })
         };
-        let as_in_http1 = (Method::GET, HeaderValue::from_static("upgrade"), HeaderValue::from_static("websocket"));
+        let as_in_http1 = (Method::GET, ["upgrade", "websocket"].map(|said| Some(HeaderValue::from_static(said))));
         assert_eq!(asked(Some("websocket")), Ok(as_in_http1));
         for other in [None, Some("connect-udp"), Some("WebSocket"), Some("websocket2"), Some("")] {
             assert_eq!(asked(other), Err(BadRequest::Method), "{other:?}");

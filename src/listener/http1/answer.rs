@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, response};
+use http::header::TRAILER;
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
@@ -16,6 +16,7 @@ use crate::body::{Body, BodyError};
 use crate::clock::Clock;
 use crate::http1::framing::{Coding, Written};
 use crate::http1::{Writer, fields};
+use crate::message::{Response, ResponseHead, Value};
 use crate::tokens::has_token;
 
 /// What a head takes with a small body, unless either is a large one.
@@ -71,7 +72,7 @@ impl Outgoing {
     /// Writes the head, and says how the body is to be written.
     fn write_head(
         &mut self,
-        head: &response::Parts,
+        head: &ResponseHead,
         body: &Body,
         clock: &Clock,
         bytes: &mut Vec<u8>,
@@ -80,26 +81,26 @@ impl Outgoing {
         self.write_status(head.status, bytes);
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
         let (mut said, mut is_dated, mut has_trailers) = (None, false, false);
-        for (name, value) in &head.headers {
-            match *name {
-                CONTENT_LENGTH => said = Some(value),
-                CONNECTION if !switches => self.is_persistent &= !has_token(value, b"close"),
-                TRAILER => has_trailers = true,
-                TRANSFER_ENCODING => {}
+        for (name, value) in head.headers.iter() {
+            match &*name {
+                "content-length" => said = Some(value),
+                "connection" if !switches => self.is_persistent &= !has_token(value, b"close"),
+                "trailer" => has_trailers = true,
+                "transfer-encoding" => {}
                 _ => {
-                    is_dated |= *name == DATE;
-                    fields::write_one(bytes, name, value.as_bytes());
+                    is_dated |= &*name == "date";
+                    fields::write_one(bytes, &name, value.as_bytes());
                 }
             }
         }
         let coding = self.write_length(head.status, said, body, bytes)?;
         if has_trailers && coding == Coding::Chunked {
             for value in head.headers.get_all(TRAILER) {
-                fields::write_one(bytes, &TRAILER, value.as_bytes());
+                fields::write_one(bytes, "trailer", value.as_bytes());
             }
         }
         if !is_dated {
-            fields::write_one(bytes, &DATE, date(clock).as_bytes());
+            fields::write_one(bytes, "date", date(clock).as_bytes());
         }
         if !switches {
             self.write_persistence(bytes);
@@ -112,7 +113,7 @@ impl Outgoing {
     fn write_length(
         &mut self,
         status: StatusCode,
-        said: Option<&HeaderValue>,
+        said: Option<Value<'_>>,
         body: &Body,
         bytes: &mut Vec<u8>,
     ) -> Result<Coding, BodyError> {
@@ -127,12 +128,12 @@ impl Outgoing {
         self.is_persistent &= coding != Coding::Closed;
         match said {
             _ if matches!(status.as_u16(), 100..200 | 204) => {}
-            Some(said) => fields::write_one(bytes, &CONTENT_LENGTH, said.as_bytes()),
+            Some(said) => fields::write_one(bytes, "content-length", said.as_bytes()),
             None if coding == Coding::Chunked => bytes.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             None => {
                 // To HEAD, none is said if it is not known.
                 if let Some(length) = exact.filter(|&length| self.has_body(status) || self.is_to_head && length > 0) {
-                    fields::write_one(bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+                    fields::write_one(bytes, "content-length", length.to_string().as_bytes());
                 }
             }
         }
@@ -219,7 +220,9 @@ impl Sending {
     fn finish(&mut self, trailers: &HeaderMap) -> Result<bool, BodyError> {
         if self.coding == Coding::Chunked && self.outgoing.takes_trailers && !trailers.is_empty() {
             self.bytes.extend_from_slice(b"0\r\n");
-            fields::write(&mut self.bytes, trailers);
+            for (name, value) in trailers {
+                fields::write_one(&mut self.bytes, name.as_str(), value.as_bytes());
+            }
             self.bytes.extend_from_slice(b"\r\n");
         } else {
             self.bytes.extend_from_slice(self.coding.end()?);

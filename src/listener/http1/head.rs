@@ -3,8 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
-use http::{Method, Request, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Uri, Version};
 use tokio::sync::oneshot;
 
 use crate::http1::fields::{self, NoHead};
@@ -13,6 +12,7 @@ use crate::http1::{MOST_FIELDS, Stream};
 use crate::listener::framing;
 use crate::listener::incoming::Incoming;
 use crate::listener::switch::Switch;
+use crate::message::Request;
 use crate::tokens::has_token;
 
 /// A request of which the head is there.
@@ -67,19 +67,19 @@ fn head(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Option<Head> {
     }
     let is_current = parsed.version? == 1;
     let version = if is_current { Version::HTTP_11 } else { Version::HTTP_10 };
-    let headers = fields::read(bytes, parsed.headers)?;
+    let headers = fields::read(bytes, parsed.headers);
     let framing = framing::of_body(&headers, version).unwrap_or(Framing::Closed);
     // In one pass, which is cheaper than to look for each of them.
     let [mut closes, mut keeps_open, mut waits, mut takes_trailers, mut switches] = [false; 5];
-    for (name, value) in &headers {
-        match *name {
-            CONNECTION => {
+    for (name, value) in headers.iter() {
+        match &*name {
+            "connection" => {
                 closes |= has_token(value, b"close");
                 keeps_open |= has_token(value, b"keep-alive");
             }
-            EXPECT => waits |= has_token(value, b"100-continue"),
-            TE => takes_trailers |= has_token(value, b"trailers"),
-            UPGRADE => switches = true,
+            "expect" => waits |= has_token(value, b"100-continue"),
+            "te" => takes_trailers |= has_token(value, b"trailers"),
+            "upgrade" => switches = true,
             _ => {}
         }
     }
@@ -123,7 +123,7 @@ mod tests {
             let head = read(&mut received, said.len() - 1).expect("a head").expect("a whole one");
             let request = head.request;
             assert_eq!((request.method(), request.uri().to_string()), (&Method::POST, "/a%2Fb?c".to_owned()));
-            assert_eq!(request.headers().get_all("cookie").iter().collect::<Vec<_>>(), ["b", "c"]);
+            assert_eq!(request.headers().get_all("cookie").collect::<Vec<_>>(), ["b", "c"]);
             assert_eq!((request.headers().len(), &received[..]), (3, body.as_bytes()));
         }
     }

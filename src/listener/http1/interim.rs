@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use http::header::{CONTENT_SECURITY_POLICY, LINK};
-use http::{HeaderMap, HeaderName, Request, Version};
+use http::{HeaderName, Version};
 use tokio::io::AsyncWrite;
 
 use crate::audience::SEC_FETCH_MODE;
 use crate::http1::fields;
+use crate::message::{Fields, Request};
 
 /// Has a client go on that waits for it.
 pub(super) const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -133,7 +134,7 @@ pub struct EarlyHints(Arc<Interim>);
 
 impl EarlyHints {
     /// Passes one on, as far as it says what can be passed on, and the client has not had too many yet.
-    pub fn say(&self, fields: &HeaderMap) {
+    pub fn say(&self, fields: &Fields) {
         let Some(hint) = written(fields) else { return };
         let mut state = self.0.lock();
         state.hints += 1;
@@ -144,12 +145,12 @@ impl EarlyHints {
 }
 
 /// A hint as it is written; `None` if there is nothing in it to pass on.
-fn written(hint: &HeaderMap) -> Option<Vec<u8>> {
+fn written(hint: &Fields) -> Option<Vec<u8>> {
     hint.contains_key(LINK).then_some(())?;
     let mut bytes = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
     for name in PASSED_ON {
         for value in hint.get_all(&name) {
-            fields::write_one(&mut bytes, &name, value.as_bytes());
+            fields::write_one(&mut bytes, name.as_str(), value.as_bytes());
         }
     }
     bytes.extend_from_slice(b"\r\n");
@@ -160,22 +161,23 @@ fn written(hint: &HeaderMap) -> Option<Vec<u8>> {
 mod tests {
     use std::future::poll_fn;
 
+    use http::HeaderValue;
     use tokio::io::{AsyncReadExt, duplex};
 
     use super::*;
 
     fn navigation() -> Request<()> {
-        Request::get("/").header(SEC_FETCH_MODE, "navigate").body(()).expect("a request")
+        http::Request::get("/").header(SEC_FETCH_MODE, "navigate").body(()).expect("a request").into()
     }
 
-    fn hint(link: &str) -> HeaderMap {
-        HeaderMap::from_iter([(LINK, link.parse().expect("a value"))])
+    fn hint(link: &str) -> Fields {
+        Fields::from_iter([(LINK, HeaderValue::from_str(link).expect("a value"))])
     }
 
     /// What one request may be told, and how it is told of hints.
     fn told(request: &mut Request<()>) -> (Arc<Interim>, EarlyHints) {
         let interim = Interim::of(request, false).expect("it may be answered with hints");
-        let hints = request.extensions().get::<EarlyHints>().expect("and carries where they go").clone();
+        let hints = request.extensions_mut().get::<EarlyHints>().expect("and carries where they go").clone();
         (interim, hints)
     }
 
@@ -223,12 +225,12 @@ mod tests {
     fn who_can_not_make_use_of_hints_gets_none() {
         let mut old = navigation();
         *old.version_mut() = Version::HTTP_10;
-        let mut program = Request::get("/").body(()).expect("a request");
+        let mut program = Request::new(());
         let mut picture = navigation();
-        picture.headers_mut().insert(SEC_FETCH_MODE, "no-cors".parse().expect("a value"));
+        picture.headers_mut().insert(SEC_FETCH_MODE, HeaderValue::from_static("no-cors"));
         for request in [&mut old, &mut program, &mut picture] {
             assert!(Interim::of(request, false).is_none(), "and nothing is kept for them");
-            assert!(Interim::of(request, true).is_some() && request.extensions().get::<EarlyHints>().is_none());
+            assert!(Interim::of(request, true).is_some() && request.extensions_mut().get::<EarlyHints>().is_none());
         }
     }
 
@@ -239,7 +241,7 @@ mod tests {
         let mut fields = hint("a");
         for (name, value) in [("set-cookie", "sid=1"), ("connection", "close"), ("content-length", "5"), ("link", "b")]
         {
-            fields.append(name, value.parse().expect("a value"));
+            fields.append(name, HeaderValue::from_static(value));
         }
         hints.say(&fields);
         assert_eq!(write(&mut telling, 1000).await, "HTTP/1.1 103 Early Hints\r\nlink: a\r\nlink: b\r\n\r\n");

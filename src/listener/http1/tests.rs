@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, Weak};
 
-use http::Request;
 use http_body_util::BodyExt;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Semaphore;
@@ -15,6 +14,7 @@ use crate::listener::attend_one;
 use crate::listener::connection::attend;
 use crate::listener::wire::FIRST_BYTES;
 use crate::listener::worker::{Entrance, Room};
+use crate::message::Request;
 
 /// Answers with that many bytes.
 pub(in crate::listener) struct Bytes {
@@ -182,7 +182,7 @@ impl Door for Readers {
 
     async fn answer(&self, request: Box<Request<Incoming>>, _arrival: Arrival, (): &()) -> Response<Body> {
         let path = request.uri().path().to_owned();
-        let reading = Body::client(request.into_body()).collect();
+        let reading = Body::client(request.into_parts().1).collect();
         let read = match path.as_str() {
             "/read" => reading.await.map_or_else(|error| error.to_string(), |all| format!("{:?}", all.to_bytes())),
             "/later" => {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
 use http_body::{Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +16,7 @@ use crate::body::{ANSWER_STRETCH, Body, BodyError};
 use crate::listener::connection::PanicNote;
 use crate::listener::crowd::Seat;
 use crate::listener::occupied::{Occupied, occupying};
+use crate::message::Response;
 use crate::pace::Pace;
 
 /// Runs the streams of one connection, each as a task. One that is dropped is reset.
@@ -98,8 +98,8 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// An answer with such a body.
-    pub(super) fn of(answer: Response<Body>) -> Response<Self> {
-        answer.map(|body| Self { body, rest: Bytes::new(), handed: 0 })
+    pub(super) fn of(answer: Response<Body>) -> http::Response<Self> {
+        http::Response::from(answer).map(|body| Self { body, rest: Bytes::new(), handed: 0 })
     }
 }
 

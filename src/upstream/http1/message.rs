@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{Method, Request};
+use http::Method;
 use http_body::Body as _;
 
 use super::head;
 use crate::body::{Body, Progress};
 use crate::http1::fields;
 use crate::http1::framing::Coding;
+use crate::message::Request;
 use crate::upstream::{OnEarlyHints, UpstreamError};
 
 /// How much of a body goes with the head at most, but for the piece that makes it more.
@@ -47,11 +47,11 @@ impl Message {
             (Some(coding), _) => coding,
             (None, Some(0)) => Coding::Length(0),
             (None, Some(length)) => {
-                fields::write_one(&mut bytes, &CONTENT_LENGTH, length.to_string().as_bytes());
+                fields::write_one(&mut bytes, "content-length", length.to_string().as_bytes());
                 Coding::Length(length)
             }
             (None, None) => {
-                fields::write_one(&mut bytes, &TRANSFER_ENCODING, b"chunked");
+                fields::write_one(&mut bytes, "transfer-encoding", b"chunked");
                 Coding::Chunked
             }
         };

@@ -5,11 +5,12 @@ use data_encoding::BASE64;
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 
 use super::super::{Purpose, UpstreamError};
+use crate::message::{Fields, RequestHead, Response};
 
 /// Fields that are for a connection in HTTP/1.1, and that HTTP/2 does not have (RFC 9113, section 8.2.2).
 const CONNECTION_SPECIFIC: [HeaderName; 6] = [
@@ -23,11 +24,11 @@ const CONNECTION_SPECIFIC: [HeaderName; 6] = [
 
 /// Puts the head of a request as HTTP/2 does: what was `Host` is the authority, and what asks for a WebSocket is a
 /// `CONNECT` (RFC 8441, section 4).
-pub(super) fn write(mut head: Parts, scheme: &Scheme, purpose: Purpose) -> Result<Parts, UpstreamError> {
-    let host = head.headers.remove(HOST);
+pub(super) fn write(mut head: RequestHead, scheme: &Scheme, purpose: Purpose) -> Result<Parts, UpstreamError> {
     let mut target = head.uri.into_parts();
     target.scheme = Some(scheme.clone());
-    target.authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    target.authority = head.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    head.headers.remove(HOST);
     head.uri = Uri::from_parts(target).map_err(|_| UpstreamError::Http2("such host or target"))?;
     for name in CONNECTION_SPECIFIC {
         head.headers.remove(name);
@@ -40,12 +41,12 @@ pub(super) fn write(mut head: Parts, scheme: &Scheme, purpose: Purpose) -> Resul
         head.extensions.insert(Protocol::from_static("websocket"));
     }
     head.version = Version::HTTP_2;
-    Ok(head)
+    Ok(head.into())
 }
 
 /// Refuses an answer that is malformed in a way the library does not mind, and puts one that agrees to a WebSocket as
 /// HTTP/1.1 does, with what agrees to the key that was `asked` with.
-pub(super) fn read(answer: &mut Response<Incoming>, asked: &HeaderMap, purpose: Purpose) -> Result<(), UpstreamError> {
+pub(super) fn read(answer: &mut Response<Incoming>, asked: &Fields, purpose: Purpose) -> Result<(), UpstreamError> {
     if super::has_padding(answer.headers()) {
         return Err(UpstreamError::Malformed("space around the value of a field"));
     }
@@ -84,7 +85,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        write(request.body(()).expect("a request").into_parts().0, &Scheme::HTTPS, purpose)
+        write(request.body(()).expect("a request").into_parts().0.into(), &Scheme::HTTPS, purpose)
     }
 
     #[test]

@@ -1,0 +1,483 @@
+//! The fields of a message (RFC 9110, section 5).
+
+mod known;
+
+use std::fmt;
+use std::ops::Deref;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The fields of a head, line by line, in their order.
+///
+/// A head mostly has some twenty lines, and is looked through some fifty times while it is in the gateway. So there is no
+/// table: a line is where its name and its value are, and to look at all of them is cheaper than to search a map. What was
+/// received is not copied, but for names that hardly anybody uses: all names are in lower case here.
+#[derive(Clone, Default)]
+pub struct Fields {
+    /// What values are in that came from elsewhere.
+    received: Bytes,
+    /// What values are in that were put.
+    put: Vec<u8>,
+    /// Names that are not among the [known] ones.
+    names: String,
+    lines: Vec<Line>,
+    /// A bit for each [`Key`] that there was: most of what is looked for is not there.
+    seen: u64,
+}
+
+/// How much there is room for at once: lines that the gateway adds to a request, and their values.
+const PUT_LINES: usize = 8;
+const PUT_BYTES: usize = 256;
+
+/// One line.
+#[derive(Clone, Copy)]
+struct Line {
+    key: Key,
+    /// In the [known] names or, behind them, in `names`.
+    name: Span,
+    /// In `received` or, behind it, in `put`.
+    value: Span,
+}
+
+/// From where to where something is, in bytes. A head is far smaller than 4 GiB.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    #[expect(clippy::cast_possible_truncation, reason = "what is larger than 4 GiB is not kept in memory")]
+    const fn new(start: usize, length: usize) -> Self {
+        Self { start: start as u32, end: (start + length) as u32 }
+    }
+}
+
+/// What two names differ by, mostly, whatever their case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key(u64);
+
+impl Key {
+    /// Of how they begin and end, and their length.
+    #[inline]
+    const fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let mut ends = [0; 8];
+        match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                let (begin, end) = ends.split_at_mut(4);
+                begin.copy_from_slice(first);
+                end.copy_from_slice(last);
+            }
+            _ => ends.split_at_mut(bytes.len()).0.copy_from_slice(bytes),
+        }
+        // A bit is all that letters differ by from those of the other case. The golden ratio, as in Fibonacci hashing, makes
+        // the upper bits depend on all others.
+        let ends = (u64::from_le_bytes(ends) | 0x2020_2020_2020_2020) ^ (bytes.len() as u64) << 10;
+        Self(ends.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// As many of the upper bits.
+    #[expect(clippy::cast_possible_truncation, reason = "they are few")]
+    const fn upper(self, bits: u32) -> usize {
+        (self.0 >> (u64::BITS - bits)) as usize
+    }
+
+    const fn bit(self) -> u64 {
+        1 << self.upper(6)
+    }
+}
+
+/// What is a field's name, and may be put as one.
+pub trait FieldName {
+    /// In lower case.
+    fn text(&self) -> &str;
+}
+
+impl FieldName for HeaderName {
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl FieldName for Name<'_> {
+    fn text(&self) -> &str {
+        self.0
+    }
+}
+
+/// For what tests write down.
+#[cfg(any(test, fuzzing))]
+impl FieldName for &str {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+impl FieldName for &HeaderName {
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// What is a field's value, and may be put as one.
+pub trait FieldValue {
+    /// As it is written.
+    fn bytes(&self) -> &[u8];
+}
+
+impl FieldValue for HeaderValue {
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl FieldValue for &HeaderValue {
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl FieldValue for Value<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.0
+    }
+}
+
+/// The name of a field, in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name<'a>(&'a str);
+
+impl<'a> Name<'a> {
+    /// As text.
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// A copy that lives on.
+    pub(crate) fn to_owned(self) -> HeaderName {
+        HeaderName::from_bytes(self.0.as_bytes()).expect("it is one")
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Deref for Name<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+/// The value of a field: any bytes but control characters.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Value<'a>(&'a [u8]);
+
+impl<'a> Value<'a> {
+    /// As it was written.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// If it is made of nothing but visible ASCII, spaces and tabs.
+    pub fn to_str(self) -> Option<&'a str> {
+        let is_text = self.0.iter().all(|&byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+        std::str::from_utf8(self.0).ok().filter(|_| is_text)
+    }
+
+    /// A copy that lives on.
+    pub(crate) fn to_owned(self) -> HeaderValue {
+        HeaderValue::from_bytes(self.0).expect("it is one")
+    }
+}
+
+impl<'a> From<&'a HeaderValue> for Value<'a> {
+    fn from(value: &'a HeaderValue) -> Self {
+        Self(value.as_bytes())
+    }
+}
+
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Value<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<HeaderValue> for Value<'_> {
+    fn eq(&self, other: &HeaderValue) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// What becomes of a line ([`Fields::change`]).
+#[derive(Debug)]
+pub enum Change {
+    /// It stays.
+    Keep,
+    /// It has this value.
+    Put(HeaderValue),
+    /// It goes.
+    Drop,
+}
+
+impl Fields {
+    /// None.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// None, with room for so many lines, most of whose values are in these bytes.
+    pub(crate) fn of_received(received: Bytes, lines: usize) -> Self {
+        Self { received, put: Vec::new(), names: String::new(), lines: Vec::with_capacity(lines + PUT_LINES), seen: 0 }
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The value on the first line of this name, which is in lower case, as everywhere below.
+    #[inline]
+    pub fn get(&self, name: impl AsRef<str>) -> Option<Value<'_>> {
+        let name = name.as_ref();
+        self.find(Key::of(name), name).map(|at| self.value(self.lines[at].value))
+    }
+
+    /// The values on all lines of this name.
+    #[inline]
+    pub fn get_all<N: AsRef<str>>(&self, name: N) -> impl DoubleEndedIterator<Item = Value<'_>> + Clone + use<'_, N> {
+        let name = name.as_ref();
+        let first = self.find(Key::of(name), name);
+        let (key, name) = first.map_or((Key(0), ""), |at| (self.lines[at].key, self.name(self.lines[at].name)));
+        let lines = first.map_or(&[][..], |at| &self.lines[at..]).iter();
+        lines.filter(move |line| line.key == key && self.name(line.name) == name).map(|line| self.value(line.value))
+    }
+
+    /// Whether there is a line of this name.
+    #[inline]
+    pub fn contains_key(&self, name: impl AsRef<str>) -> bool {
+        let name = name.as_ref();
+        self.find(Key::of(name), name).is_some()
+    }
+
+    /// All lines.
+    pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
+        self.lines.iter().map(|line| (Name(self.name(line.name)), self.value(line.value)))
+    }
+
+    /// The names of all lines.
+    pub fn keys(&self) -> impl Iterator<Item = Name<'_>> {
+        self.lines.iter().map(|line| Name(self.name(line.name)))
+    }
+
+    /// The values of all lines.
+    pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        self.lines.iter().map(|line| self.value(line.value))
+    }
+
+    /// Adds a line.
+    #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
+    pub fn append(&mut self, name: impl FieldName, value: impl FieldValue) {
+        let value = self.put(value.bytes());
+        self.add(name.text(), value);
+    }
+
+    /// Has one line of this name, with this value, in place of whatever there was.
+    #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
+    pub fn insert(&mut self, name: impl FieldName, value: impl FieldValue) {
+        let value = self.put(value.bytes());
+        self.set(name.text(), value);
+    }
+
+    /// Has one line of this name, with the first value of that other name; an empty one if it has none.
+    #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
+    pub fn copy(&mut self, from: impl AsRef<str>, to: impl FieldName) {
+        let from = from.as_ref();
+        let value = self.find(Key::of(from), from).map_or(Span::new(0, 0), |at| self.lines[at].value);
+        self.set(to.text(), value);
+    }
+
+    /// Removes all lines of this name.
+    pub fn remove(&mut self, name: impl AsRef<str>) {
+        let name = name.as_ref();
+        let key = Key::of(name);
+        if let Some(at) = self.find(key, name) {
+            self.remove_from(at, key, name);
+        }
+    }
+
+    /// Removes the lines that are none of these.
+    pub fn retain(&mut self, mut stays: impl FnMut(Name<'_>, Value<'_>) -> bool) {
+        let Self { received, put, names, lines, .. } = self;
+        lines.retain(|line| stays(Name(text(names, line.name)), value(received, put, line.value)));
+    }
+
+    /// Changes the lines of this name.
+    pub fn change(&mut self, name: impl AsRef<str>, mut change: impl FnMut(Value<'_>) -> Change) {
+        let name = name.as_ref();
+        let key = Key::of(name);
+        let Some(first) = self.find(key, name) else { return };
+        let mut at = first;
+        while at < self.lines.len() {
+            let line = self.lines[at];
+            if line.key == key && self.name(line.name) == name {
+                match change(self.value(line.value)) {
+                    Change::Keep => {}
+                    Change::Put(value) => self.lines[at].value = self.put(value.as_bytes()),
+                    Change::Drop => {
+                        self.lines.remove(at);
+                        continue;
+                    }
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// The same as a map.
+    pub fn to_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.len());
+        for (name, value) in self.iter() {
+            map.append(name.to_owned(), value.to_owned());
+        }
+        map
+    }
+
+    /// Adds a line with a value that was [received](Self::of_received). The name is a token (RFC 9110, section 5.6.2), in
+    /// whatever case, and the value has no control characters, which is up to whoever parsed them.
+    pub(crate) fn append_received(&mut self, name: &str, value: &[u8]) {
+        let value = self.span(value).unwrap_or_else(|| self.put(value));
+        self.add(name, value);
+    }
+
+    /// Where the value is in what was received, if it is in there.
+    fn span(&self, value: &[u8]) -> Option<Span> {
+        let start = value.as_ptr().addr().checked_sub(self.received.as_ptr().addr())?;
+        (start + value.len() <= self.received.len()).then(|| Span::new(start, value.len()))
+    }
+
+    fn put(&mut self, value: &[u8]) -> Span {
+        let start = self.received.len() + self.put.len();
+        if self.put.capacity() == 0 {
+            self.put.reserve(PUT_BYTES);
+        }
+        self.put.extend_from_slice(value);
+        Span::new(start, value.len())
+    }
+
+    fn set(&mut self, name: &str, value: Span) {
+        let key = Key::of(name);
+        let Some(at) = self.find(key, name) else { return self.add(name, value) };
+        self.lines[at].value = value;
+        self.remove_from(at + 1, key, name);
+    }
+
+    fn add(&mut self, name: &str, value: Span) {
+        let key = Key::of(name);
+        let name = known::find(key, name).unwrap_or_else(|| {
+            let start = self.names.len();
+            self.names.push_str(name);
+            self.names[start..].make_ascii_lowercase();
+            Span::new(known::NAMES.len() + start, name.len())
+        });
+        self.seen |= key.bit();
+        self.lines.push(Line { key, name, value });
+    }
+
+    #[inline]
+    fn find(&self, key: Key, name: &str) -> Option<usize> {
+        if self.seen & key.bit() == 0 {
+            return None;
+        }
+        self.lines.iter().position(|line| line.key == key && self.name(line.name) == name)
+    }
+
+    fn remove_from(&mut self, start: usize, key: Key, name: &str) {
+        let mut at = start;
+        while at < self.lines.len() {
+            let line = self.lines[at];
+            if line.key == key && self.name(line.name) == name {
+                self.lines.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn name(&self, span: Span) -> &str {
+        text(&self.names, span)
+    }
+
+    fn value(&self, span: Span) -> Value<'_> {
+        value(&self.received, &self.put, span)
+    }
+}
+
+fn text(names: &str, span: Span) -> &str {
+    let (start, end, known) = (span.start as usize, span.end as usize, known::NAMES.len());
+    if end <= known { &known::NAMES[start..end] } else { &names[start - known..end - known] }
+}
+
+fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {
+    let (start, end) = (span.start as usize, span.end as usize);
+    Value(if end <= received.len() {
+        &received[start..end]
+    } else {
+        &put[start - received.len()..end - received.len()]
+    })
+}
+
+impl From<&HeaderMap> for Fields {
+    fn from(map: &HeaderMap) -> Self {
+        map.iter().map(|(name, value)| (name, Value::from(value))).collect()
+    }
+}
+
+impl<N: FieldName, V: FieldValue> FromIterator<(N, V)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(lines: I) -> Self {
+        let lines = lines.into_iter();
+        let mut fields = Self::of_received(Bytes::new(), lines.size_hint().0);
+        for (name, value) in lines {
+            fields.append(name, value);
+        }
+        fields
+    }
+}
+
+impl PartialEq for Fields {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use super::*;
+
+/// Lines as they were received.
+fn received(lines: &[(&str, &str)]) -> Fields {
+    let all: Vec<&str> = lines.iter().map(|(_, value)| *value).collect();
+    let bytes = Bytes::from(all.concat());
+    let mut fields = Fields::of_received(bytes.clone(), lines.len());
+    let mut start = 0;
+    for (name, value) in lines {
+        fields.append_received(name, &bytes[start..start + value.len()]);
+        start += value.len();
+    }
+    fields
+}
+
+fn lines(fields: &Fields) -> Vec<(String, String)> {
+    fields.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned())).collect()
+}
+
+fn expected(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+    lines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Names that nearly everybody uses, and others, in some spellings.
+const SENT: [(&str, &str); 6] =
+    [("Host", "a"), ("Cookie", "b=1"), ("X-Other", ""), ("COOKIE", "c=2"), ("x-OTHER", "d"), ("te", "e")];
+
+#[test]
+fn lines_are_found_by_their_names_in_their_order() {
+    let fields = received(&SENT);
+    let all = |name: &str| fields.get_all(name).map(|value| value.to_str().expect("text")).collect::<Vec<_>>();
+    assert_eq!(
+        (all("host"), all("cookie"), all("x-other"), all("te")),
+        (vec!["a"], vec!["b=1", "c=2"], vec!["", "d"], vec!["e"])
+    );
+    assert_eq!(fields.get_all("cookie").rev().collect::<Vec<_>>(), ["c=2", "b=1"]);
+    assert!(all("accept").is_empty() && all("x-othex").is_empty() && all("t").is_empty() && all("").is_empty());
+    assert_eq!((fields.get("cookie").expect("the first"), fields.get("accept")), (Value(b"b=1"), None));
+    assert!(fields.contains_key("x-other") && !fields.contains_key("x-another"));
+    assert_eq!(
+        fields.keys().map(Name::as_str).collect::<Vec<_>>(),
+        ["host", "cookie", "x-other", "cookie", "x-other", "te"]
+    );
+}
+
+#[test]
+fn what_is_inserted_takes_the_place_of_all_there_were() {
+    for (name, value) in [("cookie", "new"), ("x-other", ""), ("host", "h"), ("x-vestibule-user", "u"), ("x-new", "n")]
+    {
+        let mut fields = received(&SENT);
+        fields.insert(name, Value(value.as_bytes()));
+        assert_eq!(fields.get_all(name).collect::<Vec<_>>(), [value], "{name}");
+        let others = |fields: &Fields| lines(fields).into_iter().filter(|(other, _)| other != name).collect::<Vec<_>>();
+        assert_eq!(others(&fields), others(&received(&SENT)), "{name}");
+        fields.append(name, Value(b"more"));
+        assert_eq!(fields.get_all(name).collect::<Vec<_>>(), [value, "more"], "{name}");
+        fields.remove(name);
+        assert!(!fields.contains_key(name) && others(&fields) == others(&received(&SENT)), "{name}");
+    }
+}
+
+#[test]
+fn a_copy_is_the_first_value_of_the_other_name() {
+    let mut fields = received(&SENT);
+    fields.copy("cookie", "x-forwarded-host");
+    fields.copy("accept", "host");
+    fields.insert("cookie", Value(b"new"));
+    let values = ["x-forwarded-host", "host", "cookie"].map(|name| fields.get(name).expect("one"));
+    assert_eq!(values, ["b=1", "", "new"]);
+}
+
+#[test]
+fn lines_are_kept_dropped_and_changed_each_by_itself() {
+    let mut fields = received(&SENT);
+    fields.retain(|name, value| &*name != "x-other" || value.as_bytes().is_empty());
+    fields.change("cookie", |value| match value.as_bytes() {
+        b"b=1" => Change::Put(HeaderValue::from_static("changed")),
+        _ => Change::Drop,
+    });
+    fields.change("te", |_| Change::Keep);
+    fields.change("accept", |_| panic!("there is none"));
+    assert_eq!(lines(&fields), expected(&[("host", "a"), ("cookie", "changed"), ("x-other", ""), ("te", "e")]));
+}
+
+#[test]
+fn a_map_has_the_same_lines() {
+    let fields = received(&SENT);
+    let map = fields.to_map();
+    let names = ["host", "cookie", "x-other", "te", "accept"];
+    for name in names {
+        assert!(
+            map.get_all(name).iter().eq(fields.get_all(name).map(Value::to_owned).collect::<Vec<_>>().iter()),
+            "{name}"
+        );
+    }
+    let back = Fields::from(&map);
+    assert!(names.iter().all(|name| back.get_all(name).eq(fields.get_all(name))) && back.len() == fields.len());
+}
+
+#[test]
+fn a_value_that_was_not_received_is_copied() {
+    let mut fields = Fields::of_received(Bytes::from_static(b"received"), 2);
+    fields.append_received("a", b"elsewhere");
+    fields.append_received("b", &fields.received.clone()[..3]);
+    assert_eq!(lines(&fields), expected(&[("a", "elsewhere"), ("b", "rec")]));
+}
+
+#[test]
+fn names_that_only_begin_and_end_alike_are_told_apart() {
+    let names = ["sec-fetch-mode", "sec-vetch-mode", "x-abcde-fghi", "x-abxde-fghi", "abc", "abd", "ab", "a"];
+    let fields = received(&names.map(|name| (name, name)));
+    for name in names {
+        assert_eq!(fields.get_all(name).collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
+fn text_is_visible_ascii() {
+    let text = |bytes: &'static [u8]| Value(bytes).to_str();
+    assert_eq!((text(b"a b\t~"), text(b"")), (Some("a b\t~"), Some("")));
+    assert_eq!((text("\u{e9}".as_bytes()), text(b"\xff"), text(b"\x7f")), (None, None, None));
+}
