@@ -65,8 +65,10 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         };
         let memory = pause.memory.get_or_insert_default();
         let mut asked = Some((head, receiver, writer));
-        // Boxed, for it is gone while the connection rests; and built there, for all it is made of are references.
-        let exchange = Box::pin(conversation.exchange(memory, &mut asked));
+        // Boxed, for it is gone while the connection rests, and built there, since there is room before there is anything that
+        // would have to be dropped if there were none: otherwise its 4 kB are copied.
+        let room = Box::new_uninit();
+        let exchange = Box::into_pin(Box::write(room, conversation.exchange(memory, &mut asked)));
         match occupying(Some(occupied.clone()), exchange).await {
             Turn::Next(next) => (receiver, writer) = next,
             Turn::Leave(receiver, writer) => return Box::pin(take_leave(receiver, writer)).await,
