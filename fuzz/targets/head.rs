@@ -38,7 +38,7 @@ pub(super) fn request_head(bytes: &[u8]) {
     assert!(count(CONTENT_LENGTH) + count(TRANSFER_ENCODING) <= 1);
     assert!(head.version != Version::HTTP_10 || count(TRANSFER_ENCODING) == 0);
 
-    let authority: Authority = host.authority().to_str().expect("text").parse().expect("an authority");
+    let authority: Authority = host.authority().parse().expect("an authority");
     let name = authority.host().to_ascii_lowercase();
     let name = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().expect("an address")),

@@ -74,7 +74,7 @@ impl<'a> Asked<'a> {
         parts.path_and_query = Some(target);
         head.uri = Uri::from_parts(parts).map_err(|_| Denied::NoTarget)?;
         head.method = method;
-        head.headers.insert(HOST, host.authority().clone());
+        head.headers.insert(HOST, &host);
         if may_switch {
             head.headers.remove(CONNECTION);
             head.headers.remove(UPGRADE);
@@ -224,7 +224,7 @@ fn asks_for_websocket(method: &Method, headers: &Fields) -> Result<bool, Denied>
 struct Said<'a> {
     method: &'a Method,
     target: &'a str,
-    host: &'a HeaderValue,
+    host: &'a str,
     scheme: Scheme,
 }
 
@@ -248,7 +248,7 @@ impl Said<'_> {
     }
 
     fn is_target(&self, value: &[u8]) -> bool {
-        let absolute = || format!("{}://{}{}", self.scheme.as_str(), self.host.to_str().unwrap_or("?"), self.target);
+        let absolute = || format!("{}://{}{}", self.scheme.as_str(), self.host, self.target);
         value == self.target.as_bytes() || (!value.starts_with(b"/") && value == absolute().as_bytes())
     }
 

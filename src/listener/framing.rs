@@ -5,10 +5,10 @@ mod http2;
 use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, uri};
+use http::{HeaderName, Method, StatusCode, Uri, Version, uri};
 
 use crate::http1::framing::{Chunked, Framing};
-use crate::message::{Fields, RequestHead, Value};
+use crate::message::{FieldValue, Fields, RequestHead, Value};
 
 /// Why a request is not even looked at. Its connection must be closed with the answer (`connection: close`), since what
 /// follows on it may not be what the client meant; in HTTP/2 each request stands for itself.
@@ -139,7 +139,7 @@ fn origin_form(target: &Uri, host: &Host) -> Result<Uri, BadRequest> {
 /// The host that a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    authority: HeaderValue,
+    authority: Box<str>,
     name: Name,
 }
 
@@ -168,7 +168,7 @@ impl Host {
             digits.parse::<u16>().ok()?;
         }
         let name = if name.starts_with('[') { Name::of_ipv6(name)? } else { Name::of_host(name)? };
-        Some(Self { authority: value.to_owned(), name })
+        Some(Self { authority: authority.into(), name })
     }
 
     /// The name to compare with: lower case, without port or trailing dot; IPv6 addresses in brackets and in their
@@ -176,13 +176,20 @@ impl Host {
     pub fn name(&self) -> &str {
         match &self.name {
             Name::Folded(name) => name,
-            Name::AsSent { length } => self.authority.to_str().map_or("", |authority| &authority[..*length]),
+            Name::AsSent { length } => &self.authority[..*length],
         }
     }
 
     /// What the client sent, port and all.
-    pub const fn authority(&self) -> &HeaderValue {
+    pub const fn authority(&self) -> &str {
         &self.authority
+    }
+}
+
+/// It was the value of a field.
+impl FieldValue for &Host {
+    fn bytes(&self) -> &[u8] {
+        self.authority.as_bytes()
     }
 }
 
@@ -199,23 +206,26 @@ impl Name {
 
     fn of_host(sent: &str) -> Option<Self> {
         let name = sent.strip_suffix('.').unwrap_or(sent);
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let mut labels = name.as_bytes().split(|&byte| byte == b'.');
-        let sound = labels.all(|label| !label.is_empty() && label.iter().all(allowed));
-        if !sound || name.len() > 253 {
-            return None;
+        let (mut is_label, mut has_capitals) = (false, false);
+        for byte in name.bytes() {
+            match byte {
+                b'.' if is_label => is_label = false,
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => is_label = true,
+                b'A'..=b'Z' => (is_label, has_capitals) = (true, true),
+                _ => return None,
+            }
         }
-        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Some(Self::Folded(name.to_ascii_lowercase().into_boxed_str()))
-        } else {
-            Some(Self::AsSent { length: name.len() })
+        match (is_label && name.len() <= 253, has_capitals) {
+            (false, _) => None,
+            (true, true) => Some(Self::Folded(name.to_ascii_lowercase().into_boxed_str())),
+            (true, false) => Some(Self::AsSent { length: name.len() }),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{HeaderValue, Request};
 
     use super::*;
 
