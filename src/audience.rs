@@ -1,8 +1,9 @@
 //! Who will read an answer: a person in a browser, or a program.
 
-use crate::message::Fields;
 use http::header::ACCEPT;
 use http::{HeaderName, Method};
+
+use crate::message::Fields;
 
 /// How a browser came to send a request: `navigate` if it goes to a page.
 pub(crate) const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");

@@ -132,11 +132,6 @@ impl<B> Response<B> {
         Self { head: ResponseHead::default(), body }
     }
 
-    /// Of these parts.
-    pub const fn from_parts(head: ResponseHead, body: B) -> Self {
-        Self { head, body }
-    }
-
     /// Taken apart.
     pub fn into_parts(self) -> (ResponseHead, B) {
         (self.head, self.body)
@@ -165,16 +160,6 @@ impl<B> Response<B> {
     /// The body.
     pub const fn body(&self) -> &B {
         &self.body
-    }
-
-    /// The body.
-    pub const fn body_mut(&mut self) -> &mut B {
-        &mut self.body
-    }
-
-    /// The body alone.
-    pub fn into_body(self) -> B {
-        self.body
     }
 
     /// The same with another body.

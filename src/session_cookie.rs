@@ -80,8 +80,7 @@ impl LastCookie {
         let is_kept = line.len() <= REMEMBERED && has_ours(line);
         let line = is_kept.then(|| Box::from(line));
         let presented = take(headers, scheme);
-        let rest = headers.get(COOKIE).map(Value::to_owned);
-        self.0 = line.map(|line| Taken { scheme, line, rest, presented });
+        self.0 = line.map(|line| Taken { scheme, line, rest: headers.get(COOKIE).map(Value::to_owned), presented });
         presented
     }
 }

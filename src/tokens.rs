@@ -1,7 +1,8 @@
 //! Fields that are lists of tokens (RFC 9110, section 5.6.1), as `Connection` is.
 
-use crate::message::{Fields, Value};
 use http::HeaderName;
+
+use crate::message::{Fields, Value};
 
 /// The members of such a field, on whatever number of lines; empty ones among them.
 pub(crate) fn tokens<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {

@@ -313,7 +313,7 @@ impl Fields {
     }
 
     /// Has one line of this name, with the first value of that other name; an empty one if it has none.
-    #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
+    #[expect(clippy::needless_pass_by_value, reason = "as for `insert`")]
     pub fn copy(&mut self, from: impl AsRef<str>, to: impl FieldName) {
         let from = from.as_ref();
         let value = self.find(Key::of(from), from).map_or(Span::new(0, 0), |at| self.lines[at].value);
@@ -339,22 +339,21 @@ impl Fields {
     pub fn change(&mut self, name: impl AsRef<str>, mut change: impl FnMut(Value<'_>) -> Change) {
         let name = name.as_ref();
         let key = Key::of(name);
-        let Some(first) = self.find(key, name) else { return };
-        let mut at = first;
-        while at < self.lines.len() {
-            let line = self.lines[at];
-            if line.key == key && self.name(line.name) == name {
-                match change(self.value(line.value)) {
-                    Change::Keep => {}
-                    Change::Put(value) => self.lines[at].value = self.put(value.as_bytes()),
-                    Change::Drop => {
-                        self.lines.remove(at);
-                        continue;
-                    }
-                }
-            }
-            at += 1;
+        if self.find(key, name).is_none() {
+            return;
         }
+        let Self { received, put, names, lines, .. } = self;
+        lines.retain_mut(|line| {
+            if line.key != key || text(names, line.name) != name {
+                return true;
+            }
+            match change(value(received, put, line.value)) {
+                Change::Keep => {}
+                Change::Put(value) => line.value = add_value(received, put, value.as_bytes()),
+                Change::Drop => return false,
+            }
+            true
+        });
     }
 
     /// The same as a map.
@@ -380,12 +379,7 @@ impl Fields {
     }
 
     fn put(&mut self, value: &[u8]) -> Span {
-        let start = self.received.len() + self.put.len();
-        if self.put.capacity() == 0 {
-            self.put.reserve(PUT_BYTES);
-        }
-        self.put.extend_from_slice(value);
-        Span::new(start, value.len())
+        add_value(&self.received, &mut self.put, value)
     }
 
     fn set(&mut self, name: &str, value: Span) {
@@ -409,6 +403,7 @@ impl Fields {
 
     #[inline]
     fn find(&self, key: Key, name: &str) -> Option<usize> {
+        debug_assert!(!name.contains(|c: char| c.is_ascii_uppercase()), "{name} is not in lower case");
         if self.seen & key.bit() == 0 {
             return None;
         }
@@ -416,15 +411,12 @@ impl Fields {
     }
 
     fn remove_from(&mut self, start: usize, key: Key, name: &str) {
-        let mut at = start;
-        while at < self.lines.len() {
-            let line = self.lines[at];
-            if line.key == key && self.name(line.name) == name {
-                self.lines.remove(at);
-            } else {
-                at += 1;
-            }
-        }
+        let Self { names, lines, .. } = self;
+        let mut at = 0;
+        lines.retain(|line| {
+            at += 1;
+            at <= start || line.key != key || text(names, line.name) != name
+        });
     }
 
     fn name(&self, span: Span) -> &str {
@@ -434,6 +426,15 @@ impl Fields {
     fn value(&self, span: Span) -> Value<'_> {
         value(&self.received, &self.put, span)
     }
+}
+
+fn add_value(received: &[u8], put: &mut Vec<u8>, value: &[u8]) -> Span {
+    let start = received.len() + put.len();
+    if put.capacity() == 0 {
+        put.reserve(PUT_BYTES);
+    }
+    put.extend_from_slice(value);
+    Span::new(start, value.len())
 }
 
 fn text(names: &str, span: Span) -> &str {

@@ -306,15 +306,24 @@ pub(super) fn asks_for_websocket(headers: &Fields) -> bool {
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
 
-/// What `Connection` says is meant for this hop alone.
-fn named_in_connection(headers: &Fields) -> Vec<Box<[u8]>> {
+/// The fields that `Connection` says are for this hop alone, and that may be: each once, however often it is named.
+fn named_in_connection(headers: &Fields) -> Vec<HeaderName> {
+    let mut named = Vec::new();
     // What nearly every server says is left out; the field of that name is dropped anyway.
-    tokens(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive")).map(Box::from).collect()
+    for token in tokens(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case(b"keep-alive")) {
+        if let Ok(name) = HeaderName::from_bytes(token)
+            && headers.contains_key(&name)
+            && !is_end_to_end(name.as_str())
+            && !named.contains(&name)
+        {
+            named.push(name);
+        }
+    }
+    named
 }
 
-/// Whether it is one of these, and could be meant for one hop alone.
-fn is_named(name: &str, named: &[Box<[u8]>]) -> bool {
-    named.iter().any(|token| token.eq_ignore_ascii_case(name.as_bytes())) && !is_end_to_end(name)
+fn is_named(name: &str, named: &[HeaderName]) -> bool {
+    named.iter().any(|named| named.as_str() == name)
 }
 
 /// Fields that are never meant for one hop alone, whatever `Connection` says: without them the dashboard would see

@@ -1,7 +1,8 @@
 //! Cookies of a dashboard: recognized wherever in a request it may see one.
 
-use crate::message::Fields;
 use http::header::COOKIE;
+
+use crate::message::Fields;
 
 /// Whatever in a request's `Cookie` lines some server may take for a cookie, from its name on.
 ///

@@ -8,7 +8,7 @@ use hyper::ext::Protocol;
 use super::BadRequest;
 use crate::message::{Fields, RequestHead, Value};
 
-/// How many fields a head may have, those of cookies joined: as many as the library takes in HTTP/1.1.
+/// How many fields a head may have, those of cookies joined: as many as in HTTP/1.1.
 const FIELDS: usize = 100;
 
 /// In how many pieces cookies may come. Browsers that send each by itself have at most 180 of a site.

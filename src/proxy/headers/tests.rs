@@ -13,7 +13,7 @@ fn visitor() -> Client {
     Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false, outer_login: false }
 }
 
-fn map(fields: &[(&str, &str)]) -> Fields {
+fn received(fields: &[(&str, &str)]) -> Fields {
     let mut headers = Fields::new();
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
@@ -23,7 +23,7 @@ fn map(fields: &[(&str, &str)]) -> Fields {
 }
 
 fn head(fields: &[(&str, &str)]) -> RequestHead {
-    RequestHead { headers: map(fields), ..RequestHead::default() }
+    RequestHead { headers: received(fields), ..RequestHead::default() }
 }
 
 /// What the dashboard gets of such a request of [`visitor`]'s.
@@ -251,7 +251,7 @@ fn an_operator_who_strips_upgrades_has_no_websockets() {
     for name in [UPGRADE, CONNECTION] {
         let site = Site { strip: vec![name], ..sample::site() };
         let mut head = head(&[("connection", "upgrade"), ("upgrade", "websocket"), ("cookie", "a=b")]);
-        assert_eq!(strip(&mut head, &site, &visitor()).headers, map(&[("cookie", "a=b")]));
+        assert_eq!(strip(&mut head, &site, &visitor()).headers, received(&[("cookie", "a=b")]));
     }
 }
 
@@ -265,12 +265,13 @@ fn stripping_again_changes_nothing() {
 
 #[test]
 fn a_request_that_keeps_coming_by_is_a_loop() {
-    let mut headers = map(&[("via", "1.0 fred, 1.1 vestibule-not"), ("via", "1.1 p.example.net (vestibule)")]);
+    let mut headers = received(&[("via", "1.0 fred, 1.1 vestibule-not"), ("via", "1.1 p.example.net (vestibule)")]);
     for _ in 0..ROUNDS {
         add_via(&mut headers, Version::HTTP_11).expect("not yet");
     }
     assert!(matches!(add_via(&mut headers, Version::HTTP_11), Err(ProxyError::Loop)));
-    let joined = map(&[("via", "1.1 vestibule, 1.1 vestibule,1.0 vestibule, 1.1 a, 1.1 vestibule, 1.1 vestibule")]);
+    let joined =
+        received(&[("via", "1.1 vestibule, 1.1 vestibule,1.0 vestibule, 1.1 a, 1.1 vestibule, 1.1 vestibule")]);
     assert!(matches!(add_via(&mut joined.clone(), Version::HTTP_11), Err(ProxyError::Loop)));
 }
 
@@ -287,13 +288,14 @@ fn the_dashboard_can_not_set_the_gateways_cookie() {
         "\tvestibule\t=x",
         "vestibule; Path=/",
     ] {
-        let mut headers = map(&[("set-cookie", "sid=1"), ("set-cookie", own), ("set-cookie", "other=2"), ("x", "y")]);
+        let mut headers =
+            received(&[("set-cookie", "sid=1"), ("set-cookie", own), ("set-cookie", "other=2"), ("x", "y")]);
         assert!(make_incoming(&mut headers), "{own:?}");
         let left: Vec<_> = headers.get_all("set-cookie").collect();
         assert_eq!(left, ["sid=1", "other=2"], "{own:?}");
     }
     for other in ["vestibule2=x", "my-vestibule=x", "sid=vestibule", "sid=1; Path=/vestibule", "", "="] {
-        let mut headers = map(&[("set-cookie", other)]);
+        let mut headers = received(&[("set-cookie", other)]);
         assert!(!make_incoming(&mut headers), "{other:?}");
         assert_eq!(headers.get("set-cookie").expect("it stays"), other);
     }
@@ -301,7 +303,7 @@ fn the_dashboard_can_not_set_the_gateways_cookie() {
 
 #[test]
 fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
-    let mut headers = map(&[
+    let mut headers = received(&[
         ("connection", "close, x-hop, content-type, set-cookie"),
         ("x-hop", "1"),
         ("keep-alive", "timeout=5"),
@@ -316,6 +318,13 @@ fn an_answer_loses_what_was_for_the_gateway_and_nothing_else() {
     let mut left: Vec<&str> = headers.keys().map(Name::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["content-type", "set-cookie", "trailer", "x-vestibule-user"]);
+}
+
+#[test]
+fn what_connection_names_is_looked_for_once_however_often_it_is_named() {
+    let many = "x-hop, , X-Hop, absent, cookie,".repeat(1000);
+    let headers = received(&[("connection", &many), ("x-hop", "1"), ("x-hop", "2"), ("cookie", "a=1")]);
+    assert_eq!(named_in_connection(&headers), ["x-hop"]);
 }
 
 #[test]
