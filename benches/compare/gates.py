@@ -71,13 +71,17 @@ def start_upstream(setting, websocket_port):
     """The dashboard: two pages, who has logged in, and WebSockets that another process answers."""
     pages = setting.folder / "pages"
     pages.mkdir()
-    (pages / "1k").write_bytes(b"x" * 1024)
     (pages / "1m").write_bytes(b"x" * 1024 * 1024)
     http = f"""
     open_file_cache max=16;
     server {{
         listen 127.0.0.1:{setting.upstream} backlog=4096;
         root {pages};
+        location = /1k {{
+            default_type application/json;
+            add_header Cache-Control no-store;
+            return 200 '{"x" * 1024}';
+        }}
         location = /api/me {{
             default_type application/json;
             if ($cookie_login = "") {{ return 401; }}
