@@ -7,7 +7,7 @@ mod fields;
 
 use http::{Extensions, Method, StatusCode, Uri, Version};
 
-pub use self::fields::{Change, FieldName, FieldValue, Fields, Name, Value};
+pub use self::fields::{Change, FieldName, FieldValue, Fields, Name, Several, Value};
 
 /// A request with this body.
 #[derive(Debug)]
@@ -73,11 +73,6 @@ impl<B> Request<B> {
     /// The method.
     pub const fn method_mut(&mut self) -> &mut Method {
         &mut self.head.method
-    }
-
-    /// The target.
-    pub const fn uri_mut(&mut self) -> &mut Uri {
-        &mut self.head.uri
     }
 
     /// The version of HTTP that it came in.

@@ -66,7 +66,8 @@ impl std::fmt::Debug for LastCookie {
 impl LastCookie {
     /// [`take`], with nothing done again for the line that was the last one.
     pub fn take(&mut self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-        let Some(line) = only_line(headers) else { return take(headers, scheme) };
+        let Ok(Some(line)) = headers.only(COOKIE) else { return take(headers, scheme) };
+        let line = line.as_bytes();
         if let Some(last) = &self.0
             && last.scheme == scheme
             && *last.line == *line
@@ -118,12 +119,6 @@ fn header(value: &str, scheme: Scheme, end: &str) -> HeaderValue {
     };
     let text = format!("{}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{end}", name(scheme));
     HeaderValue::try_from(text).expect("base64url is visible ASCII")
-}
-
-/// The line of cookies, if there is one and not several.
-fn only_line(headers: &Fields) -> Option<&[u8]> {
-    let mut lines = headers.get_all(COOKIE).map(Value::as_bytes);
-    lines.next().filter(|_| lines.next().is_none())
 }
 
 fn has_ours(line: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use super::{Asked, Question, Source};
 use crate::config::{Credential, Site};
 use crate::identity::client::{self, Client, FORWARDED_FOR, FORWARDED_PROTO, Scheme};
 use crate::listener::framing::{self, BadRequest, Host};
-use crate::message::{Fields, Name, RequestHead, Value};
+use crate::message::{Fields, Name, RequestHead, Several, Value};
 use crate::proxy::headers;
 use crate::site::query;
 
@@ -167,7 +167,7 @@ impl Original<'_> {
             Credential::Header(name) => Some(name),
             Credential::Cookie | Credential::Query(_) => None,
         });
-        let several = |name: &&HeaderName| head.headers.get_all(*name).nth(1).is_some();
+        let several = |name: &&HeaderName| head.headers.only(*name).is_err();
         match [&COOKIE, &AUTHORIZATION].into_iter().chain(fields).find(several) {
             Some(name) => Err(Denied::Several(name.clone())),
             None => Ok(()),
@@ -177,11 +177,10 @@ impl Original<'_> {
 
 /// The value of a field that is there once, and not empty.
 fn one<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Value<'a>, Denied> {
-    let mut values = headers.get_all(name);
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.as_bytes().is_empty() => Ok(value),
-        (None | Some(_), None) => Err(Denied::Missing(name.clone())),
-        (_, Some(_)) => Err(Denied::Several(name.clone())),
+    match headers.only(name) {
+        Ok(Some(value)) if !value.as_bytes().is_empty() => Ok(value),
+        Ok(_) => Err(Denied::Missing(name.clone())),
+        Err(Several) => Err(Denied::Several(name.clone())),
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::LARGEST_HEAD;
-use crate::message::Fields;
+use crate::message::{FieldName, FieldValue, Fields};
 
 /// Why there is no head, or no trailers, and won't be.
 pub(crate) enum NoHead {
@@ -47,9 +47,9 @@ pub(crate) fn write_one(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// Writes all of them, each line by itself.
-pub(crate) fn write(bytes: &mut Vec<u8>, fields: &Fields) {
-    for (name, value) in fields.iter() {
-        write_one(bytes, &name, value.as_bytes());
+pub(crate) fn write(bytes: &mut Vec<u8>, lines: impl Iterator<Item = (impl FieldName, impl FieldValue)>) {
+    for (name, value) in lines {
+        write_one(bytes, name.text(), value.bytes());
     }
 }
 

@@ -170,8 +170,7 @@ impl Reader {
     }
 
     fn read_redirect(&self, asked: Asked<'_>, headers: &Fields) -> Result<Said, Unusable> {
-        let mut locations = headers.get_all(LOCATION);
-        let (Some(location), None) = (locations.next(), locations.next()) else { return Err(Unusable::Redirect) };
+        let Ok(Some(location)) = headers.only(LOCATION) else { return Err(Unusable::Redirect) };
         // Browsers take the one for a slash, and pass over the other: `/\\elsewhere/../login` leads elsewhere.
         let location = location.to_str().filter(|location| !location.contains(['\\', '\t']));
         let path = location.and_then(|location| path_on_site(location, asked));

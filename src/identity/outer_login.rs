@@ -32,8 +32,7 @@ pub(super) fn vouches(site: &Site, client: &Client, headers: &Fields) -> bool {
 fn proves_itself(secret: Option<&SharedSecret>, peer: Peer, headers: &Fields) -> bool {
     match (secret, peer) {
         (Some(secret), _) => {
-            let mut lines = headers.get_all(&secret.field);
-            let (Some(shown), None) = (lines.next(), lines.next()) else { return false };
+            let Ok(Some(shown)) = headers.only(&secret.field) else { return false };
             secret.value.is(shown.as_bytes())
         }
         (None, Peer::Unix) => true,

@@ -173,12 +173,8 @@ impl Question {
         let headers = headers(asker, head, client, &host);
         let names = [headers.get(HOST), headers.get(FORWARDED_HOST)];
         let hosts = names.map(|name| name.and_then(Value::to_str).unwrap_or_default().to_owned());
-        let request = target(asker, head).map(|uri| {
-            let mut request = Request::new(Body::empty());
-            *request.uri_mut() = uri;
-            *request.headers_mut() = headers;
-            request
-        });
+        let request = target(asker, head)
+            .map(|uri| Request::from_parts(RequestHead { uri, headers, ..RequestHead::default() }, Body::empty()));
         let path = asker.probe.url.split('?').next().unwrap_or_default().to_owned();
         Self { request, path, hosts }
     }

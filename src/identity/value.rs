@@ -94,12 +94,8 @@ fn with_single_spaces(text: &str) -> String {
 }
 
 fn header<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Option<&'a str>, NotOneText> {
-    let mut lines = headers.get_all(name);
-    let Some(line) = lines.next() else { return Ok(None) };
-    if lines.next().is_some() {
-        return Err(NotOneText);
-    }
-    std::str::from_utf8(line.as_bytes()).map(Some).map_err(|_| NotOneText)
+    let line = headers.only(name).map_err(|_| NotOneText)?;
+    line.map(|line| std::str::from_utf8(line.as_bytes())).transpose().map_err(|_| NotOneText)
 }
 
 /// Reads JSON in which no object has two values under one key: readers differ on which of them counts.

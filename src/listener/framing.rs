@@ -5,7 +5,7 @@ mod http2;
 use std::net::Ipv6Addr;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, Method, StatusCode, Uri, Version, uri};
+use http::{Method, StatusCode, Uri, Version, uri};
 
 use crate::http1::framing::{Chunked, Framing};
 use crate::message::{FieldValue, Fields, RequestHead, Value};
@@ -89,8 +89,8 @@ fn check_target(origin_form: &Uri) -> Result<(), BadRequest> {
 
 /// How the end of a request's body is told: in one way, or by none if there is no body.
 pub(super) fn of_body(headers: &Fields, version: Version) -> Result<Framing, BadRequest> {
-    let coding = only(headers, &TRANSFER_ENCODING).map_err(|_| BadRequest::Length)?;
-    let length = only(headers, &CONTENT_LENGTH).map_err(|_| BadRequest::Length)?;
+    let coding = headers.only(TRANSFER_ENCODING).map_err(|_| BadRequest::Length)?;
+    let length = headers.only(CONTENT_LENGTH).map_err(|_| BadRequest::Length)?;
     match (coding, length) {
         (None, None) => Ok(Framing::Length(0)),
         (Some(coding), None) if version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
@@ -106,16 +106,8 @@ fn number(digits: Value<'_>) -> Option<u64> {
     digits.parse().ok()
 }
 
-struct Several;
-
-fn only<'a>(headers: &'a Fields, name: &HeaderName) -> Result<Option<Value<'a>>, Several> {
-    let mut values = headers.get_all(name);
-    let first = values.next();
-    if values.next().is_some() { Err(Several) } else { Ok(first) }
-}
-
 fn the_host(headers: &Fields) -> Result<Host, BadRequest> {
-    let value = only(headers, &HOST).ok().flatten().ok_or(BadRequest::HostCount)?;
+    let value = headers.only(HOST).ok().flatten().ok_or(BadRequest::HostCount)?;
     Host::parse(value).ok_or(BadRequest::Host)
 }
 

@@ -40,6 +40,14 @@ struct Line {
     value: Span,
 }
 
+impl Line {
+    /// Whether it has this name, whose key that is. `names` are those of its fields.
+    #[inline]
+    fn is(&self, key: Key, name: &str, names: &str) -> bool {
+        self.key == key && text(names, self.name) == name
+    }
+}
+
 /// From where to where something is, in bytes. A head is far smaller than 4 GiB.
 #[derive(Clone, Copy)]
 struct Span {
@@ -191,6 +199,12 @@ impl<'a> Value<'a> {
         std::str::from_utf8(self.0).ok().filter(|_| is_text)
     }
 
+    /// Whether it has space around it, which is malformed in HTTP/2 (RFC 9113, section 8.2.1).
+    pub(crate) fn is_padded(self) -> bool {
+        let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        padding(self.0.first()) || padding(self.0.last())
+    }
+
     /// A copy that lives on.
     pub(crate) fn to_owned(self) -> HeaderValue {
         HeaderValue::from_bytes(self.0).expect("it is one")
@@ -226,6 +240,10 @@ impl fmt::Debug for Value<'_> {
         write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
+
+/// A field is there on several lines: whoever reads it may take the first, the last or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Several;
 
 /// What becomes of a line ([`Fields::change`]).
 #[derive(Debug)]
@@ -273,7 +291,14 @@ impl Fields {
         let first = self.find(Key::of(name), name);
         let (key, name) = first.map_or((Key(0), ""), |at| (self.lines[at].key, self.name(self.lines[at].name)));
         let lines = first.map_or(&[][..], |at| &self.lines[at..]).iter();
-        lines.filter(move |line| line.key == key && self.name(line.name) == name).map(|line| self.value(line.value))
+        lines.filter(move |line| line.is(key, name, &self.names)).map(|line| self.value(line.value))
+    }
+
+    /// The value of a field that may be there once.
+    pub fn only(&self, name: impl AsRef<str>) -> Result<Option<Value<'_>>, Several> {
+        let mut values = self.get_all(name);
+        let first = values.next();
+        if values.next().is_some() { Err(Several) } else { Ok(first) }
     }
 
     /// Whether there is a line of this name.
@@ -344,7 +369,7 @@ impl Fields {
         }
         let Self { received, put, names, lines, .. } = self;
         lines.retain_mut(|line| {
-            if line.key != key || text(names, line.name) != name {
+            if !line.is(key, name, names) {
                 return true;
             }
             match change(value(received, put, line.value)) {
@@ -407,7 +432,7 @@ impl Fields {
         if self.seen & key.bit() == 0 {
             return None;
         }
-        self.lines.iter().position(|line| line.key == key && self.name(line.name) == name)
+        self.lines.iter().position(|line| line.is(key, name, &self.names))
     }
 
     fn remove_from(&mut self, start: usize, key: Key, name: &str) {
@@ -415,7 +440,7 @@ impl Fields {
         let mut at = 0;
         lines.retain(|line| {
             at += 1;
-            at <= start || line.key != key || text(names, line.name) != name
+            at <= start || !line.is(key, name, names)
         });
     }
 
@@ -453,7 +478,7 @@ fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {
 
 impl From<&HeaderMap> for Fields {
     fn from(map: &HeaderMap) -> Self {
-        map.iter().map(|(name, value)| (name, Value::from(value))).collect()
+        map.iter().collect()
     }
 }
 

@@ -67,8 +67,7 @@ pub(crate) fn query_one<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> 
 }
 
 fn is_form(headers: &Fields) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE);
-    let (Some(only), None) = (types.next(), types.next()) else { return false };
+    let Ok(Some(only)) = headers.only(CONTENT_TYPE) else { return false };
     let essence = only.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
     essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }
@@ -77,12 +76,9 @@ fn is_form(headers: &Fields) -> bool {
 /// an `Origin` equal to the site's own. Where both speak, neither may say otherwise (an `Origin: null` says nothing).
 pub(crate) fn prove_same_origin(headers: &Fields, scheme: Scheme, authority: &[u8]) -> Result<(), Failure> {
     let refused = |why| Err(Failure::SentFromElsewhere(why));
-    let mut sites = headers.get_all("sec-fetch-site");
-    let mut origins = headers.get_all(ORIGIN);
-    let (site, origin) = (sites.next(), origins.next());
-    if sites.next().is_some() || origins.next().is_some() {
+    let (Ok(site), Ok(origin)) = (headers.only("sec-fetch-site"), headers.only(ORIGIN)) else {
         return refused("Sec-Fetch-Site or Origin is there twice");
-    }
+    };
     let own_origin = match origin.map(Value::as_bytes) {
         None | Some(b"null") => None,
         Some(origin) => Some(is_own(origin, scheme, authority)),

@@ -57,13 +57,14 @@ impl Stripped<&mut RequestHead> {
 
     /// The request with this head and that body. Its fields are moved, not copied.
     pub fn take_request(&mut self, body: Body) -> Stripped<Box<Request<Body>>> {
-        let mut request = Box::new(Request::new(body));
-        *request.method_mut() = self.0.method.clone();
-        *request.uri_mut() = self.0.uri.clone();
-        *request.version_mut() = self.0.version;
-        *request.headers_mut() = std::mem::take(&mut self.0.headers);
-        *request.extensions_mut() = std::mem::take(&mut self.0.extensions);
-        Stripped(request)
+        let head = RequestHead {
+            method: self.0.method.clone(),
+            uri: self.0.uri.clone(),
+            version: self.0.version,
+            headers: std::mem::take(&mut self.0.headers),
+            extensions: std::mem::take(&mut self.0.extensions),
+        };
+        Stripped(Box::new(Request::from_parts(head, body)))
     }
 }
 
@@ -97,7 +98,7 @@ pub fn strip<'a>(head: &'a mut RequestHead, site: &Site, client: &Client) -> Str
     let websocket = asks_for_websocket(headers);
     let named = named_in_connection(headers);
     headers
-        .retain(|name, _| stays(&name, site, client) && (!is_named(&name, &named) || is_of_outer_login(&name, site)));
+        .retain(|name, _| stays(&name, site, client) && (!is_among(&name, &named) || is_of_outer_login(&name, site)));
     if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name.as_str(), site, client)) {
         set_switch(headers);
     }
@@ -106,15 +107,14 @@ pub fn strip<'a>(head: &'a mut RequestHead, site: &Site, client: &Client) -> Str
 
 fn stays(name: &str, site: &Site, client: &Client) -> bool {
     if is_usual(name) && !is_of_outer_login(name, site) {
-        return !is_stripped(name, site);
+        return !is_among(name, &site.strip);
     }
     // What sends the body on still goes by `Transfer-Encoding`.
     (!is_for_this_hop(name) || name == "transfer-encoding") && passes(name, site, client)
 }
 
-/// Whether the operator has it dropped.
-fn is_stripped(name: &str, site: &Site) -> bool {
-    site.strip.iter().any(|stripped| stripped.as_str() == name)
+fn is_among(name: &str, names: &[HeaderName]) -> bool {
+    names.iter().any(|other| other.as_str() == name)
 }
 
 /// Every spelling that some server reads as the same name differs from it in characters that are neither letters nor
@@ -123,7 +123,7 @@ fn passes(name: &str, site: &Site, client: &Client) -> bool {
     if is_of_outer_login(name, site) {
         return client.outer_login;
     }
-    if !is_plain(name) || is_stripped(name, site) {
+    if !is_plain(name) || is_among(name, &site.strip) {
         return false;
     }
     match name.as_bytes()[0] {
@@ -173,7 +173,7 @@ fn is_misleading(name: &str) -> bool {
 /// Whether the login in front of the site alone may set it.
 fn is_of_outer_login(name: &str, site: &Site) -> bool {
     match &site.identity.source {
-        Source::Header(login) => login.fields.iter().any(|field| field.as_str() == name),
+        Source::Header(login) => is_among(name, &login.fields),
         Source::Probe(_) | Source::Token(_) => false,
     }
 }
@@ -299,10 +299,8 @@ pub(super) fn set_switch(headers: &mut Fields) {
 
 /// Whether `Upgrade` names a WebSocket and nothing else, and `Connection` says that it is meant.
 pub(super) fn asks_for_websocket(headers: &Fields) -> bool {
-    let mut upgrades = headers.get_all(UPGRADE);
-    let Some(protocol) = upgrades.next() else { return false };
-    upgrades.next().is_none()
-        && protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+    let Ok(Some(protocol)) = headers.only(UPGRADE) else { return false };
+    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
 
@@ -320,10 +318,6 @@ fn named_in_connection(headers: &Fields) -> Vec<HeaderName> {
         }
     }
     named
-}
-
-fn is_named(name: &str, named: &[HeaderName]) -> bool {
-    named.iter().any(|named| named.as_str() == name)
 }
 
 /// Fields that are never meant for one hop alone, whatever `Connection` says: without them the dashboard would see
@@ -373,7 +367,7 @@ pub(crate) fn make_incoming(headers: &mut Fields) -> bool {
         let would_set_ours = &*name == "set-cookie" && would_set_ours(value);
         withheld |= would_set_ours;
         let is_for_client = !is_for_this_hop(&name) || &*name == "trailer";
-        is_for_client && !is_named(&name, &named) && !would_set_ours
+        is_for_client && !is_among(&name, &named) && !would_set_ours
     });
     withheld
 }

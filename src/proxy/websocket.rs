@@ -11,7 +11,7 @@ use crate::body::Body;
 use crate::entropy;
 use crate::identity::client::{Client, FORWARDED_HOST, Scheme};
 use crate::listener::switch::Switch;
-use crate::message::{Fields, Request, Response, Value};
+use crate::message::{Fields, Request, Response, Several, Value};
 use crate::upstream::{Switched, accept};
 
 /// A client that asks for a WebSocket.
@@ -60,11 +60,14 @@ impl Asked {
 }
 
 pub(crate) fn from_own_origin(headers: &Fields, client: &Client) -> bool {
-    let mut origins = headers.get_all(ORIGIN);
-    let Some(origin) = origins.next() else { return true };
+    let origin = match headers.only(ORIGIN) {
+        Ok(Some(origin)) => origin,
+        Ok(None) => return true,
+        Err(Several) => return false,
+    };
     let forwarded = headers.get(FORWARDED_HOST).filter(|_| client.trusted);
     let hosts = [headers.get(HOST), forwarded];
-    origins.next().is_none() && hosts.into_iter().flatten().any(|host| is_origin(origin, client.scheme, host))
+    hosts.into_iter().flatten().any(|host| is_origin(origin, client.scheme, host))
 }
 
 /// Whether `origin` is the scheme and host. Browsers leave the scheme's own port out; others may not.

@@ -235,12 +235,6 @@ impl StreamLease {
     }
 }
 
-/// Whether a value has space around it, which is malformed (section 8.2.1).
-fn is_padded(value: Value<'_>) -> bool {
-    let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    padding(value.as_bytes().first()) || padding(value.as_bytes().last())
-}
-
 fn has_padding(headers: &Fields) -> bool {
-    headers.values().any(is_padded)
+    headers.values().any(Value::is_padded)
 }

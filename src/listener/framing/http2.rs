@@ -6,10 +6,8 @@ use http::{HeaderName, HeaderValue, Method};
 use hyper::ext::Protocol;
 
 use super::BadRequest;
+use crate::http1::MOST_FIELDS;
 use crate::message::{Fields, RequestHead, Value};
-
-/// How many fields a head may have, those of cookies joined: as many as in HTTP/1.1.
-const FIELDS: usize = 100;
 
 /// In how many pieces cookies may come. Browsers that send each by itself have at most 180 of a site.
 const CRUMBS: usize = 256;
@@ -24,7 +22,7 @@ const CONNECTION_SPECIFIC: [HeaderName; 5] = [
 ];
 
 /// Refuses what is malformed; names the host in `Host`, joins the pieces of cookies, puts the way to ask for a WebSocket as
-/// that of HTTP/1.1.
+/// that of HTTP/1.1. With cookies joined there may be as many fields as in HTTP/1.1.
 pub(super) fn settle(head: &mut RequestHead) -> Result<(), BadRequest> {
     check_fields(&head.headers)?;
     if let (Some(authority), false) = (head.uri.authority(), head.headers.contains_key(HOST)) {
@@ -37,22 +35,18 @@ pub(super) fn settle(head: &mut RequestHead) -> Result<(), BadRequest> {
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
-    if head.headers.len() > FIELDS { Err(BadRequest::TooManyFields) } else { Ok(()) }
+    if head.headers.len() > MOST_FIELDS { Err(BadRequest::TooManyFields) } else { Ok(()) }
 }
 
 fn check_fields(headers: &Fields) -> Result<(), BadRequest> {
     let of_the_connection = CONNECTION_SPECIFIC.iter().any(|name| headers.contains_key(name));
     let other_codings = headers.get_all(TE).any(|te| te != "trailers");
-    if of_the_connection || other_codings || headers.values().any(is_padded) {
+    // In HTTP/1.1 the dashboard would read another value than was judged here.
+    let is_padded = headers.values().any(Value::is_padded);
+    if of_the_connection || other_codings || is_padded {
         return Err(BadRequest::Field);
     }
     Ok(())
-}
-
-/// Section 8.2.1. In HTTP/1.1 the dashboard would read another value than was judged here.
-fn is_padded(value: Value<'_>) -> bool {
-    let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    padding(value.as_bytes().first()) || padding(value.as_bytes().last())
 }
 
 /// Section 8.2.3: what follows reads, counts and forwards one `Cookie`.
@@ -160,8 +154,8 @@ mod tests {
     fn there_is_an_end_to_pieces_and_fields() {
         assert_eq!(refusal(HERE, &[("cookie", "a=1"); CRUMBS]), None);
         assert_eq!(refusal(HERE, &[("cookie", "a=1"); CRUMBS + 1]), Some(BadRequest::TooManyFields));
-        assert_eq!(refusal(HERE, &[("x", "y"); FIELDS - 1]), None, "and the host");
-        assert_eq!(refusal(HERE, &[("x", "y"); FIELDS]), Some(BadRequest::TooManyFields));
+        assert_eq!(refusal(HERE, &[("x", "y"); MOST_FIELDS - 1]), None, "and the host");
+        assert_eq!(refusal(HERE, &[("x", "y"); MOST_FIELDS]), Some(BadRequest::TooManyFields));
         assert_eq!(BadRequest::TooManyFields.status(), 431);
     }
 

@@ -220,9 +220,7 @@ impl Sending {
     fn finish(&mut self, trailers: &HeaderMap) -> Result<bool, BodyError> {
         if self.coding == Coding::Chunked && self.outgoing.takes_trailers && !trailers.is_empty() {
             self.bytes.extend_from_slice(b"0\r\n");
-            for (name, value) in trailers {
-                fields::write_one(&mut self.bytes, name.as_str(), value.as_bytes());
-            }
+            fields::write(&mut self.bytes, trailers.iter());
             self.bytes.extend_from_slice(b"\r\n");
         } else {
             self.bytes.extend_from_slice(self.coding.end()?);

@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri, Version};
+use http::header::{CONNECTION, EXPECT, TE, UPGRADE};
+use http::{HeaderName, Method, StatusCode, Uri, Version};
 use tokio::sync::oneshot;
 
 use crate::http1::fields::{self, NoHead};
@@ -12,7 +13,7 @@ use crate::http1::{MOST_FIELDS, Stream};
 use crate::listener::framing;
 use crate::listener::incoming::Incoming;
 use crate::listener::switch::Switch;
-use crate::message::Request;
+use crate::message::{Request, RequestHead};
 use crate::tokens::has_token;
 
 /// A request of which the head is there.
@@ -69,29 +70,17 @@ fn head(bytes: &Bytes, parsed: &httparse::Request<'_, '_>) -> Option<Head> {
     let version = if is_current { Version::HTTP_11 } else { Version::HTTP_10 };
     let headers = fields::read(bytes, parsed.headers);
     let framing = framing::of_body(&headers, version).unwrap_or(Framing::Closed);
-    // In one pass, which is cheaper than to look for each of them.
-    let [mut closes, mut keeps_open, mut waits, mut takes_trailers, mut switches] = [false; 5];
-    for (name, value) in headers.iter() {
-        match &*name {
-            "connection" => {
-                closes |= has_token(value, b"close");
-                keeps_open |= has_token(value, b"keep-alive");
-            }
-            "expect" => waits |= has_token(value, b"100-continue"),
-            "te" => takes_trailers |= has_token(value, b"trailers"),
-            "upgrade" => switches = true,
-            _ => {}
-        }
-    }
+    let has = |name: HeaderName, token: &[u8]| headers.get_all(name).any(|line| has_token(line, token));
+    let is_persistent = !has(CONNECTION, b"close") && (is_current || has(CONNECTION, b"keep-alive"));
+    let waits_to_go_on = is_current && has(EXPECT, b"100-continue") && framing.left() != Some(0);
+    let takes_trailers = has(TE, b"trailers");
+    let switches = is_current && headers.contains_key(UPGRADE);
 
-    let mut request = Box::new(Request::new(Incoming::empty()));
-    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
-    *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
-    *request.version_mut() = version;
-    *request.headers_mut() = headers;
-    let offer = (is_current && switches).then(|| Switch::offer(&mut request));
-    let waits_to_go_on = is_current && waits && framing.left() != Some(0);
-    let is_persistent = !closes && (is_current || keeps_open);
+    let method = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
+    let uri = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
+    let head = RequestHead { method, uri, version, headers, ..RequestHead::default() };
+    let mut request = Box::new(Request::from_parts(head, Incoming::empty()));
+    let offer = switches.then(|| Switch::offer(&mut request));
     Some(Head { request, framing, offer, waits_to_go_on, takes_trailers, is_persistent })
 }
 

@@ -37,6 +37,8 @@ fn lines_are_found_by_their_names_in_their_order() {
     assert!(all("accept").is_empty() && all("x-othex").is_empty() && all("t").is_empty() && all("").is_empty());
     assert_eq!((fields.get("cookie").expect("the first"), fields.get("accept")), (Value(b"b=1"), None));
     assert!(fields.contains_key("x-other") && !fields.contains_key("x-another"));
+    let only = ["host", "cookie", "accept"].map(|name| fields.only(name));
+    assert_eq!(only, [Ok(Some(Value(b"a"))), Err(Several), Ok(None)]);
     assert_eq!(
         fields.keys().map(Name::as_str).collect::<Vec<_>>(),
         ["host", "cookie", "x-other", "cookie", "x-other", "te"]
