@@ -1,5 +1,6 @@
 //! What all requests share, and [`Worker::answer`]: the whole journey of one request.
 
+pub mod arrived;
 mod detached;
 mod held_back;
 mod outer;
@@ -10,6 +11,7 @@ use http::header::{SET_COOKIE, UPGRADE};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
+use self::arrived::Arrived;
 use self::detached::detached;
 use self::held_back::HeldBack;
 use crate::audience::Audience;
@@ -18,24 +20,23 @@ use crate::clock::Clock;
 use crate::config::{Config, Site};
 use crate::failure::{Failure, Reader};
 use crate::forward_auth::{Asked, Original};
-use crate::identity::client::{Arrival, Client, Peer, Scheme};
+use crate::identity::client::{Arrival, Peer};
 use crate::identity::credentials::{Carries, Credentials};
 use crate::identity::probe::{Freshness, Login};
 use crate::identity::source::Source;
 use crate::key_file::Keys;
-use crate::listener::framing::{self, Host};
 use crate::listener::{Door, Incoming, Opening, Share};
 use crate::memory::Memory;
 use crate::message::{Request, RequestHead, Response};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
-use crate::proxy::{self, Way, headers};
+use crate::proxy::{self, Way};
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
-use crate::site::{Rule, Sites, query, rule, target};
+use crate::site::{Rule, Sites, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
-use crate::telemetry::{Metrics, Outcome, RequestId, RequestIds, causes};
+use crate::telemetry::{Metrics, Outcome, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
 use crate::{pages, respond, session_cookie};
@@ -183,38 +184,22 @@ impl Worker {
         arrived: &mut Arrived<'_>,
     ) -> Result<Answer, Failure> {
         let gateway = &*self.gateway;
-        arrived.host = Some(match &sender {
-            Sender::Gateway(_) => framing::check(head)?,
-            Sender::Outer(original) => original.check(head)?,
-        });
-        let host = arrived.host.as_ref().ok_or(Failure::UnknownHost)?;
-        let (index, site) = gateway.sites.for_host(host.name()).ok_or(Failure::UnknownHost)?;
-        arrived.site = Some(index);
-
-        let trusted = &gateway.config.server.trusted_proxies;
-        let mut client = Client::of(arrived.arrival, &head.headers, trusted).before(site, &head.headers);
-        if let Sender::Outer(original) = &sender {
-            original.is_sent_as_judged(head, site, &client)?;
-            client = client.without_hop();
-        }
-        arrived.scheme = client.scheme;
-        if travels_in_the_clear(&client) {
-            return Err(Failure::Insecure);
-        }
-        query::strip(&mut head.uri, &site.strip_query);
-        let mut head = headers::strip(head, site, &client);
-        let memory = if client.trusted { Memory::NONE } else { arrived.memory };
-        let presented = head.take_cookie(memory, client.scheme);
-
+        let outer = match &sender {
+            Sender::Gateway(_) => None,
+            Sender::Outer(original) => Some(original),
+        };
+        let (settled, head) = arrived.settle(&self.gateway, head, outer)?;
+        let index = settled.site;
+        let site = &gateway.dashboards[index].site;
         let mut visit = Visit {
             gateway,
             dashboard: &gateway.dashboards[index],
             pool: &self.pools[index],
             head,
-            host,
-            client: &client,
-            memory,
-            presented,
+            host: &settled.host,
+            client: &settled.client,
+            memory: arrived.memory,
+            presented: settled.presented,
             id: arrived.id,
             now: gateway.clock.now(),
             turns: gateway.dashboards[index].source.turns(),
@@ -233,17 +218,6 @@ impl Worker {
             Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, sender).await,
         }
     }
-}
-
-/// What is known of a request before all else, and still when it fails.
-struct Arrived<'a> {
-    id: RequestId,
-    arrival: Arrival,
-    memory: &'a Memory,
-    scheme: Scheme,
-    audience: Audience,
-    host: Option<Host>,
-    site: Option<usize>,
 }
 
 impl Door for Worker {
@@ -268,6 +242,10 @@ impl Door for Worker {
         }
     }
 
+    fn is_one_client(&self, peer: Peer) -> bool {
+        !peer.is_trusted(&self.gateway.config.server.trusted_proxies)
+    }
+
     fn turned_away(&self) {
         self.gateway.metrics.count_turned_away();
     }
@@ -278,7 +256,7 @@ impl Door for Worker {
         let (mut head, body) = (*request).into_parts();
         let id = self.gateway.ids.next();
         let audience = Audience::of(&head.method, &head.headers);
-        let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, host: None, site: None };
+        let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, site: None };
         let servers = &self.gateway.config.server.forward_auth;
         let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes(), servers) {
             None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {
@@ -547,13 +525,4 @@ fn may_end_a_login(response: &Response<Body>) -> bool {
 /// As the last step of a login by link or by another server does, which comes as a GET.
 fn leads_elsewhere(response: &Response<Body>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
-}
-
-/// Whether the session cookie would cross a network without TLS.
-fn travels_in_the_clear(client: &Client) -> bool {
-    let on_this_machine = match client.address {
-        Some(address) => address.to_canonical().is_loopback(),
-        None => client.peer.address().is_none(),
-    };
-    client.scheme == Scheme::Http && !on_this_machine
 }

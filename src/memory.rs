@@ -4,18 +4,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Site;
+use crate::gateway::arrived::LastSettled;
 use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials::{Credentials, Digests};
 use crate::identity::probe::LastAnswer;
 use crate::message::{Fields, RequestHead};
-use crate::proxy::introduction::Said;
+use crate::proxy::headers::LastOutgoing;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::{self, LastCookie};
 use crate::standing::{LastAccount, LastSession};
 
 /// One connection's memory. Its requests mostly carry the same cookies, for the same visitor.
 ///
-/// There are two kinds of things in it. What follows from a request's bytes, its peer's address and the site alone is beside
+/// There are two kinds of things in it. What follows from a request's fields, its peer and the configuration alone is beside
 /// these, and used for the very same ones. What the dashboard or the store had to say is only referred to: whether it is
 /// still good, and for this request, is asked each time where it was found, and only the search is left out. What was
 /// decided is never in it.
@@ -25,10 +26,11 @@ pub struct Memory(Option<Mutex<Recent>>);
 /// What the last request left.
 #[derive(Debug, Default)]
 struct Recent {
+    settled: LastSettled,
     cookie: LastCookie,
     digests: Digests,
     found: Found,
-    said: Said,
+    outgoing: LastOutgoing,
 }
 
 /// What was found for the last request in the memories that all connections share.
@@ -52,6 +54,14 @@ impl Memory {
     /// Remembers nothing: for a connection on which a server in front sends the requests of everybody. They would seldom be
     /// the same, and how long it takes to tell the cookies of one from those of another is nobody's business.
     pub const NONE: &Self = &Self(None);
+
+    /// Settles something by what was settled the last time, or for the next.
+    pub(crate) fn with_settled<T>(&self, settle: impl FnOnce(&mut LastSettled) -> T) -> T {
+        match self.lock() {
+            Some(mut recent) => settle(&mut recent.settled),
+            None => settle(&mut LastSettled::default()),
+        }
+    }
 
     /// [`session_cookie::take`], by what is remembered.
     pub fn take_cookie(&self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
@@ -77,11 +87,11 @@ impl Memory {
         }
     }
 
-    /// Goes on with what was said to the dashboard the last time.
-    pub(crate) fn with_said<T>(&self, say: impl FnOnce(&mut Said) -> T) -> T {
+    /// Makes what the dashboard gets by what it got the last time, or for the next.
+    pub(crate) fn with_outgoing<T>(&self, make: impl FnOnce(&mut LastOutgoing) -> T) -> T {
         match self.lock() {
-            Some(mut recent) => say(&mut recent.said),
-            None => say(&mut Said::default()),
+            Some(mut recent) => make(&mut recent.outgoing),
+            None => make(&mut LastOutgoing::default()),
         }
     }
 

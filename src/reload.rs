@@ -167,6 +167,10 @@ impl Door for Post {
         self.worker().share(peer)
     }
 
+    fn is_one_client(&self, peer: Peer) -> bool {
+        self.worker().is_one_client(peer)
+    }
+
     fn turned_away(&self) {
         self.worker().turned_away();
     }

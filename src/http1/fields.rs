@@ -5,6 +5,9 @@ use bytes::Bytes;
 use super::LARGEST_HEAD;
 use crate::message::{FieldName, FieldValue, Fields};
 
+/// What fields take together, unless there are many or large ones.
+const USUAL: usize = 1024;
+
 /// Why there is no head, or no trailers, and won't be.
 pub(crate) enum NoHead {
     /// It is larger than [`LARGEST_HEAD`].
@@ -47,7 +50,20 @@ pub(crate) fn write_one(bytes: &mut Vec<u8>, name: &str, value: &[u8]) {
 }
 
 /// Writes all of them, each line by itself.
-pub(crate) fn write(bytes: &mut Vec<u8>, lines: impl Iterator<Item = (impl FieldName, impl FieldValue)>) {
+pub(crate) fn write(bytes: &mut Vec<u8>, fields: &Fields) {
+    let write = || {
+        let mut written = Vec::with_capacity(USUAL);
+        write_lines(&mut written, fields.iter());
+        written
+    };
+    match fields.written(write) {
+        Some(written) => bytes.extend_from_slice(written),
+        None => write_lines(bytes, fields.iter()),
+    }
+}
+
+/// Writes lines.
+pub(crate) fn write_lines(bytes: &mut Vec<u8>, lines: impl Iterator<Item = (impl FieldName, impl FieldValue)>) {
     for (name, value) in lines {
         write_one(bytes, name.text(), value.bytes());
     }

@@ -20,7 +20,7 @@ const SIZE_LINE: usize = 4 * 1024;
 const EXTENSIONS: usize = 16 * 1024;
 
 /// How the end of a body is told (section 6.3), and how much of it is to come.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// So many bytes; none is the end, whatever told it.
     Length(u64),
@@ -30,7 +30,7 @@ pub(crate) enum Framing {
 }
 
 /// A body of chunks (section 7.1).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chunked {
     next: Next,
     /// How much may yet stand beside the sizes.
@@ -38,7 +38,7 @@ pub(crate) struct Chunked {
 }
 
 /// What comes next in it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Next {
     Size,
     Data(u64),

@@ -1,6 +1,5 @@
 //! Which client a request comes from: the peer, or whom a trusted peer names.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::HOST;
@@ -143,10 +142,10 @@ impl Client {
     /// Tells the dashboard about the client: sets `X-Forwarded-For`, `-Proto` and `-Host`.
     ///
     /// What `headers` has of them came with the request. It is kept, and added to, if the peer is trusted; else it is
-    /// dropped. `hop` is what [`hop`](Self::hop) says of the peer.
-    pub fn forward(&self, headers: &mut Fields, hop: Option<&HeaderValue>) {
-        match self.hops(headers, hop) {
-            Some(hops) => headers.insert(FORWARDED_FOR, &*hops),
+    /// dropped.
+    pub fn forward(&self, headers: &mut Fields) {
+        match self.hops(headers) {
+            Some(hops) => headers.insert(FORWARDED_FOR, hops),
             None => headers.remove(FORWARDED_FOR),
         }
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
@@ -156,18 +155,14 @@ impl Client {
         }
     }
 
-    /// The peer's address as it is forwarded. A process on this machine has none.
-    pub fn hop(&self) -> Option<HeaderValue> {
-        self.peer.address().and_then(|address| HeaderValue::try_from(address.to_string()).ok())
-    }
-
     /// The hops that a trusted peer named, and the peer.
-    fn hops<'a>(&self, headers: &Fields, hop: Option<&'a HeaderValue>) -> Option<Cow<'a, HeaderValue>> {
+    fn hops(&self, headers: &Fields) -> Option<HeaderValue> {
+        let hop = self.peer.address().and_then(|address| HeaderValue::try_from(address.to_string()).ok());
         if !self.trusted || !headers.contains_key(FORWARDED_FOR) {
-            return hop.map(Cow::Borrowed);
+            return hop;
         }
-        let hops = headers.get_all(FORWARDED_FOR).chain(hop.map(Value::from)).map(Value::as_bytes);
-        HeaderValue::from_bytes(&hops.collect::<Vec<_>>().join(&b", "[..])).ok().map(Cow::Owned)
+        let hops = headers.get_all(FORWARDED_FOR).chain(hop.as_ref().map(Value::from)).map(Value::as_bytes);
+        HeaderValue::from_bytes(&hops.collect::<Vec<_>>().join(&b", "[..])).ok()
     }
 }
 
@@ -394,7 +389,7 @@ mod tests {
         let mut headers = headers(lines);
         let client = Client::of(arrival(peer, Scheme::Http), &headers, &trusted());
         headers.insert(HOST, HeaderValue::from_static("insights.example"));
-        client.forward(&mut headers, client.hop().as_ref());
+        client.forward(&mut headers);
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
             let lines: Vec<_> = headers.get_all(name).map(|line| line.to_str().expect("text")).collect();
             lines.join("|")
@@ -427,7 +422,7 @@ mod tests {
         let client = Client::of(arrival("10.0.0.1", Scheme::Http), &headers, &trusted());
         let asking = client.clone().without_hop();
         assert_eq!(asking, Client { peer: Peer::Unix, ..client });
-        asking.forward(&mut headers, asking.hop().as_ref());
+        asking.forward(&mut headers);
         assert_eq!(headers.get(FORWARDED_FOR).expect("as it was"), "203.0.113.7, 198.51.100.1");
     }
 

@@ -11,7 +11,7 @@ use http::header::COOKIE;
 use super::client::{Client, Scheme};
 use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
-use crate::message::{Name, RequestHead, Value};
+use crate::message::{Fields, Name, RequestHead, Value};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
@@ -211,19 +211,36 @@ fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mu
 pub struct Digests {
     key: LastDigest,
     bound: LastDigest,
-    /// All of what was read the last time, and at which site.
-    last: Option<(Arc<Site>, Credentials)>,
+    last: Option<Last>,
+}
+
+/// What was read of the last request.
+struct Last {
+    site: Arc<Site>,
+    client: Client,
+    host: Box<str>,
+    /// Its fields, if they can be told from others at once.
+    fields: Option<Fields>,
+    credentials: Credentials,
 }
 
 impl Digests {
     /// [`Credentials::of`], with nothing read or computed again that was the last.
     pub fn credentials(&mut self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
+        if let Some(last) = self.last.as_ref().filter(|last| last.is_of(site, head, client, host)) {
+            return last.credentials;
+        }
         let (key, is_last) = self.key(site, head, client, host);
-        match &self.last {
-            Some((last_site, last)) if is_last && Arc::ptr_eq(last_site, site) && is_all_in_key(site) => *last,
+        let fields = head.headers.clone_if_shared();
+        match &mut self.last {
+            Some(last) if is_last && Arc::ptr_eq(&last.site, site) && is_all_in_key(site) => {
+                last.fields = fields;
+                last.credentials
+            }
             _ => {
                 let credentials = self.read(key, site, head);
-                self.last = Some((Arc::clone(site), credentials));
+                let (site, client, host) = (Arc::clone(site), client.clone(), host.into());
+                self.last = Some(Last { site, client, host, fields, credentials });
                 credentials
             }
         }
@@ -240,6 +257,17 @@ impl Digests {
         add_key(&mut hash, site, head, (client, host));
         let (digest, is_last) = hash.finish();
         (Key(digest), is_last)
+    }
+}
+
+impl Last {
+    /// Whether nothing that is read is another: where no parameter is a credential, nothing is but fields.
+    fn is_of(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> bool {
+        self.fields.as_ref().is_some_and(|fields| fields.is_copy_of(&head.headers))
+            && Arc::ptr_eq(&self.site, site)
+            && self.client == *client
+            && *self.host == *host
+            && !site.credentials.iter().any(|credential| matches!(credential, Credential::Query(_)))
     }
 }
 
@@ -682,6 +710,35 @@ mod tests {
     }
 
     #[test]
+    fn whoever_sent_the_last_request_with_the_same_fields_credentials_are_those_of_this_one() {
+        let sites = [site(&["cookie"], None), site(&["query:t"], None)].map(Arc::new);
+        let clients = [visitor(), client("192.0.2.10", Scheme::Https, false), client("192.0.2.9", Scheme::Http, true)];
+        let mut first = head("/?t=1", &[("cookie", "sid=1")]);
+        first.headers.share();
+        let mut second = RequestHead { uri: "/?t=2".parse().expect("a target"), ..first.clone() };
+        assert!(second.headers.is_copy_of(&first.headers));
+        let third = second.clone();
+        second.headers.append(COOKIE, HeaderValue::from_static("a=1"));
+        let mut requests = Vec::new();
+        for site in &sites {
+            for client in &clients {
+                for host in ["a", "b"] {
+                    requests.extend([&first, &second, &third].map(|head| (site, head, client, host)));
+                }
+            }
+        }
+        let mut digests = Digests::default();
+        for last in &requests {
+            for request in &requests {
+                for (site, head, client, host) in [last, request, request] {
+                    let remembered = digests.credentials(site, head, client, host);
+                    assert_eq!(remembered, Credentials::of(site, head, client, host));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_was_read_or_computed_for_the_last_request_is_not_again() {
         let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
         let mut digests = Digests::default();
@@ -691,7 +748,7 @@ mod tests {
             digests.credentials(&site, &head, &visitor(), "a")
         };
         let first = credentials("x", |_| {});
-        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").1.key = Key([7; 32]));
+        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").credentials.key = Key([7; 32]));
         assert_eq!((again.key, again.bound), (Key([7; 32]), first.bound));
         let other = credentials("y", |digests| digests.bound.digest = Some([8; 32]));
         assert!(![first.key, again.key].contains(&other.key));

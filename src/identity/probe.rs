@@ -191,7 +191,7 @@ fn headers(asker: &Asker, head: &RequestHead, client: &Client, host: &HeaderValu
     for (name, value) in carried_fields(&asker.site, head, client).filter(|(name, _)| &**name != "host") {
         headers.append(name, value);
     }
-    client.forward(&mut headers, client.hop().as_ref());
+    client.forward(&mut headers);
     if let Some(host) = &asker.site.upstream.host {
         headers.insert(HOST, host);
     }

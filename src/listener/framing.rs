@@ -63,11 +63,14 @@ pub fn check(head: &mut RequestHead) -> Result<Host, BadRequest> {
     check_method(&head.method)?;
     of_body(&head.headers, head.version)?;
     let host = the_host(&head.headers)?;
-    if head.uri.authority().is_some() || head.uri.scheme().is_some() {
-        head.uri = origin_form(&head.uri, &host)?;
-    }
-    check_target(&head.uri)?;
+    settle_target(&mut head.uri, &host)?;
     Ok(host)
+}
+
+/// [`check`] for a head whose fields have passed it before, in the same version of HTTP, and named this host.
+pub(crate) fn check_line(head: &mut RequestHead, host: &Host) -> Result<(), BadRequest> {
+    check_method(&head.method)?;
+    settle_target(&mut head.uri, host)
 }
 
 /// Checks the method and the target, in origin form, that were put into a head after it was [checked](check). What says how
@@ -79,6 +82,13 @@ pub fn check_again(head: &RequestHead) -> Result<(), BadRequest> {
 
 fn check_method(method: &Method) -> Result<(), BadRequest> {
     if matches!(*method, Method::CONNECT | Method::TRACE) { Err(BadRequest::Method) } else { Ok(()) }
+}
+
+fn settle_target(target: &mut Uri, host: &Host) -> Result<(), BadRequest> {
+    if target.authority().is_some() || target.scheme().is_some() {
+        *target = origin_form(target, host)?;
+    }
+    check_target(target)
 }
 
 fn check_target(origin_form: &Uri) -> Result<(), BadRequest> {

@@ -20,7 +20,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 use self::answer::Outgoing;
 use self::body::Reading;
 pub(super) use self::body::Upload;
-use self::head::Head;
+use self::head::{Head, Heads};
 pub use self::interim::EarlyHints;
 use self::interim::{Interim, Telling};
 use super::Door;
@@ -55,9 +55,10 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let (reader, mut writer) = split::<Box<dyn Stream>>(Box::new(wire));
     let mut receiver = Receiver::new(reader, BUFFER);
     let stopped = pin!(worker.stop.cancelled());
-    let mut pause = Pause { alarm: Alarm::default(), stopped, memory: None };
+    let mut pause = Pause { alarm: Alarm::default(), stopped, heads: Heads::default(), memory: None };
     loop {
-        let head = match pause.end(&mut receiver).await {
+        let remembers = worker.door.is_one_client(arrival.peer);
+        let head = match pause.end(&mut receiver, remembers).await {
             Came::Head(head) => head,
             Came::Malformed(status) => return Box::pin(refuse(&conversation, status, receiver, writer)).await,
             Came::Nothing => return Box::pin(take_leave(Some(receiver), writer)).await,
@@ -81,6 +82,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
 struct Pause<'a, 'b, M> {
     alarm: Alarm,
     stopped: Pin<&'a mut WaitForCancellationFuture<'b>>,
+    heads: Heads,
     /// What is remembered of the last request.
     memory: Option<Box<M>>,
 }
@@ -98,11 +100,11 @@ enum Came {
 
 impl<M> Pause<'_, '_, M> {
     /// Waits for a head, with no more memory than it needs.
-    async fn end(&mut self, receiver: &mut Receiver) -> Came {
+    async fn end(&mut self, receiver: &mut Receiver, remembers: bool) -> Came {
         let (since, mut known) = (Instant::now(), 0);
         poll_fn(|cx| {
             loop {
-                match head::read(&mut receiver.bytes, known) {
+                match self.heads.read(&mut receiver.bytes, known, remembers) {
                     Ok(Some(head)) => return Poll::Ready(Came::Head(head)),
                     Ok(None) => known = receiver.bytes.len(),
                     Err(status) => return Poll::Ready(Came::Malformed(status)),
@@ -123,7 +125,7 @@ impl<M> Pause<'_, '_, M> {
             }
             if self.memory.is_some() {
                 ready!(self.alarm.poll(cx, since + TIRED));
-                self.memory = None;
+                (self.memory, self.heads) = (None, Heads::default());
             }
             self.alarm.poll(cx, since + HEAD).map(|()| Came::Nothing)
         })
@@ -153,9 +155,9 @@ impl<D: Door> Conversation<'_, D> {
     async fn exchange(&self, memory: &D::Memory, asked: &mut Option<(Head, Receiver, Writer)>) -> Turn {
         let Some((mut head, receiver, mut writer)) = asked.take() else { return Turn::Over };
         let mut outgoing = Outgoing::to(&head);
-        let interim = Interim::of(&mut head.request, head.waits_to_go_on);
-        let to_go_on = interim.clone().filter(|_| head.waits_to_go_on);
-        let (mut reading, upload) = Reading::of(receiver, head.framing, to_go_on);
+        let interim = Interim::of(&mut head.request, head.said.waits_to_go_on);
+        let to_go_on = interim.clone().filter(|_| head.said.waits_to_go_on);
+        let (mut reading, upload) = Reading::of(receiver, head.said.framing, to_go_on);
         if let Some(upload) = upload {
             *head.request.body_mut() = Incoming::in_http1(upload);
         }

@@ -4,6 +4,7 @@ mod known;
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,15 +14,32 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// A head mostly has some twenty lines, and is looked through some fifty times while it is in the gateway. So there is no
 /// table: a line is where its name and its value are, and to look at all of them is cheaper than to search a map. What was
 /// received is not copied, but for names that hardly anybody uses: all names are in lower case here.
+///
+/// Those that are [shared](Self::share) are copied once they are changed.
+#[derive(Clone)]
+pub struct Fields(Held);
+
+#[derive(Clone)]
+enum Held {
+    Own(Lines),
+    Shared(Arc<Shared>),
+}
+
+struct Shared {
+    lines: Lines,
+    /// As they are written, if they ever were.
+    written: OnceLock<Vec<u8>>,
+}
+
 #[derive(Clone, Default)]
-pub struct Fields {
+struct Lines {
     /// What values are in that came from elsewhere.
     received: Bytes,
     /// What values are in that were put.
     put: Vec<u8>,
     /// Names that are not among the [known] ones.
     names: String,
-    lines: Vec<Line>,
+    all: Vec<Line>,
     /// A bit for each [`Key`] that there was: most of what is looked for is not there.
     seen: u64,
 }
@@ -188,6 +206,12 @@ impl Deref for Name<'_> {
 pub struct Value<'a>(&'a [u8]);
 
 impl<'a> Value<'a> {
+    /// These bytes, if a field may have them for its value.
+    pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let may_be_in_one = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+        bytes.iter().all(may_be_in_one).then_some(Self(bytes))
+    }
+
     /// As it was written.
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
@@ -264,34 +288,60 @@ impl Fields {
 
     /// None, with room for so many lines, most of whose values are in these bytes.
     pub(crate) fn of_received(received: Bytes, lines: usize) -> Self {
-        Self { received, put: Vec::new(), names: String::new(), lines: Vec::with_capacity(lines + PUT_LINES), seen: 0 }
+        Self(Held::Own(Lines { received, all: Vec::with_capacity(lines + PUT_LINES), ..Lines::default() }))
+    }
+
+    /// Makes copies of them cheap, and known as such, until they are changed.
+    pub fn share(&mut self) {
+        if let Held::Own(lines) = &mut self.0 {
+            let lines = std::mem::take(lines);
+            self.0 = Held::Shared(Arc::new(Shared { lines, written: OnceLock::new() }));
+        }
+    }
+
+    /// A copy of [shared](Self::share) ones.
+    pub(crate) fn clone_if_shared(&self) -> Option<Self> {
+        matches!(self.0, Held::Shared(_)).then(|| self.clone())
+    }
+
+    /// Whether one of the two was copied from the other after it was shared, and neither was changed. Equal ones may be none.
+    pub(crate) fn is_copy_of(&self, other: &Self) -> bool {
+        matches!((&self.0, &other.0), (Held::Shared(one), Held::Shared(other)) if Arc::ptr_eq(one, other))
+    }
+
+    /// [Shared](Self::share) ones as they are written, which is done once.
+    pub(crate) fn written(&self, write: impl FnOnce() -> Vec<u8>) -> Option<&[u8]> {
+        match &self.0 {
+            Held::Own(_) => None,
+            Held::Shared(shared) => Some(shared.written.get_or_init(write)),
+        }
     }
 
     /// How many lines there are.
     pub fn len(&self) -> usize {
-        self.lines.len()
+        self.lines().all.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.len() == 0
     }
 
     /// The value on the first line of this name, which is in lower case, as everywhere below.
     #[inline]
     pub fn get(&self, name: impl AsRef<str>) -> Option<Value<'_>> {
-        let name = name.as_ref();
-        self.find(Key::of(name), name).map(|at| self.value(self.lines[at].value))
+        let (lines, name) = (self.lines(), name.as_ref());
+        lines.find(Key::of(name), name).map(|at| lines.value(lines.all[at]))
     }
 
     /// The values on all lines of this name.
     #[inline]
     pub fn get_all<N: AsRef<str>>(&self, name: N) -> impl DoubleEndedIterator<Item = Value<'_>> + Clone + use<'_, N> {
-        let name = name.as_ref();
-        let first = self.find(Key::of(name), name);
-        let (key, name) = first.map_or((Key(0), ""), |at| (self.lines[at].key, self.name(self.lines[at].name)));
-        let lines = first.map_or(&[][..], |at| &self.lines[at..]).iter();
-        lines.filter(move |line| line.is(key, name, &self.names)).map(|line| self.value(line.value))
+        let (lines, name) = (self.lines(), name.as_ref());
+        let first = lines.find(Key::of(name), name);
+        let (key, name) = first.map_or((Key(0), ""), |at| (lines.all[at].key, lines.name(lines.all[at])));
+        let from_first = first.map_or(&[][..], |at| &lines.all[at..]).iter();
+        from_first.filter(move |line| line.is(key, name, &lines.names)).map(|line| lines.value(*line))
     }
 
     /// The value of a field that may be there once.
@@ -305,70 +355,75 @@ impl Fields {
     #[inline]
     pub fn contains_key(&self, name: impl AsRef<str>) -> bool {
         let name = name.as_ref();
-        self.find(Key::of(name), name).is_some()
+        self.lines().find(Key::of(name), name).is_some()
     }
 
     /// All lines.
     pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
-        self.lines.iter().map(|line| (Name(self.name(line.name)), self.value(line.value)))
+        let lines = self.lines();
+        lines.all.iter().map(|line| (Name(lines.name(*line)), lines.value(*line)))
     }
 
     /// The names of all lines.
     pub fn keys(&self) -> impl Iterator<Item = Name<'_>> {
-        self.lines.iter().map(|line| Name(self.name(line.name)))
+        let lines = self.lines();
+        lines.all.iter().map(|line| Name(lines.name(*line)))
     }
 
     /// The values of all lines.
     pub fn values(&self) -> impl Iterator<Item = Value<'_>> {
-        self.lines.iter().map(|line| self.value(line.value))
+        let lines = self.lines();
+        lines.all.iter().map(|line| lines.value(*line))
     }
 
     /// Adds a line.
     #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
     pub fn append(&mut self, name: impl FieldName, value: impl FieldValue) {
-        let value = self.put(value.bytes());
-        self.add(name.text(), value);
+        let lines = self.own();
+        let value = lines.put(value.bytes());
+        lines.add(name.text(), value);
     }
 
     /// Has one line of this name, with this value, in place of whatever there was.
     #[expect(clippy::needless_pass_by_value, reason = "as maps take them")]
     pub fn insert(&mut self, name: impl FieldName, value: impl FieldValue) {
-        let value = self.put(value.bytes());
-        self.set(name.text(), value);
+        let lines = self.own();
+        let value = lines.put(value.bytes());
+        lines.set(name.text(), value);
     }
 
     /// Has one line of this name, with the first value of that other name; an empty one if it has none.
     #[expect(clippy::needless_pass_by_value, reason = "as for `insert`")]
     pub fn copy(&mut self, from: impl AsRef<str>, to: impl FieldName) {
-        let from = from.as_ref();
-        let value = self.find(Key::of(from), from).map_or(Span::new(0, 0), |at| self.lines[at].value);
-        self.set(to.text(), value);
+        let (lines, from) = (self.own(), from.as_ref());
+        let value = lines.find(Key::of(from), from).map_or(Span::new(0, 0), |at| lines.all[at].value);
+        lines.set(to.text(), value);
     }
 
     /// Removes all lines of this name.
     pub fn remove(&mut self, name: impl AsRef<str>) {
         let name = name.as_ref();
         let key = Key::of(name);
-        if let Some(at) = self.find(key, name) {
-            self.remove_from(at, key, name);
+        if let Some(at) = self.lines().find(key, name) {
+            self.own().remove_from(at, key, name);
         }
     }
 
     /// Removes the lines that are none of these.
     pub fn retain(&mut self, mut stays: impl FnMut(Name<'_>, Value<'_>) -> bool) {
-        let Self { received, put, names, lines, .. } = self;
-        lines.retain(|line| stays(Name(text(names, line.name)), value(received, put, line.value)));
+        let Lines { received, put, names, all, .. } = self.own();
+        all.retain(|line| stays(Name(text(names, line.name)), value(received, put, line.value)));
     }
 
     /// Changes the lines of this name.
     pub fn change(&mut self, name: impl AsRef<str>, mut change: impl FnMut(Value<'_>) -> Change) {
         let name = name.as_ref();
         let key = Key::of(name);
-        if self.find(key, name).is_none() {
+        if self.lines().find(key, name).is_none() {
             return;
         }
-        let Self { received, put, names, lines, .. } = self;
-        lines.retain_mut(|line| {
+        let Lines { received, put, names, all, .. } = self.own();
+        all.retain_mut(|line| {
             if !line.is(key, name, names) {
                 return true;
             }
@@ -393,8 +448,38 @@ impl Fields {
     /// Adds a line with a value that was [received](Self::of_received). The name is a token (RFC 9110, section 5.6.2), in
     /// whatever case, and the value has no control characters, which is up to whoever parsed them.
     pub(crate) fn append_received(&mut self, name: &str, value: &[u8]) {
-        let value = self.span(value).unwrap_or_else(|| self.put(value));
-        self.add(name, value);
+        let lines = self.own();
+        let value = lines.span(value).unwrap_or_else(|| lines.put(value));
+        lines.add(name, value);
+    }
+
+    #[inline]
+    fn lines(&self) -> &Lines {
+        match &self.0 {
+            Held::Own(lines) => lines,
+            Held::Shared(shared) => &shared.lines,
+        }
+    }
+
+    /// For whoever changes them.
+    #[inline]
+    fn own(&mut self) -> &mut Lines {
+        if let Held::Shared(shared) = &self.0 {
+            self.0 = Held::Own(shared.lines.with_room());
+        }
+        match &mut self.0 {
+            Held::Own(lines) => lines,
+            Held::Shared(_) => unreachable!("they were copied"),
+        }
+    }
+}
+
+impl Lines {
+    /// A copy that may be added to.
+    fn with_room(&self) -> Self {
+        let mut all = Vec::with_capacity(self.all.len() + PUT_LINES);
+        all.extend_from_slice(&self.all);
+        Self { received: self.received.clone(), put: self.put.clone(), names: self.names.clone(), all, seen: self.seen }
     }
 
     /// Where the value is in what was received, if it is in there.
@@ -410,7 +495,7 @@ impl Fields {
     fn set(&mut self, name: &str, value: Span) {
         let key = Key::of(name);
         let Some(at) = self.find(key, name) else { return self.add(name, value) };
-        self.lines[at].value = value;
+        self.all[at].value = value;
         self.remove_from(at + 1, key, name);
     }
 
@@ -423,7 +508,7 @@ impl Fields {
             Span::new(known::NAMES.len() + start, name.len())
         });
         self.seen |= key.bit();
-        self.lines.push(Line { key, name, value });
+        self.all.push(Line { key, name, value });
     }
 
     #[inline]
@@ -432,24 +517,24 @@ impl Fields {
         if self.seen & key.bit() == 0 {
             return None;
         }
-        self.lines.iter().position(|line| line.is(key, name, &self.names))
+        self.all.iter().position(|line| line.is(key, name, &self.names))
     }
 
     fn remove_from(&mut self, start: usize, key: Key, name: &str) {
-        let Self { names, lines, .. } = self;
+        let Self { names, all, .. } = self;
         let mut at = 0;
-        lines.retain(|line| {
+        all.retain(|line| {
             at += 1;
             at <= start || !line.is(key, name, names)
         });
     }
 
-    fn name(&self, span: Span) -> &str {
-        text(&self.names, span)
+    fn name(&self, line: Line) -> &str {
+        text(&self.names, line.name)
     }
 
-    fn value(&self, span: Span) -> Value<'_> {
-        value(&self.received, &self.put, span)
+    fn value(&self, line: Line) -> Value<'_> {
+        value(&self.received, &self.put, line.value)
     }
 }
 
@@ -474,6 +559,12 @@ fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {
     } else {
         &put[start - received.len()..end - received.len()]
     })
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self(Held::Own(Lines::default()))
+    }
 }
 
 impl From<&HeaderMap> for Fields {

@@ -3,7 +3,6 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderName, HeaderValue};
 
-use super::introduction::Said;
 use super::{ProxyError, headers, introduction, websocket};
 use crate::config::{Credential, Site};
 use crate::identity::client::Client;
@@ -22,7 +21,7 @@ pub fn hand_over(passage: Passage, sent: &Fields, client: &Client, site: &Site) 
     for name in headers::kept_back(site, client) {
         fields.insert(name, HeaderValue::from_static(""));
     }
-    introduction::set_traveler(&mut fields, passage.traveler(), &mut Said::default())?;
+    introduction::set_traveler(&mut fields, passage.traveler())?;
     drop(passage);
     let mut copy = |name: &HeaderName| {
         fields.insert(name, sent.get(name).unwrap_or_default());

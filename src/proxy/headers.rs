@@ -14,6 +14,7 @@ use crate::identity::credentials;
 use crate::listener::switch::Switch;
 use crate::memory::Memory;
 use crate::message::{Fields, Request, RequestHead};
+use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
 use crate::tokens::tokens;
@@ -44,7 +45,25 @@ impl<T: Deref> Deref for Stripped<T> {
     }
 }
 
+/// The fields of a stripped head, for another one of which they are all the same before it is stripped.
+#[derive(Debug, Clone)]
+pub(crate) struct StrippedFields(Fields);
+
+impl StrippedFields {
+    /// The head with these fields in place of its own, stripped.
+    pub(crate) fn put_into(self, head: &mut RequestHead) -> Stripped<&mut RequestHead> {
+        head.headers = self.0;
+        Stripped(head)
+    }
+}
+
 impl Stripped<&mut RequestHead> {
+    /// Its fields, for later.
+    pub(crate) fn share(&mut self) -> StrippedFields {
+        self.0.headers.share();
+        StrippedFields(self.0.headers.clone())
+    }
+
     /// Takes the gateway's own cookie out, and returns the session that it names ([`Memory::take_cookie`]).
     pub fn take_cookie(&mut self, memory: &Memory, scheme: Scheme) -> Option<Presented> {
         memory.take_cookie(&mut self.0.headers, scheme)
@@ -329,22 +348,69 @@ fn is_end_to_end(name: &str) -> bool {
 }
 
 /// Makes the head of a client's request, stripped for this site and client, the one that the dashboard gets: sets what the
-/// gateway says.
+/// gateway says. Nothing is done again that was done for the last request.
 pub(crate) fn make_outgoing(
     Stripped(mut request): Stripped<Box<Request<Body>>>,
     site: &Site,
-    introduction: Introduction<'_>,
+    introduction: &Introduction<'_>,
+    last: &mut LastOutgoing,
 ) -> Result<Box<Request<Body>>, ProxyError> {
+    let version = request.version();
     let headers = request.headers_mut();
+    if let Some(outgoing) = last.of(headers, version, site, introduction) {
+        *headers = outgoing;
+        return Ok(request);
+    }
+    let stripped = headers.clone_if_shared();
     introduce(headers, introduction)?;
     if let Some(host) = &site.upstream.host {
-        headers.insert(HOST, host.clone());
+        headers.insert(HOST, host);
+    }
+    add_via(headers, version)?;
+    if let Some(stripped) = stripped {
+        headers.share();
+        let (client, traveler) = (introduction.client.clone(), introduction.traveler.cloned());
+        let (host, outgoing) = (site.upstream.host.clone(), headers.clone());
+        last.0 = Some(Box::new(Made { stripped, version, host, client, traveler, outgoing }));
     }
     Ok(request)
 }
 
+/// The fields of the last request as they went to the dashboard.
+#[derive(Debug, Default)]
+pub(crate) struct LastOutgoing(Option<Box<Made>>);
+
+struct Made {
+    stripped: Fields,
+    version: Version,
+    host: Option<HeaderValue>,
+    client: Client,
+    traveler: Option<Traveler>,
+    outgoing: Fields,
+}
+
+/// There are secrets among them.
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Made")
+    }
+}
+
+impl LastOutgoing {
+    /// Those of a request with these fields, if they were the last.
+    fn of(&self, stripped: &Fields, version: Version, site: &Site, by: &Introduction<'_>) -> Option<Fields> {
+        let last = self.0.as_ref()?;
+        let is_same = last.stripped.is_copy_of(stripped)
+            && last.version == version
+            && last.host == site.upstream.host
+            && last.client == *by.client
+            && last.traveler.as_ref() == by.traveler;
+        is_same.then(|| last.outgoing.clone())
+    }
+}
+
 /// Adds the gateway to those a request came by; refuses one that keeps coming by.
-pub(super) fn add_via(headers: &mut Fields, version: Version) -> Result<(), ProxyError> {
+fn add_via(headers: &mut Fields, version: Version) -> Result<(), ProxyError> {
     let ours = |via: &&[u8]| via.rsplit(|&byte| byte == b' ').next() == Some(PSEUDONYM.as_bytes());
     if tokens(headers, &VIA).filter(ours).count() >= ROUNDS {
         return Err(ProxyError::Loop);

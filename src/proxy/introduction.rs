@@ -1,13 +1,10 @@
 //! What the gateway says to the dashboard of a request: who passes, and where it comes from.
 
-use std::net::IpAddr;
-
 use http::{HeaderName, HeaderValue};
 
 use super::ProxyError;
 use crate::identity::client::Client;
 use crate::message::{Fields, Value};
-use crate::second_factor::Timestamp;
 use crate::second_factor::policy::Traveler;
 
 const USER: HeaderName = HeaderName::from_static("x-vestibule-user");
@@ -15,36 +12,17 @@ const ORGANIZATION: HeaderName = HeaderName::from_static("x-vestibule-organizati
 const FACTOR: HeaderName = HeaderName::from_static("x-vestibule-factor");
 const VERIFIED_AT: HeaderName = HeaderName::from_static("x-vestibule-verified-at");
 
-/// What was said the last time: somebody's address, names and time of verification as the values of fields.
-#[derive(Debug, Default)]
-pub(crate) struct Said {
-    hop: Option<(IpAddr, HeaderValue)>,
-    user: Option<HeaderValue>,
-    organization: Option<HeaderValue>,
-    verified_at: Option<(Timestamp, HeaderValue)>,
-}
-
 /// Who passes, and where the request comes from.
 pub(crate) struct Introduction<'a> {
     pub(crate) traveler: Option<&'a Traveler>,
     pub(crate) client: &'a Client,
-    pub(crate) said: &'a mut Said,
 }
 
 /// Sets every field that only the gateway may set, on a head that was stripped of them.
-pub(super) fn introduce(headers: &mut Fields, introduction: Introduction<'_>) -> Result<(), ProxyError> {
-    let Introduction { traveler, client, said } = introduction;
-    set_traveler(headers, traveler, said)?;
-    client.forward(headers, hop(client, said));
+pub(super) fn introduce(headers: &mut Fields, introduction: &Introduction<'_>) -> Result<(), ProxyError> {
+    set_traveler(headers, introduction.traveler)?;
+    introduction.client.forward(headers);
     Ok(())
-}
-
-fn hop<'a>(client: &Client, said: &'a mut Said) -> Option<&'a HeaderValue> {
-    let address = client.peer.address()?;
-    if said.hop.as_ref().is_none_or(|(of, _)| *of != address) {
-        said.hop = Some((address, client.hop()?));
-    }
-    said.hop.as_ref().map(|(_, hop)| hop)
 }
 
 /// Whether it is one of the fields that name who passes.
@@ -53,57 +31,37 @@ pub(super) fn is_ours(name: &str) -> bool {
 }
 
 /// Names who passes: every such field, with nothing in it where nobody is named.
-pub(super) fn set_traveler(
-    headers: &mut Fields,
-    traveler: Option<&Traveler>,
-    said: &mut Said,
-) -> Result<(), ProxyError> {
-    let nothing = Value::default();
+pub(super) fn set_traveler(headers: &mut Fields, traveler: Option<&Traveler>) -> Result<(), ProxyError> {
     let (user, organization) = match traveler {
-        Some(Traveler { key, .. }) => {
-            (speakable(&key.user, &mut said.user)?, speakable(&key.organization, &mut said.organization)?)
-        }
-        None => (nothing, nothing),
-    };
-    let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
-        Some(verified) => (verified.by.as_str(), rfc3339(verified.at, &mut said.verified_at)),
-        None => ("none", nothing),
+        Some(Traveler { key, .. }) => (speakable(&key.user)?, speakable(&key.organization)?),
+        None => (Value::default(), Value::default()),
     };
     headers.insert(USER, user);
     headers.insert(ORGANIZATION, organization);
+    let (factor, at) = match traveler.and_then(|traveler| traveler.verified) {
+        Some(verified) => (verified.by.as_str(), verified.at.rfc3339()),
+        None => ("none", String::new()),
+    };
     headers.insert(FACTOR, HeaderValue::from_static(factor));
-    headers.insert(VERIFIED_AT, at);
+    headers.insert(VERIFIED_AT, Value::of(at.as_bytes()).unwrap_or_default());
     Ok(())
 }
 
 /// A name as the value of a field, if whoever reads the field reads the same name.
-fn speakable<'a>(name: &str, said: &'a mut Option<HeaderValue>) -> Result<Value<'a>, ProxyError> {
-    let is_said = said.as_ref().is_some_and(|said| said.as_bytes() == name.as_bytes());
-    if !is_said && name.trim_ascii() != name {
-        return Err(ProxyError::Unspeakable);
-    }
-    if !is_said {
-        *said = Some(HeaderValue::from_bytes(name.as_bytes()).map_err(|_| ProxyError::Unspeakable)?);
-    }
-    Ok(said.as_ref().map(Value::from).unwrap_or_default())
-}
-
-/// RFC 3339 in UTC, to the second.
-fn rfc3339(time: Timestamp, said: &mut Option<(Timestamp, HeaderValue)>) -> Value<'_> {
-    if said.as_ref().is_none_or(|(of, _)| *of != time) {
-        *said = HeaderValue::try_from(time.rfc3339()).ok().map(|value| (time, value));
-    }
-    said.as_ref().map(|(_, said)| Value::from(said)).unwrap_or_default()
+fn speakable(name: &str) -> Result<Value<'_>, ProxyError> {
+    Value::of(name.as_bytes()).filter(|_| name.trim_ascii() == name).ok_or(ProxyError::Unspeakable)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::Arc;
 
     use http::header::HOST;
 
     use super::*;
     use crate::identity::client::{FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, Peer, Scheme};
+    use crate::second_factor::Timestamp;
     use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
     use crate::second_factor::policy::Verified;
     use crate::second_factor::session::{SessionId, VerifiedBy};
@@ -133,8 +91,8 @@ mod tests {
 
     fn introduced(traveler: Option<&Traveler>) -> Result<Fields, ProxyError> {
         let mut headers = Fields::new();
-        introduce(&mut headers, Introduction { traveler, client: &client(PEER, false), said: &mut Said::default() })
-            .map(|()| headers)
+        let introduction = Introduction { traveler, client: &client(PEER, false) };
+        introduce(&mut headers, &introduction).map(|()| headers)
     }
 
     #[test]
@@ -148,39 +106,6 @@ mod tests {
             assert_eq!(said(&introduced(Some(&traveler("42", by))).expect("said")), expected);
         }
         assert_eq!(said(&introduced(None).expect("said")), ["", "", "none", ""]);
-    }
-
-    #[test]
-    fn whoever_came_last_nobody_is_named_but_who_passes_now() {
-        let others =
-            [("42", Some(VerifiedBy::Totp)), ("43", None), ("43", Some(VerifiedBy::RecoveryCode)), (" 43", None)];
-        let mut said = Said::default();
-        for (user, by) in others.into_iter().chain(others).chain(others.into_iter().rev()) {
-            let mut traveler = traveler(user, by);
-            for at in [1_800_000_000, 1_800_000_001] {
-                traveler.verified = traveler.verified.map(|v| Verified { at: Timestamp::from_secs(at), ..v });
-                let mut headers = Fields::new();
-                let introduction =
-                    Introduction { traveler: Some(&traveler), client: &client(PEER, false), said: &mut said };
-                let introduced_again = introduce(&mut headers, introduction).map(|()| headers);
-                assert_eq!(introduced_again.ok(), introduced(Some(&traveler)).ok(), "{user:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn whoever_came_last_the_address_is_that_of_the_peer_now() {
-        let mut said = Said::default();
-        let peers = [PEER, PEER, Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8))), Peer::Unix, PEER];
-        let addresses = peers.map(|peer| {
-            let mut headers = Fields::new();
-            let introduction = Introduction { traveler: None, client: &client(peer, false), said: &mut said };
-            introduce(&mut headers, introduction).expect("said");
-            headers.get(FORWARDED_FOR).map(|value| value.to_str().expect("text").to_owned())
-        });
-        let addresses = addresses.each_ref().map(Option::as_deref);
-        let [first, second] = ["192.0.2.7", "192.0.2.8"].map(Some);
-        assert_eq!(addresses, [first, first, second, None, first]);
     }
 
     #[test]
@@ -199,7 +124,7 @@ mod tests {
         for (name, value) in sent {
             headers.append(name, HeaderValue::from_static(value));
         }
-        introduce(&mut headers, Introduction { traveler: None, client, said: &mut Said::default() }).expect("said");
+        introduce(&mut headers, &Introduction { traveler: None, client }).expect("said");
         [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST].map(|name| {
             assert!(headers.get_all(&name).count() <= 1, "{name} is there once at most");
             headers.get(name).map(|value| value.to_str().expect("text").to_owned())

@@ -128,8 +128,9 @@ fn make_outgoing(
     client: &Client,
     way: Way<'_>,
 ) -> Result<Box<Request<Body>>, ProxyError> {
-    let introduce = |said: &mut _| headers::make_outgoing(request, way.site, Introduction { traveler, client, said });
-    let mut request = way.memory.with_said(introduce)?;
+    let introduction = Introduction { traveler, client };
+    let make = |last: &mut _| headers::make_outgoing(request, way.site, &introduction, last);
+    let mut request = way.memory.with_outgoing(make)?;
     let hints = request.extensions_mut().remove::<EarlyHints>();
     request.extensions_mut().clear();
     // The next hop's is not the client's.
@@ -138,10 +139,8 @@ fn make_outgoing(
     let is_chunked = version == Version::HTTP_2
         && !request.body().is_end_stream()
         && !request.headers().contains_key(CONTENT_LENGTH);
-    let headers = request.headers_mut();
-    headers::add_via(headers, version)?;
     if is_chunked {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     if let Some(hints) = hints {
         request.extensions_mut().insert(OnEarlyHints::new(move |headers| hints.say(headers)));

@@ -71,7 +71,7 @@ pub struct Passage {
 }
 
 /// Who passes, and with what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traveler {
     /// The account.
     pub account: AccountId,

@@ -191,3 +191,33 @@ pub(crate) fn cookies(visitor: &Visitor) -> String {
     let (login, session) = (visitor.cookie("sid").expect("a login"), visitor.session().expect("a session"));
     format!("sid={login}; vestibule={session}")
 }
+
+/// A connection to the gateway on which one request follows the other.
+pub(crate) struct Kept(TcpStream);
+
+impl Kept {
+    pub(crate) async fn to(house: &House) -> Self {
+        Self(TcpStream::connect(house.gateway()).await.expect("the gateway listens"))
+    }
+
+    /// Sends a request, and reads its answer, of which the length is told.
+    pub(crate) async fn answers(&mut self, request: &Request) -> Answer {
+        self.0.write_all(&request.bytes()).await.expect("the gateway reads");
+        let mut read = Vec::new();
+        within("an answer", async {
+            loop {
+                let count = self.0.read_buf(&mut read).await.expect("the gateway answers");
+                assert!(count > 0, "it ended before its answer: {}", String::from_utf8_lossy(&read));
+                if find(&read, b"\r\n\r\n").is_none() {
+                    continue;
+                }
+                let answer = Answer::parse(&read);
+                let length = answer.field("content-length").and_then(|length| length.parse::<usize>().ok());
+                if Some(answer.body.len()) == length {
+                    return answer;
+                }
+            }
+        })
+        .await
+    }
+}

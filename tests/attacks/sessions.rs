@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::house::{House, cookies};
+use crate::house::{House, Kept, cookies};
 use crate::support::http::Request;
 use crate::support::{Sight, required};
 
@@ -52,6 +52,38 @@ async fn every_elevation_makes_a_new_value_and_ends_the_old_one() {
         house.gives_nothing_for(request.with("Cookie", format!("sid=bob-2; vestibule={old}"))).await;
     }
     browser.opens("/reports").await.shows(Sight::Dashboard);
+}
+
+/// SES-05, ENR-07: whoever asks the same again and again on one connection gets nothing as soon as the session is over.
+#[tokio::test]
+async fn what_is_over_is_over_for_who_keeps_asking_the_same() {
+    let house = House::open(required()).await;
+    let mut alice = house.enrolled("alice").await;
+    for by_reset in [true, false] {
+        let mut bob = house.enrolled("bob").await;
+        let request = Request::new("GET", "/reports").with("Host", house.gateway().to_string());
+        let request = request.with("Cookie", cookies(&bob));
+        let (mut first, mut second) = (Kept::to(&house).await, Kept::to(&house).await);
+        for _ in 0..5 {
+            for connection in [&mut first, &mut second] {
+                assert!(connection.answers(&request).await.field("x-dashboard").is_some());
+            }
+        }
+        if by_reset {
+            alice.resets("The bob").await.shows(Sight::Security);
+        } else {
+            bob.opens("/_2fa/profile").await.shows(Sight::Profile);
+            bob.submits("/_2fa/logout", &[]).await;
+        }
+        house.origin.forgets();
+        for connection in [&mut first, &mut second] {
+            for _ in 0..3 {
+                let answer = connection.answers(&request).await;
+                assert!(answer.field("x-dashboard").is_none(), "{} {:?}", answer.status, answer.fields);
+            }
+        }
+        assert_eq!(house.origin.targets(), [""; 0]);
+    }
 }
 
 /// SES-05: after a logout the cookies are worth nothing, with that login and with another.

@@ -143,13 +143,14 @@ fn forward_auth_finds_out_what_is_asked_and_knows_none_who_could_decide() {
 #[test]
 fn every_way_through_the_gateway_is_one_journey() {
     let code = |file: &str| without_tests(&code(&read(&root().join("src").join(file))));
-    let (journey, outer) = (code("gateway.rs"), code("gateway/outer.rs"));
+    let (journey, outer) = (code("gateway.rs") + &code("gateway/arrived.rs"), code("gateway/outer.rs"));
     for step in ["for_host(", "rule(site, ", "Client::of(", "headers::strip(", ".decide()", "&Standing::Public"] {
         assert!(journey.contains(step), "{step} is a step of the journey");
         assert!(!outer.contains(step), "{step} on another way");
     }
     assert_eq!(journey.matches("headers::strip(").count(), 1);
     assert_eq!(journey.matches("for_host(").count(), 1);
+    assert_eq!(journey.matches(".settle(").count(), 1);
     assert_eq!(outer.matches(".journey(").count(), 1);
 }
 

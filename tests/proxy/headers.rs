@@ -40,6 +40,43 @@ async fn a_request_arrives_with_what_the_gateway_says_and_nothing_that_only_it_m
     assert_eq!(arrives(&world, request).await, expected);
 }
 
+/// What was made of the fields of a request is used again for the next one that has the same.
+#[tokio::test]
+async fn a_request_arrives_the_same_however_often_and_after_whatever_it_comes() {
+    let request = |line: &str, more: &str| {
+        format!("{line}\r\nHost: a\r\nCookie: sid=1; theme=dark\r\nVia: 1.0 x\r\nX-Vestibule-User: root\r\n{more}\r\n")
+    };
+    let requests = [
+        request("GET /known HTTP/1.1", ""),
+        request("GET /login?x HTTP/1.1", ""),
+        request("DELETE http://a/known HTTP/1.1", ""),
+        request("GET /known HTTP/1.1", "X-Other: 1\r\n"),
+        request("POST /known HTTP/1.1", "Content-Length: 0\r\n"),
+        request("GET /known HTTP/1.0", "Connection: keep-alive\r\n"),
+    ];
+    let world = World::new().await;
+    let mut alone = Vec::new();
+    for request in &requests {
+        let mut client = world.client().await;
+        client.say(request).await;
+        alone.push(world.origin.accept().await.head().await);
+    }
+    let mut client = world.client().await;
+    client.say(&requests[0]).await;
+    let mut origin = world.origin.accept().await;
+    assert_eq!(origin.head().await, alone[0]);
+    for (last, _) in requests.iter().enumerate() {
+        for (this, _) in requests.iter().enumerate() {
+            for index in [last, last, last, this, last, this, this, this] {
+                origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+                assert_eq!(client.answer().await.1, "hi");
+                client.say(&requests[index]).await;
+                assert_eq!(origin.head().await, alone[index]);
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn on_a_public_path_nobody_is_named() {
     let world = World::new().await;

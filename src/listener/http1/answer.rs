@@ -41,8 +41,8 @@ impl Outgoing {
         Self {
             version: head.request.version(),
             is_to_head: head.request.method() == Method::HEAD,
-            takes_trailers: head.takes_trailers,
-            is_persistent: head.is_persistent,
+            takes_trailers: head.said.takes_trailers,
+            is_persistent: head.said.is_persistent,
         }
     }
 
@@ -220,7 +220,7 @@ impl Sending {
     fn finish(&mut self, trailers: &HeaderMap) -> Result<bool, BodyError> {
         if self.coding == Coding::Chunked && self.outgoing.takes_trailers && !trailers.is_empty() {
             self.bytes.extend_from_slice(b"0\r\n");
-            fields::write(&mut self.bytes, trailers.iter());
+            fields::write_lines(&mut self.bytes, trailers.iter());
             self.bytes.extend_from_slice(b"\r\n");
         } else {
             self.bytes.extend_from_slice(self.coding.end()?);

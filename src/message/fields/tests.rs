@@ -85,6 +85,51 @@ fn lines_are_kept_dropped_and_changed_each_by_itself() {
 }
 
 #[test]
+fn a_copy_of_shared_lines_is_known_until_it_is_changed() {
+    let mut fields = received(&SENT);
+    assert!(fields.clone_if_shared().is_none() && !fields.is_copy_of(&fields.clone()));
+    fields.share();
+    let changes: [fn(&mut Fields); 7] = [
+        |fields| fields.append("te", Value(b"1")),
+        |fields| fields.insert("host", Value(b"b")),
+        |fields| fields.copy("cookie", "x-forwarded-host"),
+        |fields| fields.remove("x-other"),
+        |fields| fields.retain(|name, _| &*name != "cookie"),
+        |fields| fields.change("te", |_| Change::Drop),
+        |fields| fields.append_received("X-More", b"1"),
+    ];
+    for change in changes {
+        let mut copy = fields.clone_if_shared().expect("a copy");
+        copy.share();
+        copy.remove("x-absent");
+        assert!(copy.is_copy_of(&fields) && copy == fields);
+        change(&mut copy);
+        assert!(!copy.is_copy_of(&fields) && !fields.is_copy_of(&copy) && copy.clone_if_shared().is_none());
+        let mut own = received(&SENT);
+        assert_eq!(fields, own, "what it was copied from stays as it was");
+        change(&mut own);
+        assert_eq!(copy, own);
+    }
+    let mut equal = received(&SENT);
+    equal.share();
+    assert!(equal == fields && !equal.is_copy_of(&fields));
+}
+
+#[test]
+fn shared_lines_are_written_once() {
+    let mut fields = received(&SENT);
+    assert_eq!(fields.written(|| panic!("they may change")), None);
+    fields.share();
+    for (copy, how) in [(fields.clone(), "first"), (fields.clone(), "again"), (fields.clone(), "and again")] {
+        assert_eq!(copy.written(|| how.into()), Some(&b"first"[..]));
+    }
+    let mut changed = fields.clone();
+    changed.insert("te", Value(b""));
+    changed.share();
+    assert_eq!(changed.written(|| b"other".into()), Some(&b"other"[..]));
+}
+
+#[test]
 fn a_map_has_the_same_lines() {
     let fields = received(&SENT);
     let map = fields.to_map();
@@ -103,7 +148,7 @@ fn a_map_has_the_same_lines() {
 fn a_value_that_was_not_received_is_copied() {
     let mut fields = Fields::of_received(Bytes::from_static(b"received"), 2);
     fields.append_received("a", b"elsewhere");
-    fields.append_received("b", &fields.received.clone()[..3]);
+    fields.append_received("b", &fields.lines().received.clone()[..3]);
     assert_eq!(lines(&fields), expected(&[("a", "elsewhere"), ("b", "rec")]));
 }
 
@@ -113,6 +158,17 @@ fn names_that_only_begin_and_end_alike_are_told_apart() {
     let fields = received(&names.map(|name| (name, name)));
     for name in names {
         assert_eq!(fields.get_all(name).collect::<Vec<_>>(), [name]);
+    }
+}
+
+#[test]
+fn a_value_is_what_a_map_takes_for_one() {
+    for byte in 0..=u8::MAX {
+        let bytes = [b'a', byte];
+        assert_eq!(
+            Value::of(&bytes).map(Value::as_bytes),
+            HeaderValue::from_bytes(&bytes).ok().as_ref().map(HeaderValue::as_bytes)
+        );
     }
 }
 

@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::config;
 use crate::identity::client::{Peer, Scheme};
 use crate::message::{Fields, Name, Value};
-use crate::proxy::introduction::Said;
+use crate::second_factor::Timestamp;
+use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
+use crate::second_factor::policy::Verified;
+use crate::second_factor::session::{SessionId, VerifiedBy};
 use crate::site::sample;
 
 fn site() -> Site {
@@ -11,6 +16,15 @@ fn site() -> Site {
 
 fn visitor() -> Client {
     Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false, outer_login: false }
+}
+
+fn traveler(user: &str, verified_at: Option<Timestamp>) -> Traveler {
+    Traveler {
+        account: AccountId(1),
+        key: Arc::new(AccountKey { realm: "insights".into(), organization: "acme".into(), user: user.into() }),
+        organization: OrganizationId(1),
+        verified: verified_at.map(|at| Verified { session: SessionId(1), by: VerifiedBy::Totp, at, code_at: at }),
+    }
 }
 
 fn received(fields: &[(&str, &str)]) -> Fields {
@@ -30,8 +44,9 @@ fn head(fields: &[(&str, &str)]) -> RequestHead {
 fn outgoing(fields: &[(&str, &str)], site: &Site) -> Fields {
     let (mut head, client) = (head(fields), visitor());
     let request = strip(&mut head, site, &client).take_request(Body::empty());
-    let introduction = Introduction { traveler: None, client: &client, said: &mut Said::default() };
-    make_outgoing(request, site, introduction).expect("made").headers().clone()
+    let introduction = Introduction { traveler: None, client: &client };
+    let request = make_outgoing(request, site, &introduction, &mut LastOutgoing::default()).expect("made");
+    request.headers().clone()
 }
 
 fn stripped(fields: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -343,6 +358,7 @@ fn the_dashboard_gets_nothing_that_only_the_gateway_may_say() {
     left.sort_unstable();
     let expected = [
         "host: a",
+        "via: 1.1 vestibule",
         "x-forwarded-host: a",
         "x-forwarded-proto: http",
         "x-vestibule-factor: none",
@@ -360,4 +376,74 @@ fn the_dashboard_is_told_the_host_that_the_operator_names() {
     let headers = outgoing(&[("host", "a.example")], &site);
     assert_eq!(headers.get(HOST).expect("one"), "dashboard.internal");
     assert_eq!(headers.get("x-forwarded-host").expect("one"), "a.example");
+}
+
+#[test]
+fn whatever_the_last_request_was_the_dashboard_gets_what_is_said_of_this_one() {
+    let heads = [&[("host", "a"), ("x-other", "1")][..], &[("host", "b")]].map(|fields| {
+        let mut head = head(fields);
+        head.headers.share();
+        head
+    });
+    let at = |seconds| Some(Timestamp::from_secs(seconds));
+    let travelers = [
+        Some(traveler("42", at(1))),
+        Some(traveler("42", at(2))),
+        Some(traveler("43", None)),
+        None,
+        Some(traveler(" 43", None)),
+    ];
+    let peers = [Peer::Unix, Peer::Tcp([192, 0, 2, 7].into()), Peer::Tcp([192, 0, 2, 8].into())];
+    let named = ["dashboard.internal", "dashboard.other"].map(|host| Some(HeaderValue::from_static(host)));
+    let sites = [None].into_iter().chain(named).map(|host| {
+        let mut site = site();
+        site.upstream.host = host;
+        site
+    });
+    let sites: Vec<_> = sites.collect();
+    let mut requests = Vec::new();
+    for head in &heads {
+        for traveler in &travelers {
+            for peer in peers {
+                for site in &sites {
+                    for version in [Version::HTTP_11, Version::HTTP_10] {
+                        requests.push((RequestHead { version, ..head.clone() }, traveler, peer, site));
+                    }
+                }
+            }
+        }
+    }
+    let make = |(head, traveler, peer, site): &(RequestHead, &Option<Traveler>, Peer, &Site),
+                last: &mut LastOutgoing| {
+        let client = Client { peer: *peer, ..visitor() };
+        let introduction = Introduction { traveler: traveler.as_ref(), client: &client };
+        let request = Stripped(&mut head.clone()).take_request(Body::empty());
+        make_outgoing(request, site, &introduction, last).map(|request| request.headers().clone()).ok()
+    };
+    // Every one after every other that differs in one thing, and after itself.
+    let mut last = LastOutgoing::default();
+    for step in [1, 2, 6, 18, 90] {
+        for (index, request) in requests.iter().enumerate() {
+            for request in [&requests[(index + step) % requests.len()], request, request] {
+                assert_eq!(make(request, &mut last), make(request, &mut LastOutgoing::default()));
+            }
+        }
+    }
+    assert_eq!(format!("{last:?}"), "LastOutgoing(Some(Made))");
+}
+
+#[test]
+fn what_the_dashboard_gets_is_not_made_again() {
+    let (mut head, mut last, site) = (head(&[("host", "a")]), LastOutgoing::default(), site());
+    head.headers.share();
+    let mut make = |head: &RequestHead| {
+        let request = Stripped(&mut head.clone()).take_request(Body::empty());
+        let introduction = Introduction { traveler: None, client: &visitor() };
+        make_outgoing(request, &site, &introduction, &mut last).expect("made").headers().clone()
+    };
+    let first = make(&head);
+    assert!(make(&head).is_copy_of(&first));
+    head.headers.insert("x-other", HeaderValue::from_static("1"));
+    let other = make(&head);
+    assert!(!other.is_copy_of(&first) && other.contains_key("x-other"));
 }

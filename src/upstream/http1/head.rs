@@ -34,7 +34,7 @@ pub(super) fn write<B>(request: &Request<B>) -> Vec<u8> {
     for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
         bytes.extend_from_slice(part.as_bytes());
     }
-    fields::write(&mut bytes, request.headers().iter());
+    fields::write(&mut bytes, request.headers());
     bytes
 }
 

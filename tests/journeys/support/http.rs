@@ -47,7 +47,7 @@ impl Request {
         self
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.fields {
             let _ = write!(head, "{name}: {value}\r\n");
@@ -150,7 +150,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(read: &[u8]) -> Self {
+    pub(crate) fn parse(read: &[u8]) -> Self {
         let end = find(read, b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(read)));
         let head = String::from_utf8_lossy(&read[..end]).into_owned();
         let mut lines = head.split("\r\n");
