@@ -28,6 +28,7 @@ use super::connection::{Accepted, BUFFER};
 use super::incoming::Incoming;
 use super::occupied::{Occupied, occupying};
 use super::terms::Term;
+use super::turns::{Turn, Turns};
 use super::wire::Wire;
 use super::worker::Worker;
 use crate::alarm::Alarm;
@@ -58,22 +59,22 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let mut pause = Pause { alarm: Alarm::default(), stopped, heads: Heads::default(), memory: None };
     loop {
         let remembers = worker.door.is_one_client(arrival.peer);
-        let head = match pause.end(&mut receiver, remembers).await {
+        let head = match pause.end(&mut receiver, remembers, &worker.turns).await {
             Came::Head(head) => head,
             Came::Malformed(status) => return Box::pin(refuse(&conversation, status, receiver, writer)).await,
             Came::Nothing => return Box::pin(take_leave(Some(receiver), writer)).await,
             Came::Stop => return drop(timeout(LEAVE, writer.shutdown()).await),
         };
         let memory = pause.memory.get_or_insert_default();
-        let mut asked = Some((head, receiver, writer));
+        let mut asked = Some((head, worker.turns.begin(), receiver, writer));
         // Boxed, for it is gone while the connection rests, and built there, since there is room before there is anything that
         // would have to be dropped if there were none: otherwise its 4 kB are copied.
         let room = Box::new_uninit();
         let exchange = Box::into_pin(Box::write(room, conversation.exchange(memory, &mut asked)));
         match occupying(Some(occupied.clone()), exchange).await {
-            Turn::Next(next) => (receiver, writer) = next,
-            Turn::Leave(receiver, writer) => return Box::pin(take_leave(receiver, writer)).await,
-            Turn::Over => return,
+            Next::Request(next) => (receiver, writer) = next,
+            Next::Leave(receiver, writer) => return Box::pin(take_leave(receiver, writer)).await,
+            Next::Over => return,
         }
     }
 }
@@ -100,9 +101,15 @@ enum Came {
 
 impl<M> Pause<'_, '_, M> {
     /// Waits for a head, with no more memory than it needs.
-    async fn end(&mut self, receiver: &mut Receiver, remembers: bool) -> Came {
+    async fn end(&mut self, receiver: &mut Receiver, remembers: bool, turns: &Turns) -> Came {
         let (since, mut known) = (Instant::now(), 0);
-        poll_fn(|cx| {
+        let (mut polls, mut place) = (0, turns.place());
+        let came = poll_fn(|cx| {
+            // For whoever is woken there is something to read, mostly: that is left alone until it is their turn.
+            if polls > 0 {
+                ready!(place.poll(cx));
+            }
+            polls += 1;
             loop {
                 match self.heads.read(&mut receiver.bytes, known, remembers) {
                     Ok(Some(head)) => return Poll::Ready(Came::Head(head)),
@@ -129,7 +136,11 @@ impl<M> Pause<'_, '_, M> {
             }
             self.alarm.poll(cx, since + HEAD).map(|()| Came::Nothing)
         })
-        .await
+        .await;
+        if let (Came::Head(_), 1) = (&came, polls) {
+            poll_fn(|cx| place.poll(cx)).await;
+        }
+        came
     }
 }
 
@@ -140,10 +151,13 @@ struct Conversation<'a, D> {
     term: Arc<Term>,
 }
 
+/// A request, and both sides of its connection.
+type Asked<'a> = (Head, Turn<'a>, Receiver, Writer);
+
 /// How a connection goes on after an answer.
-enum Turn {
+enum Next {
     /// There may be another request.
-    Next((Receiver, Writer)),
+    Request((Receiver, Writer)),
     /// Nothing more is answered. Somebody may still read from it.
     Leave(Option<Receiver>, Writer),
     /// It is closed, or somebody else's.
@@ -152,8 +166,8 @@ enum Turn {
 
 impl<D: Door> Conversation<'_, D> {
     /// Answers one request, which it takes. If the client goes away, so does the answer.
-    async fn exchange(&self, memory: &D::Memory, asked: &mut Option<(Head, Receiver, Writer)>) -> Turn {
-        let Some((mut head, receiver, mut writer)) = asked.take() else { return Turn::Over };
+    async fn exchange(&self, memory: &D::Memory, asked: &mut Option<Asked<'_>>) -> Next {
+        let Some((mut head, turn, receiver, mut writer)) = asked.take() else { return Next::Over };
         let mut outgoing = Outgoing::to(&head);
         let interim = Interim::of(&mut head.request, head.said.waits_to_go_on);
         let to_go_on = interim.clone().filter(|_| head.said.waits_to_go_on);
@@ -165,40 +179,41 @@ impl<D: Door> Conversation<'_, D> {
         let (sending, switches) = {
             let telling = interim.map(Telling::of);
             let answered = self.answered((head.request, memory), telling, &mut reading, &mut writer).await;
-            let Some((before, answer)) = answered else { return Turn::Over };
+            drop(turn);
+            let Some((before, answer)) = answered else { return Next::Over };
             outgoing.is_persistent &= !self.term.is_over() && reading.goes_on();
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             (outgoing.answer(before, answer, &self.worker.clock), switches)
         };
         if switches && !(head.offer.is_some() && matches!(reading, Reading::Here(_, Framing::Length(0)))) {
             // Nobody has asked for it, or what is left of the request would be taken for what is said after it.
-            return Turn::Over;
+            return Next::Over;
         }
         let mut sending = match sending {
             Ok(sending) => sending,
             Err(error) => {
                 tracing::debug!(%error, "an answer that can't be said");
-                return Turn::Leave(reading.into_receiver(), writer);
+                return Next::Leave(reading.into_receiver(), writer);
             }
         };
         match poll_fn(|cx| unless_gone(sending.poll(cx, &mut writer), &mut reading, cx)).await {
-            None => return Turn::Over,
+            None => return Next::Over,
             Some(Ok(_)) if switches => {
                 hand_over(head.offer, reading, writer);
-                return Turn::Over;
+                return Next::Over;
             }
             Some(Ok(goes_on)) if goes_on && reading.settle().await => {}
-            Some(Ok(_)) => return Turn::Leave(reading.into_receiver(), writer),
+            Some(Ok(_)) => return Next::Leave(reading.into_receiver(), writer),
             Some(Err(error)) => {
                 tracing::debug!(%error, "a connection broke off");
                 // An orderly end would tell the client that it has all of it (over TLS, where there is another).
                 let seems_whole = sending.ends_with_connection();
-                return if seems_whole { Turn::Over } else { Turn::Leave(reading.into_receiver(), writer) };
+                return if seems_whole { Next::Over } else { Next::Leave(reading.into_receiver(), writer) };
             }
         }
         match reading.into_receiver() {
-            Some(receiver) => Turn::Next((receiver, writer)),
-            None => Turn::Over,
+            Some(receiver) => Next::Request((receiver, writer)),
+            None => Next::Over,
         }
     }
 

@@ -18,6 +18,7 @@ mod sockets;
 pub(crate) mod switch;
 mod terms;
 pub mod tls;
+mod turns;
 mod wire;
 mod worker;
 
@@ -38,6 +39,7 @@ pub use incoming::Incoming;
 pub use occupied::Occupied;
 pub use sockets::{Address, BindError, Sockets, bind};
 use tls::Tls;
+use turns::Turns;
 use worker::{Entrance, Room, Worker};
 
 /// Who answers requests. One for each worker.
@@ -124,14 +126,19 @@ pub async fn serve<D: Door>(
     let (running, mut done) = mpsc::channel::<()>(1);
     let mut threads = Vec::with_capacity(sockets.workers.len());
     for (number, listeners) in sockets.workers.into_iter().enumerate() {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_io_events_per_tick(AT_ONCE).build()?;
+        let turns = Arc::new(Turns::default());
+        let idle = Arc::clone(&turns);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_io_events_per_tick(AT_ONCE)
+            .on_thread_park(move || idle.look())
+            .build()?;
         let (make_door, entrance) = (Arc::clone(&make_door), entrance.clone());
         let (stop, running, crowd) = (stop.clone(), running.clone(), Arc::clone(&crowd));
         let work = move || {
             // Each socket keeps a seat for who comes next.
             let seats = seats.max(listeners.len() + 1);
-            let room = Room { seats, crowd, usual_share: connections.div_ceil(4) };
+            let room = Room { seats, crowd, usual_share: connections.div_ceil(4), turns };
             runtime.block_on(async { Worker::new(make_door(number), entrance, &stop, room).work(listeners).await });
             // A name look-up may still be going on; nobody waits for it anymore.
             runtime.shutdown_background();

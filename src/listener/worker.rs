@@ -15,6 +15,7 @@ use super::crowd::{Crowd, Seat};
 use super::sockets::Listener;
 use super::terms::Terms;
 use super::tls::Tls;
+use super::turns::Turns;
 use super::{Door, Share};
 use crate::clock::Clock;
 use crate::identity::client::Peer;
@@ -45,6 +46,8 @@ pub(super) struct Room {
     pub(super) crowd: Arc<Crowd>,
     /// What [`Share::Usual`] comes to.
     pub(super) usual_share: usize,
+    /// Whose turn it is, where many want something.
+    pub(super) turns: Arc<Turns>,
 }
 
 /// What the connections of one worker have in common.
@@ -53,6 +56,7 @@ pub(super) struct Worker<D> {
     pub(super) entrance: Entrance,
     pub(super) stop: CancellationToken,
     pub(super) terms: Terms,
+    pub(super) turns: Arc<Turns>,
     /// What answers are dated by.
     pub(super) clock: Clock,
     seats: Arc<Semaphore>,
@@ -67,11 +71,11 @@ impl<D: Door> Worker<D> {
     pub(super) fn new(door: Arc<D>, entrance: Entrance, stop: &CancellationToken, room: Room) -> Arc<Self> {
         let [seats, rooms] = [room.seats; 2].map(|count| Arc::new(Semaphore::new(count)));
         // A token of its own: connections of different workers never wait for each other.
-        let (crowd, usual_share) = (room.crowd, room.usual_share);
+        let Room { crowd, usual_share, turns, .. } = room;
         let (stop, connections) = (stop.child_token(), TaskTracker::new());
         let terms = Terms::new(&stop);
         let clock = Clock::system();
-        Arc::new(Self { door, entrance, stop, terms, clock, seats, rooms, crowd, usual_share, connections })
+        Arc::new(Self { door, entrance, stop, terms, turns, clock, seats, rooms, crowd, usual_share, connections })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.
@@ -79,6 +83,8 @@ impl<D: Door> Worker<D> {
         tokio::spawn(tick());
         let worker = Arc::clone(&self);
         tokio::spawn(async move { worker.terms.pass().await });
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move { turns.pass().await });
         for listener in listeners {
             self.connections.spawn(Arc::clone(&self).accept_from(listener));
         }

@@ -46,6 +46,29 @@ async fn requests_at_the_same_time_have_connections_of_their_own() {
     assert_eq!(bob.answer().await.1, "bob");
 }
 
+/// Under load what was begun comes first, but nobody waits for the dashboard's answers to others.
+#[tokio::test]
+async fn however_many_wait_for_the_dashboard_the_others_are_sent_on() {
+    let world = World::new().await;
+    let mut clients = Vec::new();
+    for number in 0..100 {
+        let mut client = world.client().await;
+        client.say(format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        clients.push(client);
+    }
+    let mut origins = Vec::new();
+    for _ in 0..100 {
+        let mut origin = world.origin.accept().await;
+        let head = origin.head().await;
+        let number: usize = head.split([' ', '/']).nth(2).and_then(|number| number.parse().ok()).expect("a number");
+        origins.push((number, origin));
+    }
+    for (number, mut origin) in origins.into_iter().rev() {
+        origin.say(format!("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{number:02}")).await;
+        assert_eq!(clients[number].answer().await.1, format!("{number:02}"));
+    }
+}
+
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order_one_after_the_other() {
     let world = World::new().await;
