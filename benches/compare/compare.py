@@ -31,6 +31,7 @@ ASKED = ("auth-check", "auth-rate")
 LOADS = {
     "keep64": ["--connections=64"],
     "keep512": ["--connections=512"],
+    "vary64": ["--connections=64", "--vary"],
     "big": ["--connections=16", "--path=/1m"],
     "rate": ["--connections=64", "--rate=3000"],
     "auth-check": QUESTION,
@@ -44,7 +45,7 @@ LOADS = {
 HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
 WARM = 100
-SCENARIOS = [*LOADS][:6] + ["idle", "live"] + [*TLS]
+SCENARIOS = [*LOADS][:7] + ["idle", "live"] + [*TLS]
 
 
 def main():

@@ -66,6 +66,9 @@ struct Arguments {
     /// Whether keys are exchanged as browsers like it best, against quantum computers too, where a gate knows how to.
     #[arg(long)]
     hybrid: bool,
+    /// Whether each request has a field that is not that of the one before, as those of one page have.
+    #[arg(long)]
+    vary: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,7 +107,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// What all connections have in common.
 struct Load {
     address: SocketAddr,
-    requests: Vec<Vec<u8>>,
+    /// What each asks, one after the other, again and again.
+    requests: Vec<Vec<Vec<u8>>>,
     tls: Option<TlsConnector>,
     connect: Connect,
     /// How long from one request of a connection to its next, and from that of one connection to that of the next one.
@@ -123,9 +127,13 @@ impl Load {
             let each = apart * arguments.connections as f64;
             (Duration::from_secs_f64(each), Duration::from_secs_f64(apart))
         });
+        let weeks = if arguments.vary { 31..=32 } else { 31..=31 };
         Ok(Self {
             address: arguments.address,
-            requests: cookies.lines().map(|cookies| request(arguments, cookies)).collect(),
+            requests: cookies
+                .lines()
+                .map(|cookies| weeks.clone().map(|week| request(arguments, cookies, week)).collect())
+                .collect(),
             tls,
             connect: arguments.connect,
             pace,
@@ -140,15 +148,15 @@ impl Load {
     }
 }
 
-/// What a browser sends for a script of a page.
-fn request(Arguments { path, field, connect, .. }: &Arguments, cookies: &str) -> Vec<u8> {
+/// What a browser sends for a script of the page of that week.
+fn request(Arguments { path, field, connect, .. }: &Arguments, cookies: &str, week: u32) -> Vec<u8> {
     let close = if *connect == Connect::Once { "" } else { "Connection: close\r\n" };
     let more = field.iter().flat_map(|field| [field, "\r\n"]).collect::<String>();
     format!(
         "GET {path} HTTP/1.1\r\nHost: localhost\r\n{close}{more}\
          User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
          Accept: application/json\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
-         Referer: http://localhost/reports?week=31\r\nCookie: {cookies}\r\nSec-Fetch-Dest: empty\r\n\
+         Referer: http://localhost/reports?week={week}\r\nCookie: {cookies}\r\nSec-Fetch-Dest: empty\r\n\
          Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\nX-Requested-With: XMLHttpRequest\r\nPriority: u=4\r\n\
          DNT: 1\r\n\r\n"
     )
@@ -215,9 +223,9 @@ async fn talk<S>(load: &Load, number: usize, mut stream: S, due: &mut Instant, t
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = &load.requests[number % load.requests.len()];
+    let requests = load.requests[number % load.requests.len()].iter().cycle();
     let mut buffer = vec![0; 64 * 1024];
-    while load.goes_on() {
+    for request in requests.take_while(|_| load.goes_on()) {
         if let Some((each, _)) = load.pace {
             sleep_until(*due).await;
             *due += each;
