@@ -16,7 +16,6 @@ use std::time::Duration;
 use divan::{AllocProfiler, Bencher};
 use http::Request;
 use tokio::runtime::Runtime;
-use vestibule::audience::Audience;
 use vestibule::clock::Clock;
 use vestibule::config::{self, Site};
 use vestibule::entropy;
@@ -86,9 +85,7 @@ fn whole_decision_again(bencher: Bencher) {
 }
 
 fn decide(world: &World, head: &mut RequestHead, memory: &Memory) {
-    let audience = Audience::of(&head.method, &head.headers);
-    let mut arrived =
-        Arrived { id: world.ids.next(), arrival: ARRIVAL, memory, scheme: ARRIVAL.scheme, audience, site: None };
+    let mut arrived = Arrived::new(&world.gateway, (world.ids.next(), ARRIVAL), head, memory);
     let (settled, head) = arrived.settle(&world.gateway, head, None).expect("a sound head");
     let visit = Visit { presented: settled.presented, ..world.visit(head, memory, &settled.host, &settled.client) };
     assert_eq!(rule(world.site(), visit.target()), Rule::Protected);

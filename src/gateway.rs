@@ -32,10 +32,14 @@ use crate::pages::appearance::Appearance;
 use crate::pages::stop;
 use crate::proxy::tunnels::Tunnels;
 use crate::proxy::{self, Way};
+#[cfg(test)]
+use crate::second_factor::Timestamp;
 use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 use crate::site::{Rule, Sites, rule, target};
 use crate::standing::Standings;
 use crate::store::Store;
+#[cfg(test)]
+use crate::store::sqlite::SqliteStore;
 use crate::telemetry::{Metrics, Outcome, RequestIds, causes};
 use crate::upstream::Pool;
 use crate::visit::{Place, Seen, Visit};
@@ -108,6 +112,21 @@ impl Gateway {
             store: Arc::clone(&self.store),
             keys: Arc::clone(&self.keys),
         }
+    }
+
+    /// Whether all that this peer sends on one connection comes from one client ([`Door::is_one_client`]).
+    fn is_one_client(&self, peer: Peer) -> bool {
+        !peer.is_trusted(&self.config.server.trusted_proxies)
+    }
+}
+
+#[cfg(test)]
+impl Gateway {
+    /// One that keeps what it keeps in a folder, at a time that stands still.
+    pub(crate) async fn in_folder(config: Config, folder: &std::path::Path, now: Timestamp) -> Self {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("store.db")).expect("a new store"));
+        let keys = Keys::open(&folder.join("store.key"), Arc::clone(&store)).await.expect("a new key file");
+        Self::new(config, Clock::from_fn(move || now), store, keys)
     }
 }
 
@@ -189,12 +208,12 @@ impl Worker {
             Sender::Outer(original) => Some(original),
         };
         let (settled, head) = arrived.settle(&self.gateway, head, outer)?;
-        let index = settled.site;
-        let site = &gateway.dashboards[index].site;
+        let dashboard = &gateway.dashboards[settled.site];
+        let site = &dashboard.site;
         let mut visit = Visit {
             gateway,
-            dashboard: &gateway.dashboards[index],
-            pool: &self.pools[index],
+            dashboard,
+            pool: &self.pools[settled.site],
             head,
             host: &settled.host,
             client: &settled.client,
@@ -202,7 +221,7 @@ impl Worker {
             presented: settled.presented,
             id: arrived.id,
             now: gateway.clock.now(),
-            turns: gateway.dashboards[index].source.turns(),
+            turns: dashboard.source.turns(),
         };
         match rule(site, visit.target()) {
             // What seldom happens is boxed, here and below, so that it takes no room in the future of every request.
@@ -243,7 +262,7 @@ impl Door for Worker {
     }
 
     fn is_one_client(&self, peer: Peer) -> bool {
-        !peer.is_trusted(&self.gateway.config.server.trusted_proxies)
+        self.gateway.is_one_client(peer)
     }
 
     fn turned_away(&self) {
@@ -255,8 +274,7 @@ impl Door for Worker {
     async fn answer(&self, request: Box<Request<Incoming>>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         let (mut head, body) = (*request).into_parts();
         let id = self.gateway.ids.next();
-        let audience = Audience::of(&head.method, &head.headers);
-        let mut arrived = Arrived { id, arrival, memory, scheme: arrival.scheme, audience, site: None };
+        let mut arrived = Arrived::new(&self.gateway, (id, arrival), &head, memory);
         let servers = &self.gateway.config.server.forward_auth;
         let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes(), servers) {
             None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {

@@ -57,10 +57,7 @@ impl Memory {
 
     /// Settles something by what was settled the last time, or for the next.
     pub(crate) fn with_settled<T>(&self, settle: impl FnOnce(&mut LastSettled) -> T) -> T {
-        match self.lock() {
-            Some(mut recent) => settle(&mut recent.settled),
-            None => settle(&mut LastSettled::default()),
-        }
+        self.with(|recent| &mut recent.settled, settle)
     }
 
     /// [`session_cookie::take`], by what is remembered.
@@ -81,17 +78,19 @@ impl Memory {
 
     /// Looks something up, by what was found the last time.
     pub(crate) fn with_found<T>(&self, look_up: impl FnOnce(&mut Found) -> T) -> T {
-        match self.lock() {
-            Some(mut recent) => look_up(&mut recent.found),
-            None => look_up(&mut Found::default()),
-        }
+        self.with(|recent| &mut recent.found, look_up)
     }
 
     /// Makes what the dashboard gets by what it got the last time, or for the next.
     pub(crate) fn with_outgoing<T>(&self, make: impl FnOnce(&mut LastOutgoing) -> T) -> T {
+        self.with(|recent| &mut recent.outgoing, make)
+    }
+
+    /// Uses a part of what is remembered; where nothing is, one that is forgotten at once.
+    fn with<P: Default, T>(&self, part: impl FnOnce(&mut Recent) -> &mut P, using: impl FnOnce(&mut P) -> T) -> T {
         match self.lock() {
-            Some(mut recent) => make(&mut recent.outgoing),
-            None => make(&mut LastOutgoing::default()),
+            Some(mut recent) => using(part(&mut recent)),
+            None => using(&mut P::default()),
         }
     }
 

@@ -414,15 +414,12 @@ mod tests {
     use http::header::AUTHORIZATION;
 
     use super::*;
-    use crate::clock::Clock;
     use crate::config::{Config, Credential};
     use crate::identity::client::{Peer, Scheme};
-    use crate::key_file::Keys;
     use crate::proxy::headers::strip;
     use crate::second_factor::account::AccountKey;
     use crate::site::sample;
-    use crate::store::sqlite::SqliteStore;
-    use crate::store::{Sighting, Store};
+    use crate::store::Sighting;
     use crate::telemetry::RequestIds;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -434,9 +431,7 @@ mod tests {
             Arc::new(Site { realm: (*realm).into(), credentials, ..sample::site() })
         };
         let config = Config { sites: realms.iter().map(site).collect(), ..sample::config() };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("store.db")).expect("a new store"));
-        let keys = Keys::open(&folder.join("store.key"), Arc::clone(&store)).await.expect("a new key file");
-        Gateway::new(config, Clock::from_fn(|| NOW), store, keys)
+        Gateway::in_folder(config, folder, NOW).await
     }
 
     /// Whether the gateway's own pages of a site know who stands behind a session when nothing else says so.

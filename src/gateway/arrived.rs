@@ -24,7 +24,7 @@ pub struct Arrived<'a> {
     pub id: RequestId,
     /// Where it came in.
     pub arrival: Arrival,
-    /// What its connection remembers. Nothing, once it is settled that its peer speaks for others.
+    /// What its connection remembers. Nothing where its peer speaks for others.
     pub memory: &'a Memory,
     /// Whether the client uses TLS, as far as that is settled.
     pub scheme: Scheme,
@@ -58,6 +58,15 @@ struct Noted {
     received: Fields,
     settled: Arc<Settled>,
     left: StrippedFields,
+}
+
+impl<'a> Arrived<'a> {
+    /// A request with this head, on a connection that remembers so much.
+    pub fn new(gateway: &Gateway, (id, arrival): (RequestId, Arrival), head: &RequestHead, memory: &'a Memory) -> Self {
+        let memory = if gateway.is_one_client(arrival.peer) { memory } else { Memory::NONE };
+        let audience = Audience::of(&head.method, &head.headers);
+        Self { id, arrival, memory, scheme: arrival.scheme, audience, site: None }
+    }
 }
 
 impl Arrived<'_> {
@@ -108,9 +117,6 @@ impl Arrived<'_> {
             client = client.without_hop();
         }
         self.scheme = client.scheme;
-        if client.trusted {
-            self.memory = Memory::NONE;
-        }
         if travels_in_the_clear(&client) {
             return Err(Failure::Insecure);
         }
@@ -161,15 +167,11 @@ mod tests {
     use http::{HeaderValue, Method};
 
     use super::*;
-    use crate::clock::Clock;
     use crate::config::{Config, Hosts, Site, TrustedProxies};
     use crate::identity::client::{FORWARDED_FOR, Peer};
-    use crate::key_file::Keys;
     use crate::second_factor::Timestamp;
     use crate::second_factor::session::{Kind, SessionToken};
     use crate::site::sample;
-    use crate::store::Store;
-    use crate::store::sqlite::SqliteStore;
     use crate::telemetry::RequestIds;
 
     /// Before two sites, one of which has something stripped, with a peer that speaks for others.
@@ -179,9 +181,7 @@ mod tests {
         let mut config = Config { sites: [site("a"), stripping].map(Arc::new).into(), ..sample::config() };
         config.server.trusted_proxies =
             TrustedProxies { networks: vec!["10.0.0.0/8".parse().expect("a network")], unix: false };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("store.db")).expect("a new store"));
-        let keys = Keys::open(&folder.join("store.key"), Arc::clone(&store)).await.expect("a new key file");
-        Arc::new(Gateway::new(config, Clock::from_fn(|| Timestamp::from_secs(1_800_000_000)), store, keys))
+        Arc::new(Gateway::in_folder(config, folder, Timestamp::from_secs(1_800_000_000)).await)
     }
 
     fn shared(lines: &[(http::HeaderName, String)]) -> Fields {
@@ -194,9 +194,7 @@ mod tests {
     /// Everything that comes of settling such a request.
     fn settle(gateway: &Arc<Gateway>, (arrival, head): &(Arrival, RequestHead), memory: &Memory) -> String {
         let mut head = head.clone();
-        let (id, scheme) = (RequestIds::default().next(), arrival.scheme);
-        let audience = Audience::of(&head.method, &head.headers);
-        let mut arrived = Arrived { id, arrival: *arrival, memory, scheme, audience, site: None };
+        let mut arrived = Arrived::new(gateway, (RequestIds::default().next(), *arrival), &head, memory);
         let settled = arrived.settle(gateway, &mut head, None);
         let settled = settled.map(|(settled, head)| {
             let Settled { host, site, client, presented } = &*settled;
@@ -255,8 +253,7 @@ mod tests {
         let settled = |peer: [u8; 4], fields: &Fields| {
             let arrival = Arrival { peer: Peer::Tcp(peer.into()), scheme: Scheme::Https };
             let mut head = RequestHead { headers: fields.clone(), ..RequestHead::default() };
-            let (id, audience) = (RequestIds::default().next(), Audience::of(&head.method, &head.headers));
-            let mut arrived = Arrived { id, arrival, memory: &memory, scheme: arrival.scheme, audience, site: None };
+            let mut arrived = Arrived::new(&gateway, (RequestIds::default().next(), arrival), &head, &memory);
             match arrived.settle(&gateway, &mut head, None) {
                 Ok((settled, _)) => settled,
                 Err(failure) => panic!("{failure}"),

@@ -26,10 +26,8 @@ const BETWEEN_LOOKS: usize = 2;
 pub(super) struct Turns {
     /// How many requests wait for their answers.
     begun: AtomicUsize,
-    /// How many connections stand in line.
-    waiting: AtomicUsize,
     line: Mutex<Line>,
-    /// Somebody does, and nobody did.
+    /// Somebody waits in line.
     wanted: Notify,
 }
 
@@ -75,20 +73,16 @@ impl Turns {
             line.first += 1;
             next.wake();
         }
-        self.waiting.store(line.waiting.len(), Relaxed);
     }
 
     /// Lets those begin who wait, some after each look at the sockets. To be run beside the connections.
     pub(super) async fn pass(&self) {
         loop {
             self.wanted.notified().await;
-            loop {
+            while !self.line().waiting.is_empty() {
                 // Goes on after the next look.
                 yield_now().await;
                 self.look();
-                if self.waiting.load(Relaxed) == 0 {
-                    break;
-                }
             }
         }
     }
@@ -102,11 +96,9 @@ impl Place<'_> {
     /// Ready once a request may begin. Nobody overtakes who waits.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let turns = self.turns;
-        if self.number.is_none() && turns.waiting.load(Relaxed) == 0 && turns.begun.load(Relaxed) < AT_ONCE {
-            return Poll::Ready(());
-        }
         let mut line = turns.line();
         match self.number {
+            None if line.waiting.is_empty() && turns.begun.load(Relaxed) < AT_ONCE => Poll::Ready(()),
             None if line.left > 0 => {
                 line.left -= 1;
                 Poll::Ready(())
@@ -114,7 +106,6 @@ impl Place<'_> {
             None => {
                 self.number = Some(line.first + line.waiting.len());
                 line.waiting.push_back(cx.waker().clone());
-                turns.waiting.store(line.waiting.len(), Relaxed);
                 turns.wanted.notify_one();
                 Poll::Pending
             }
@@ -219,7 +210,7 @@ mod tests {
         assert!((0..BETWEEN_LOOKS).all(&mut poll) && !poll(BETWEEN_LOOKS));
         turns.look();
         assert!(poll(BETWEEN_LOOKS));
-        assert_eq!(turns.waiting.load(Relaxed), 0);
+        assert_eq!(turns.line().waiting.len(), 0);
     }
 
     #[tokio::test]
@@ -233,7 +224,7 @@ mod tests {
         let mut last = places.pop().expect("one that waits");
         drop(places);
         turns.look();
-        assert!(is_ready(&mut last) && turns.waiting.load(Relaxed) == 0);
+        assert!(is_ready(&mut last) && turns.line().waiting.is_empty());
         // As many as there is room for.
         waiting.truncate(AT_ONCE - 10);
         turns.look();

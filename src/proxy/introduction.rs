@@ -53,7 +53,7 @@ fn speakable(name: &str) -> Result<Value<'_>, ProxyError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::IpAddr;
     use std::sync::Arc;
 
@@ -68,7 +68,7 @@ mod tests {
 
     const PEER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
 
-    fn traveler(user: &str, by: Option<VerifiedBy>) -> Traveler {
+    pub(in crate::proxy) fn traveler(user: &str, by: Option<VerifiedBy>) -> Traveler {
         let at = Timestamp::from_secs(1_800_000_000);
         Traveler {
             account: AccountId(1),

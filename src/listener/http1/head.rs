@@ -238,15 +238,24 @@ mod tests {
     fn whatever_the_last_head_was_this_one_is_read_as_it_is() {
         let fields = "Host: a\r\nCookie: b=1\r\nContent-Length: 2\r\n\r\n";
         let long = "x".repeat(LARGEST_HEAD - fields.len());
-        let mut heads: Vec<String> =
-            ["GET /", "GET /other", "POST /?a", "GET http://b/", "BREW /", "CONNECT a:1", "GET  /"]
-                .iter()
-                .chain(["GET /#", "GET /\0", "GET", "G@T /", "\r\nGET /", "\nGET /"].iter())
-                .flat_map(|line| {
-                    ["1.0\r\n", "1.1\r\n", "1.1\n", "1.1\r\r\n", "2.0\r\n"]
-                        .map(|end| format!("{line} HTTP/{end}{fields}hi"))
-                })
-                .collect();
+        let lines = [
+            "GET /",
+            "GET /other",
+            "POST /?a",
+            "GET http://b/",
+            "BREW /",
+            "CONNECT a:1",
+            "GET  /",
+            "GET /#",
+            "GET /\0",
+            "GET",
+            "G@T /",
+            "\r\nGET /",
+            "\nGET /",
+        ];
+        let ends = ["1.0\r\n", "1.1\r\n", "1.1\n", "1.1\r\r\n", "2.0\r\n"];
+        let with_ends = |line| ends.map(|end| format!("{line} HTTP/{end}{fields}hi"));
+        let mut heads: Vec<String> = lines.into_iter().flat_map(with_ends).collect();
         let changed = ["b=2", "b=1; c", "b=1 ", "b=\0"].map(|cookie| fields.replace("b=1", cookie));
         let cut = ["", "Host: a\r\n\r\n", &fields[..fields.len() - 2], "Host: a\n\n", "Connection: close\r\n\r\n"]
             .map(str::to_owned);

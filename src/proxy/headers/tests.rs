@@ -1,13 +1,11 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::config;
 use crate::identity::client::{Peer, Scheme};
 use crate::message::{Fields, Name, Value};
+use crate::proxy::introduction::tests::traveler;
 use crate::second_factor::Timestamp;
-use crate::second_factor::account::{AccountId, AccountKey, OrganizationId};
 use crate::second_factor::policy::Verified;
-use crate::second_factor::session::{SessionId, VerifiedBy};
+use crate::second_factor::session::VerifiedBy;
 use crate::site::sample;
 
 fn site() -> Site {
@@ -16,15 +14,6 @@ fn site() -> Site {
 
 fn visitor() -> Client {
     Client { address: None, scheme: Scheme::Http, peer: Peer::Unix, trusted: false, outer_login: false }
-}
-
-fn traveler(user: &str, verified_at: Option<Timestamp>) -> Traveler {
-    Traveler {
-        account: AccountId(1),
-        key: Arc::new(AccountKey { realm: "insights".into(), organization: "acme".into(), user: user.into() }),
-        organization: OrganizationId(1),
-        verified: verified_at.map(|at| Verified { session: SessionId(1), by: VerifiedBy::Totp, at, code_at: at }),
-    }
 }
 
 fn received(fields: &[(&str, &str)]) -> Fields {
@@ -385,14 +374,13 @@ fn whatever_the_last_request_was_the_dashboard_gets_what_is_said_of_this_one() {
         head.headers.share();
         head
     });
-    let at = |seconds| Some(Timestamp::from_secs(seconds));
-    let travelers = [
-        Some(traveler("42", at(1))),
-        Some(traveler("42", at(2))),
-        Some(traveler("43", None)),
-        None,
-        Some(traveler(" 43", None)),
-    ];
+    let verified_at = |seconds| {
+        let Traveler { verified, .. } = traveler("42", Some(VerifiedBy::Totp));
+        let verified = verified.map(|verified| Verified { at: Timestamp::from_secs(seconds), ..verified });
+        Traveler { verified, ..traveler("42", None) }
+    };
+    let travelers =
+        [Some(verified_at(1)), Some(verified_at(2)), Some(traveler("43", None)), None, Some(traveler(" 43", None))];
     let peers = [Peer::Unix, Peer::Tcp([192, 0, 2, 7].into()), Peer::Tcp([192, 0, 2, 8].into())];
     let named = ["dashboard.internal", "dashboard.other"].map(|host| Some(HeaderValue::from_static(host)));
     let sites = [None].into_iter().chain(named).map(|host| {
