@@ -36,9 +36,9 @@ pub enum Body {
     /// All of it is here: a page of ours, a short answer of the dashboard, or nothing.
     Own(Option<Bytes>),
     /// Streamed from a client.
-    Client(Upload),
+    Client(Box<Upload>),
     /// Streamed from the dashboard.
-    Upstream(Download),
+    Upstream(Box<Download>),
 }
 
 /// Why a body ends before its end. Whoever receives it sees that it did.
@@ -86,7 +86,7 @@ impl Body {
         if incoming.is_end_stream() {
             return Self::empty();
         }
-        Self::Client(Upload { incoming, progress: None, pace: Pace::over(UPLOAD_STRETCH), end: End::Free })
+        Self::Client(Box::new(Upload { incoming, progress: None, pace: Pace::over(UPLOAD_STRETCH), end: End::Free }))
     }
 
     /// The same body, whose end waits until `leave` says that it may be sent. Without that, it breaks off. What has no body

@@ -21,7 +21,9 @@ pub struct Fields(Held);
 
 #[derive(Clone)]
 enum Held {
-    Own(Lines),
+    Nothing,
+    /// In a box, since heads are handed on from one place to the next.
+    Own(Box<Lines>),
     Shared(Arc<Shared>),
 }
 
@@ -43,6 +45,10 @@ struct Lines {
     /// A bit for each [`Key`] that there was: most of what is looked for is not there.
     seen: u64,
 }
+
+/// What there is where nothing is.
+static NOTHING: Lines =
+    Lines { received: Bytes::new(), put: Vec::new(), names: String::new(), all: Vec::new(), seen: 0 };
 
 /// How much there is room for at once: lines that the gateway adds to a request, and their values.
 const PUT_LINES: usize = 8;
@@ -286,15 +292,19 @@ impl Fields {
         Self::default()
     }
 
+    fn of_lines(lines: Lines) -> Self {
+        Self(Held::Own(Box::new(lines)))
+    }
+
     /// None, with room for so many lines, most of whose values are in these bytes.
     pub(crate) fn of_received(received: Bytes, lines: usize) -> Self {
-        Self(Held::Own(Lines { received, all: Vec::with_capacity(lines + PUT_LINES), ..Lines::default() }))
+        Self::of_lines(Lines { received, all: Vec::with_capacity(lines + PUT_LINES), ..Lines::default() })
     }
 
     /// Makes copies of them cheap, and known as such, until they are changed.
     pub fn share(&mut self) {
         if let Held::Own(lines) = &mut self.0 {
-            let lines = std::mem::take(lines);
+            let lines = std::mem::take(&mut **lines);
             self.0 = Held::Shared(Arc::new(Shared { lines, written: OnceLock::new() }));
         }
     }
@@ -312,7 +322,7 @@ impl Fields {
     /// [Shared](Self::share) ones as they are written, which is done once.
     pub(crate) fn written(&self, write: impl FnOnce() -> Vec<u8>) -> Option<&[u8]> {
         match &self.0 {
-            Held::Own(_) => None,
+            Held::Nothing | Held::Own(_) => None,
             Held::Shared(shared) => Some(shared.written.get_or_init(write)),
         }
     }
@@ -456,6 +466,7 @@ impl Fields {
     #[inline]
     fn lines(&self) -> &Lines {
         match &self.0 {
+            Held::Nothing => &NOTHING,
             Held::Own(lines) => lines,
             Held::Shared(shared) => &shared.lines,
         }
@@ -464,12 +475,12 @@ impl Fields {
     /// For whoever changes them.
     #[inline]
     fn own(&mut self) -> &mut Lines {
-        if let Held::Shared(shared) = &self.0 {
-            self.0 = Held::Own(shared.lines.with_room());
+        if !matches!(self.0, Held::Own(_)) {
+            *self = Self::of_lines(self.lines().with_room());
         }
         match &mut self.0 {
             Held::Own(lines) => lines,
-            Held::Shared(_) => unreachable!("they were copied"),
+            Held::Nothing | Held::Shared(_) => unreachable!("they were copied"),
         }
     }
 }
@@ -563,7 +574,7 @@ fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {
 
 impl Default for Fields {
     fn default() -> Self {
-        Self(Held::Own(Lines::default()))
+        Self(Held::Nothing)
     }
 }
 

@@ -117,7 +117,7 @@ fn body_of(incoming: Incoming, headers: &Fields, way: Way<'_>, traveler: Option<
             async move { open.ended.cancelled().await }
         });
     }
-    Body::Upstream(download)
+    Body::Upstream(Box::new(download))
 }
 
 /// Makes a client's request the one that the dashboard gets. Whatever else it carries in this process stays behind, but for

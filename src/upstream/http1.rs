@@ -87,7 +87,7 @@ impl Pool {
     }
 
     /// A connection, and whether it was used before.
-    async fn link(&self, purpose: Purpose) -> Result<(Link, bool), UpstreamError> {
+    async fn link(&self, purpose: Purpose) -> Result<(Box<Link>, bool), UpstreamError> {
         match purpose {
             Purpose::Exchange => self.http1.connection().await,
             Purpose::Switch => Ok((self.http1.dedicated().await?, false)),

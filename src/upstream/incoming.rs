@@ -22,7 +22,7 @@ enum State {
     Whole(Option<Bytes>),
     Http1(Box<http1::Answer>),
     Http2(Box<http2::Answer>),
-    Switched(Switched),
+    Switched(Box<Switched>),
 }
 
 impl Incoming {
@@ -47,8 +47,8 @@ impl Incoming {
         Self(State::Http2(Box::new(answer)))
     }
 
-    pub(super) const fn switched(to: Switched) -> Self {
-        Self(State::Switched(to))
+    pub(super) fn switched(to: Switched) -> Self {
+        Self(State::Switched(Box::new(to)))
     }
 
     /// All of the body, if it came with the head.
@@ -62,7 +62,7 @@ impl Incoming {
     /// What was switched to, of an answer that says so.
     pub(crate) fn into_switched(self) -> Option<Switched> {
         match self.0 {
-            State::Switched(switched) => Some(switched),
+            State::Switched(switched) => Some(*switched),
             State::Whole(_) | State::Http1(_) | State::Http2(_) => None,
         }
     }

@@ -123,7 +123,7 @@ impl Pool {
     /// connection that turns out stale is replaced only if nothing of the request was sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
         let response = self.exchange(Box::new(request), Purpose::Exchange).await?;
-        Ok(response.map(|incoming| Body::Upstream(Download::new(incoming))))
+        Ok(response.map(|incoming| Body::Upstream(Box::new(Download::new(incoming)))))
     }
 
     /// As [`send`](Self::send), with what comes after the head as it is. The request is boxed, since it is handed on from

@@ -39,7 +39,7 @@ struct State {
 }
 
 struct Idle {
-    link: Link,
+    link: Box<Link>,
     since: Instant,
 }
 
@@ -51,7 +51,7 @@ impl Idle {
 
 /// What somebody who waits gets.
 enum Turn {
-    Reuse(Link),
+    Reuse(Box<Link>),
     Connect(Seat),
 }
 
@@ -65,8 +65,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    fn new(connection: Connection, seat: Option<Seat>) -> Self {
-        Self { connection, alarm: Alarm::default(), _seat: seat }
+    #[expect(clippy::unnecessary_box_returns, reason = "it is handed on with each request, and only as a box")]
+    fn new(connection: Connection, seat: Option<Seat>) -> Box<Self> {
+        Box::new(Self { connection, alarm: Alarm::default(), _seat: seat })
     }
 }
 
@@ -111,7 +112,7 @@ impl Shared {
     }
 
     /// A connection, and whether it was used before.
-    pub(super) async fn connection(&self) -> Result<(Link, bool), UpstreamError> {
+    pub(super) async fn connection(&self) -> Result<(Box<Link>, bool), UpstreamError> {
         if let Some(link) = self.idle() {
             return Ok((link, true));
         }
@@ -129,7 +130,7 @@ impl Shared {
     }
 
     /// A connection that is never shared, and not counted.
-    pub(super) async fn dedicated(&self) -> Result<Link, UpstreamError> {
+    pub(super) async fn dedicated(&self) -> Result<Box<Link>, UpstreamError> {
         Ok(Link::new(Box::pin(self.connector.connect(&Http1)).await?, None))
     }
 
@@ -145,7 +146,7 @@ impl Shared {
         self.connector.asks()
     }
 
-    fn idle(&self) -> Option<Link> {
+    fn idle(&self) -> Option<Box<Link>> {
         loop {
             let mut idle = self.lock().idle.pop()?;
             if idle.is_fresh(self.idle_timeout) {
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     /// Takes a connection back if everything was said on it, and nothing more came: whoever waits gets it as it is.
-    pub(super) fn take_back(&self, mut link: Link) {
+    pub(super) fn take_back(&self, mut link: Box<Link>) {
         if !link.connection.is_settled() {
             return;
         }

@@ -17,7 +17,7 @@ use crate::upstream::pool::{Link, Shared};
 /// dropped before.
 #[derive(Debug)]
 pub(in crate::upstream) struct Answer {
-    link: Link,
+    link: Box<Link>,
     framing: Framing,
     /// What is still being sent of the request.
     upload: Option<Upload>,
@@ -28,7 +28,12 @@ pub(in crate::upstream) struct Answer {
 }
 
 impl Answer {
-    pub(super) const fn new(link: Link, framing: Framing, upload: Option<Upload>, pool: Option<Arc<Shared>>) -> Self {
+    pub(super) const fn new(
+        link: Box<Link>,
+        framing: Framing,
+        upload: Option<Upload>,
+        pool: Option<Arc<Shared>>,
+    ) -> Self {
         Self { link, framing, upload, pool, failed: None }
     }
 
