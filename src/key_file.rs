@@ -59,7 +59,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// The store was sealed with another key.
-    #[error("the key file {path} does not belong to this store: {source}")]
+    #[error("the key file {path} does not belong to this store")]
     Foreign {
         /// Which file.
         path: PathBuf,
@@ -154,8 +154,22 @@ pub(crate) struct Loaded {
 
 /// Reads the file and the store's key check; both are made if there is neither yet.
 pub(crate) async fn load(path: &Path, store: &dyn Store) -> Result<Loaded, KeyError> {
+    let mut sealed = store.key_check().await?;
+    loop {
+        match load_by(sealed.clone(), path, store).await {
+            // They may be of two moments: a rotation went on between the look at the store and that at the file.
+            Err(foreign @ KeyError::Foreign { .. }) => match store.key_check().await? {
+                same if same == sealed => return Err(foreign),
+                newer => sealed = newer,
+            },
+            loaded => return loaded,
+        }
+    }
+}
+
+/// The same by what the store has for a key check.
+async fn load_by(sealed: Option<Sealed>, path: &Path, store: &dyn Store) -> Result<Loaded, KeyError> {
     let foreign = |source| KeyError::Foreign { path: path.to_owned(), source };
-    let sealed = store.key_check().await?;
     let text = match (read_elsewhere(path).await?, &sealed) {
         (Some(text), _) => text,
         (None, Some(_)) => return Err(KeyError::Missing { path: path.to_owned() }),
@@ -252,4 +266,51 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), KeyError> {
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::unix::pipe;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::key_rotation::{Step, step};
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn keys_that_are_read_while_a_rotation_goes_on_are_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [file, slow] = ["store.key", "slow.key"].map(|name| folder.path().join(name));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.path().join("store.db")).expect("a new store"));
+        drop(Keys::open(&file, Arc::clone(&store)).await.expect("a new key file"));
+        std::fs::copy(&file, &slow).expect("copied");
+        let keys = Keys::open(&slow, Arc::clone(&store)).await.expect("the same");
+        std::fs::remove_file(&slow).expect("ours");
+        // Whoever reads from a pipe waits for what is written into it.
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&slow).status().expect("coreutils").success());
+
+        let rotation = async {
+            let mut sender = loop {
+                match pipe::OpenOptions::new().open_sender(&slow) {
+                    Ok(sender) => break sender,
+                    // Nobody reads yet.
+                    Err(_) => sleep(Duration::from_millis(1)).await,
+                }
+            };
+            let clock = Clock::system();
+            assert!(matches!(step(&file, store.as_ref(), &clock).await.expect("a step"), Step::Added { .. }));
+            assert!(matches!(step(&file, store.as_ref(), &clock).await.expect("a step"), Step::Done { .. }));
+            std::fs::rename(&file, &slow).expect("ours");
+            let text = std::fs::read_to_string(&slow).expect("the new key");
+            sender.write_all(text.as_bytes()).await.expect("it is read");
+            parse(&slow, &text).expect("a key").marks()
+        };
+        let (read, newest) = tokio::join!(keys.read_again(), rotation);
+        assert_eq!(read.expect("the keys of one moment"), newest);
+    }
 }

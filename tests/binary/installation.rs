@@ -221,7 +221,11 @@ impl Running {
 }
 
 impl Drop for Running {
+    #[expect(clippy::print_stderr, reason = "shown for a test that failed, and for no other")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what it logged:\n{}", self.log());
+        }
         // Whatever is left of a test that failed; after one that passed there is nothing to end.
         drop(self.child.kill());
         drop(self.child.wait());
