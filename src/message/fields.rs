@@ -43,7 +43,7 @@ struct Lines {
     names: String,
     all: Vec<Line>,
     /// A bit for each [`Key`] that there was: most of what is looked for is not there.
-    seen: u64,
+    seen: u128,
 }
 
 /// What there is where nothing is.
@@ -116,8 +116,8 @@ impl Key {
         (self.0 >> (u64::BITS - bits)) as usize
     }
 
-    const fn bit(self) -> u64 {
-        1 << self.upper(6)
+    const fn bit(self) -> u128 {
+        1 << self.upper(7)
     }
 }
 
@@ -356,9 +356,15 @@ impl Fields {
 
     /// The value of a field that may be there once.
     pub fn only(&self, name: impl AsRef<str>) -> Result<Option<Value<'_>>, Several> {
-        let mut values = self.get_all(name);
-        let first = values.next();
-        if values.next().is_some() { Err(Several) } else { Ok(first) }
+        let (lines, name) = (self.lines(), name.as_ref());
+        let key = Key::of(name);
+        let Some(at) = lines.find(key, name) else { return Ok(None) };
+        let (first, others) = (lines.all[at], &lines.all[at + 1..]);
+        if others.iter().any(|line| line.is(key, name, &lines.names)) {
+            Err(Several)
+        } else {
+            Ok(Some(lines.value(first)))
+        }
     }
 
     /// Whether there is a line of this name.
