@@ -32,6 +32,11 @@ impl Receiver {
         Self { reader, bytes: Bytes::new(), spare: BytesMut::new(), room: LEAST, most }
     }
 
+    /// Has the next read have room for so much, as far as may be read at once: that is how much will come.
+    pub(crate) fn expect(&mut self, length: u64) {
+        self.room = usize::try_from(length).unwrap_or(usize::MAX).min(self.most).max(LEAST);
+    }
+
     /// Makes it one that holds no memory, and begins anew. What came is lost.
     pub(crate) fn rest(&mut self) {
         self.bytes = Bytes::new();
@@ -72,8 +77,9 @@ impl Receiver {
     /// Reads without a copy. Whoever waits holds no memory here either.
     fn poll_much(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = take(&mut self.spare);
-        if space.capacity() < self.room / 4 {
-            space.reserve(self.room);
+        // Room that has to grow would take along what was read into it before.
+        if space.capacity() < self.room / 4 && !space.try_reclaim(self.room) {
+            space = BytesMut::with_capacity(self.room);
         }
         let count = ready!(pin!(self.reader.read_buf(&mut space)).poll(cx))?;
         self.bytes = space.split().freeze();

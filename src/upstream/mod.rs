@@ -198,6 +198,8 @@ fn check_length(headers: &Fields) -> Result<bool, UpstreamError> {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http_body_util::BodyExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::time::timeout;
 
     use super::*;
@@ -237,5 +239,26 @@ mod tests {
         assert!(!with(&[(TRANSFER_ENCODING, "chunked"), (CONTENT_LENGTH, "5")]));
         assert!(!with(&[(TRANSFER_ENCODING, "gzip, chunked")]));
         assert!(!with(&[(TRANSFER_ENCODING, "chunked"), (TRANSFER_ENCODING, "chunked")]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_says_its_length_is_read_in_few_pieces() {
+        // What comes with the head is little, and no more than 256 KiB are read at once.
+        for (length, pieces) in [(4_000, 1), (20_000, 2), (1 << 20, 5)] {
+            let (stream, mut dashboard) = duplex(1 << 21);
+            let pool = Pool::of_one(stream);
+            let answers = async {
+                dashboard.read_exact(&mut [0; 27]).await.expect("a request");
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                dashboard.write_all(&[head.into_bytes(), vec![b'x'; length]].concat()).await.expect("written");
+            };
+            let request = http::Request::get("/").header("host", "a").body(Body::empty()).expect("a request");
+            let (answer, ()) = tokio::join!(pool.send(request.into()), answers);
+            let (mut body, mut came) = (answer.expect("an answer").into_parts().1, Vec::new());
+            while let Some(frame) = body.frame().await {
+                came.push(frame.expect("all of it").into_data().expect("no trailers").len());
+            }
+            assert_eq!((came.iter().sum::<usize>(), came.len()), (length, pieces), "{came:?}");
+        }
     }
 }

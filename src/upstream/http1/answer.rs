@@ -39,14 +39,18 @@ impl Answer {
 
     /// What there is to come. Most answers are there as a whole when their head is.
     pub(super) fn into_incoming(mut self) -> Incoming {
-        let received = &mut self.link.connection.receiver.bytes;
-        match self.framing.left().map(usize::try_from) {
-            Some(Ok(left)) if left <= received.len() => {
-                let body = received.split_to(left);
+        let receiver = &mut self.link.connection.receiver;
+        let Some(left) = self.framing.left() else { return Incoming::in_http1(self) };
+        match usize::try_from(left) {
+            Ok(left) if left <= receiver.bytes.len() => {
+                let body = receiver.bytes.split_to(left);
                 self.settle();
                 Incoming::whole(body)
             }
-            _ => Incoming::in_http1(self),
+            _ => {
+                receiver.expect(left - receiver.bytes.len() as u64);
+                Incoming::in_http1(self)
+            }
         }
     }
 
