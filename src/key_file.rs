@@ -271,11 +271,10 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
-    use std::time::Duration;
 
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::unix::pipe;
-    use tokio::time::sleep;
+    use tokio::task::yield_now;
 
     use super::*;
     use crate::clock::Clock;
@@ -299,7 +298,7 @@ mod tests {
                 match pipe::OpenOptions::new().open_sender(&slow) {
                     Ok(sender) => break sender,
                     // Nobody reads yet.
-                    Err(_) => sleep(Duration::from_millis(1)).await,
+                    Err(_) => yield_now().await,
                 }
             };
             let clock = Clock::system();
