@@ -40,18 +40,17 @@ impl Answer {
     /// What there is to come. Most answers are there as a whole when their head is.
     pub(super) fn into_incoming(mut self) -> Incoming {
         let receiver = &mut self.link.connection.receiver;
-        let Some(left) = self.framing.left() else { return Incoming::in_http1(self) };
-        match usize::try_from(left) {
-            Ok(left) if left <= receiver.bytes.len() => {
-                let body = receiver.bytes.split_to(left);
-                self.settle();
-                Incoming::whole(body)
-            }
-            _ => {
-                receiver.expect(left - receiver.bytes.len() as u64);
-                Incoming::in_http1(self)
+        if let Some(left) = self.framing.left() {
+            match usize::try_from(left) {
+                Ok(left) if left <= receiver.bytes.len() => {
+                    let body = receiver.bytes.split_to(left);
+                    self.settle();
+                    return Incoming::whole(body);
+                }
+                _ => receiver.expect(left - receiver.bytes.len() as u64),
             }
         }
+        Incoming::in_http1(self)
     }
 
     /// How many bytes are to come, if that is known.
