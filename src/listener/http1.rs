@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+mod date;
 mod head;
 mod interim;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 use self::answer::Outgoing;
 use self::body::Reading;
 pub(super) use self::body::Upload;
+pub(super) use self::date::Dates;
 use self::head::{Head, Heads};
 pub use self::interim::EarlyHints;
 use self::interim::{Interim, Telling};
@@ -183,7 +185,7 @@ impl<D: Door> Conversation<'_, D> {
             let Some((before, answer)) = answered else { return Next::Over };
             outgoing.is_persistent &= !self.term.is_over() && reading.goes_on();
             let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            (outgoing.answer(before, answer, &self.worker.clock), switches)
+            (outgoing.answer(before, answer, &self.worker.dates), switches)
         };
         if switches && !(head.offer.is_some() && matches!(reading, Reading::Here(_, Framing::Length(0)))) {
             // Nobody has asked for it, or what is left of the request would be taken for what is said after it.
@@ -257,7 +259,7 @@ fn hand_over(offer: Option<oneshot::Sender<Box<dyn Stream>>>, reading: Reading, 
 async fn refuse<D>(conversation: &Conversation<'_, D>, status: StatusCode, receiver: Receiver, mut writer: Writer) {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
-    let Ok(mut sending) = Outgoing::to_malformed().answer(Vec::new(), answer, &conversation.worker.clock) else {
+    let Ok(mut sending) = Outgoing::to_malformed().answer(Vec::new(), answer, &conversation.worker.dates) else {
         return;
     };
     if poll_fn(|cx| sending.poll(cx, &mut writer)).await.is_ok() {

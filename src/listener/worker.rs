@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Seat};
+use super::http1::Dates;
 use super::sockets::Listener;
 use super::terms::Terms;
 use super::tls::Tls;
@@ -57,8 +58,7 @@ pub(super) struct Worker<D> {
     pub(super) stop: CancellationToken,
     pub(super) terms: Terms,
     pub(super) turns: Arc<Turns>,
-    /// What answers are dated by.
-    pub(super) clock: Clock,
+    pub(super) dates: Dates,
     seats: Arc<Semaphore>,
     /// In HTTP/2, where a connection has many: room for requests in progress, and for tunnels.
     pub(super) rooms: Arc<Semaphore>,
@@ -74,8 +74,8 @@ impl<D: Door> Worker<D> {
         let Room { crowd, usual_share, turns, .. } = room;
         let (stop, connections) = (stop.child_token(), TaskTracker::new());
         let terms = Terms::new(&stop);
-        let clock = Clock::system();
-        Arc::new(Self { door, entrance, stop, terms, turns, clock, seats, rooms, crowd, usual_share, connections })
+        let dates = Dates::new(Clock::system());
+        Arc::new(Self { door, entrance, stop, terms, turns, dates, seats, rooms, crowd, usual_share, connections })
     }
 
     /// Accepts until it is stopped, then waits for the last requests.

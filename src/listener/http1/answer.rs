@@ -3,7 +3,6 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes};
 use http::header::TRAILER;
@@ -11,9 +10,9 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
+use super::date::Dates;
 use super::head::Head;
 use crate::body::{Body, BodyError};
-use crate::clock::Clock;
 use crate::http1::framing::{Coding, Written};
 use crate::http1::{Writer, fields};
 use crate::message::{Response, ResponseHead, Value};
@@ -56,10 +55,10 @@ impl Outgoing {
         mut self,
         mut bytes: Vec<u8>,
         answer: Response<Body>,
-        clock: &Clock,
+        dates: &Dates,
     ) -> Result<Sending, BodyError> {
         let (head, body) = answer.into_parts();
-        let coding = self.write_head(&head, &body, clock, &mut bytes)?;
+        let coding = self.write_head(&head, &body, dates, &mut bytes)?;
         let end = if self.has_body(head.status) { None } else { Some(Ok(())) };
         let (written, piece) = (0, None);
         Ok(Sending { bytes, written, piece, body, coding, end, outgoing: self })
@@ -74,7 +73,7 @@ impl Outgoing {
         &mut self,
         head: &ResponseHead,
         body: &Body,
-        clock: &Clock,
+        dates: &Dates,
         bytes: &mut Vec<u8>,
     ) -> Result<Coding, BodyError> {
         bytes.reserve(USUAL);
@@ -100,7 +99,7 @@ impl Outgoing {
             }
         }
         if !is_dated {
-            fields::write_one(bytes, "date", date(clock).as_bytes());
+            dates.write(bytes);
         }
         if !switches {
             self.write_persistence(bytes);
@@ -260,9 +259,4 @@ impl Sending {
             }
         }
     }
-}
-
-/// The time as `Date` says it (RFC 9110, section 6.6.1).
-fn date(clock: &Clock) -> String {
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(clock.now().as_secs()))
 }
