@@ -7,7 +7,7 @@ mod fields;
 
 use http::{Extensions, Method, StatusCode, Uri, Version};
 
-pub use self::fields::{Change, FieldName, FieldValue, Fields, Name, Several, Value};
+pub use self::fields::{Change, FieldName, FieldValue, Fields, KnownNames, Name, Several, Value};
 
 /// A request with this body.
 #[derive(Debug)]

@@ -20,13 +20,11 @@ use crate::proxy::headers;
 /// nothing in it that the gateway would drop, but for what such servers set.
 pub(super) fn forward_auth(bytes: &[u8]) {
     let Some(mut head) = head(bytes).filter(|head| head.headers.len() < 200) else { return };
-    if framing::check(&mut head).is_err() {
-        return;
-    }
+    let Ok(host) = framing::check(&mut head) else { return };
     let (sent, prefixes) = (head.clone(), ["/_2fa".to_owned()]);
     let Some(asked) = Asked::by(sent.uri.path(), &prefixes, &OuterServer::ALL) else { return };
     let server = named_in(sent.uri.path());
-    let Ok(original) = asked.restore(&mut head) else {
+    let Ok(original) = asked.restore(&mut head, host) else {
         assert_eq!((&head.method, &head.uri, &head.headers), (&sent.method, &sent.uri, &sent.headers));
         return;
     };

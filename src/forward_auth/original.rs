@@ -53,11 +53,11 @@ pub struct Original<'a> {
 impl<'a> Asked<'a> {
     /// Makes the head of a question that of the request it is about. Nothing changes if it is about none.
     ///
-    /// The head must have been through [`framing::check`], and come from somebody who is believed. It is that of another
-    /// request now, which has to be [checked](Original::check) as well.
-    pub fn restore(self, head: &mut RequestHead) -> Result<Original<'a>, Denied> {
+    /// The head must have been through [`framing::check`], which found this host, and come from somebody who is believed. It
+    /// is that of another request now, which has to be [checked](Original::check) as well.
+    pub fn restore(self, head: &mut RequestHead, host: Host) -> Result<Original<'a>, Denied> {
         let (method, target) = (self.method(head)?, self.target(head)?);
-        let (host, scheme) = (self.host(head)?, scheme(&head.headers)?);
+        let (host, scheme) = (self.host(head, host)?, scheme(&head.headers)?);
         let said = Said { method: &method, target: target.as_str(), host: host.authority(), scheme };
         let contradicts = |(name, value): &(Name<'_>, Value<'_>)| !said.agrees(name, value.as_bytes());
         if let Some((name, _)) = head.headers.iter().find(contradicts) {
@@ -67,14 +67,16 @@ impl<'a> Asked<'a> {
             return Err(Denied::Malformed(FORWARDED_FOR));
         }
         // Most have none of these fields.
-        let may_switch = head.headers.keys().any(|name| is_of_a_switch(&name));
+        let may_switch = OF_A_SWITCH.iter().any(|name| head.headers.contains_key(name));
         let is_websocket = may_switch && asks_for_websocket(&method, &head.headers)?;
 
         let mut parts = uri::Parts::default();
         parts.path_and_query = Some(target);
         head.uri = Uri::from_parts(parts).map_err(|_| Denied::NoTarget)?;
         head.method = method;
-        head.headers.insert(HOST, &host);
+        if let Source::Field(_) = self.adapter.host {
+            head.headers.insert(HOST, &host);
+        }
         if may_switch {
             head.headers.remove(CONNECTION);
             head.headers.remove(UPGRADE);
@@ -114,12 +116,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn host(&self, head: &RequestHead) -> Result<Host, Denied> {
-        let name = match &self.adapter.host {
-            Source::Field(name) => name,
-            Source::Question => &HOST,
-        };
-        Host::parse(one(&head.headers, name)?).ok_or_else(|| Denied::Malformed(name.clone()))
+    fn host(&self, head: &RequestHead, asked: Host) -> Result<Host, Denied> {
+        match &self.adapter.host {
+            Source::Question => Ok(asked),
+            Source::Field(name) => {
+                Host::parse(one(&head.headers, name)?).ok_or_else(|| Denied::Malformed(name.clone()))
+            }
+        }
     }
 }
 
@@ -150,7 +153,7 @@ impl Original<'_> {
             return Err(Denied::AnotherPrefix);
         }
         let adds = self.asked.adapter.adds;
-        let is_settled = |name: &Name<'_>| headers::is_settled_in_front(name, site, client, adds);
+        let is_settled = |name: &Name<'_>| headers::is_settled_in_front(*name, site, client, adds);
         if let Some(name) = head.headers.keys().find(|name| !is_settled(name)) {
             return Err(Denied::Unstripped(name.to_owned()));
         }
@@ -199,10 +202,8 @@ fn named_scheme(value: &[u8]) -> Option<Scheme> {
     std::str::from_utf8(value).ok().and_then(Scheme::named)
 }
 
-/// Whether it is one of the fields that [`asks_for_websocket`] reads.
-fn is_of_a_switch(name: &str) -> bool {
-    matches!(name, "connection" | "upgrade" | "sec-websocket-key" | "sec-websocket-version")
-}
+/// What [`asks_for_websocket`] reads.
+const OF_A_SWITCH: [HeaderName; 4] = [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
 
 /// Whether the original request asks for a WebSocket. Outer servers clear `Upgrade` in their questions, so the handshake's
 /// other fields say so (RFC 6455, section 4.1).
@@ -230,6 +231,10 @@ struct Said<'a> {
 impl Said<'_> {
     /// Whether a field says the same of the request, or nothing.
     fn agrees(&self, name: &str, value: &[u8]) -> bool {
+        // Most are neither.
+        if !name.starts_with(['x', 'f']) {
+            return true;
+        }
         match name {
             "x-original-method" | "x-forwarded-method" => value == self.method.as_str().as_bytes(),
             "x-original-uri"

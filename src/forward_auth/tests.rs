@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Version};
 use super::{Asked, Denied, Question};
 use crate::config::{self, Credential, OuterServer, Secret, SharedSecret, Site};
 use crate::identity::client::{Client, Peer, Scheme};
-use crate::listener::framing::BadRequest;
-use crate::message::RequestHead;
+use crate::listener::framing::{self, BadRequest, Host};
+use crate::message::{RequestHead, Value};
 use crate::site::sample;
 
 type Fields = Vec<(&'static str, Vec<u8>)>;
@@ -95,8 +95,9 @@ impl Sample {
         let prefixes = ["/_2fa".to_owned()];
         let mut head = self.head();
         let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("the address of a question");
+        let host = framing::check(&mut head).expect("a request");
         let before = head.clone();
-        let judged = match asked.restore(&mut head) {
+        let judged = match asked.restore(&mut head, host) {
             Ok(original) => {
                 original.is_sent_as_judged(&head, site, &client).and_then(|()| original.is_unambiguous(&head, site))
             }
@@ -113,11 +114,12 @@ impl Sample {
     }
 }
 
-/// The fields by which a server says what the request is, and that it alone may set.
+/// The fields by which a server says what the request is, and that it alone may set, beside the `Host` that every request
+/// has to have.
 fn own_fields(server: &str) -> Vec<&'static str> {
     let own: &[&str] = match server {
-        "nginx" => &["x-original-method", "x-original-uri", "host"],
-        "envoy" => &["host"],
+        "nginx" => &["x-original-method", "x-original-uri"],
+        "envoy" => &[],
         _ => &["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host"],
     };
     own.iter().chain(&["x-forwarded-proto", "x-forwarded-for"]).copied().collect()
@@ -201,7 +203,8 @@ fn what_is_refused_of_every_request_is_refused_of_an_original() {
         let mut head = sample("nginx").without(name).with(name, value).head();
         let prefixes = ["/_2fa".to_owned()];
         let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("a question");
-        let original = asked.restore(&mut head).expect("restored");
+        let host = framing::check(&mut head).expect("a request");
+        let original = asked.restore(&mut head, host).expect("restored");
         assert_eq!(original.check(&head).expect_err("refused"), expected);
     }
 }
@@ -413,7 +416,8 @@ fn an_envoy_that_asks_in_http2_asks_about_a_request_in_http1() {
     let mut head = sample("envoy").head();
     head.version = Version::HTTP_2;
     let asked = Asked::by(head.uri.path(), &prefixes, &OuterServer::ALL).expect("a question");
-    asked.restore(&mut head).map(|_| ()).expect("restored");
+    let host = Host::parse(Value::from(&HeaderValue::from_static("insights.example"))).expect("a host");
+    asked.restore(&mut head, host).map(|_| ()).expect("restored");
     assert_eq!(head.version, Version::HTTP_11);
 }
 

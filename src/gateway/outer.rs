@@ -53,11 +53,11 @@ impl Worker {
         head: &mut RequestHead,
         arrived: &mut Arrived<'_>,
     ) -> Result<Answer, Failure> {
-        framing::check(head)?;
+        let host = framing::check(head)?;
         if !arrived.arrival.peer.is_trusted(&self.gateway.config.server.trusted_proxies) {
             return Err(Denied::Untrusted.into());
         }
-        let original = asked.restore(head)?;
+        let original = asked.restore(head, host)?;
         arrived.audience = Audience::of(&head.method, &head.headers);
         self.journey(head, Sender::Outer(original), arrived).await
     }

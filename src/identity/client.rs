@@ -115,7 +115,7 @@ impl Client {
         if !arrival.peer.is_trusted(trusted) {
             return Self { address: own, scheme: arrival.scheme, peer, trusted: false, outer_login: false };
         }
-        let scheme = entries(headers, &FORWARDED_PROTO).next().flatten().and_then(Scheme::named);
+        let scheme = headers.get_all(FORWARDED_PROTO).next_back().and_then(last_entry).and_then(Scheme::named);
         Self {
             address: farthest_believed(headers, trusted).or(own),
             scheme: scheme.unwrap_or(arrival.scheme),
@@ -168,32 +168,32 @@ impl Client {
 
 /// Whether the last entry of this line is an address: what the peer itself says of who connected to it.
 pub(crate) fn is_named(forwarded_for: Value<'_>) -> bool {
-    entries_of(forwarded_for).next().flatten().and_then(address).is_some()
+    last_entry(forwarded_for).and_then(address).is_some()
 }
 
 /// The address farthest from here that trusted hops alone vouch for.
 fn farthest_believed(headers: &Fields, trusted: &TrustedProxies) -> Option<IpAddr> {
     let mut believed = None;
-    for entry in entries(headers, &FORWARDED_FOR) {
-        let Some(address) = entry.and_then(address) else { break };
-        believed = Some(address);
-        if !trusted.contains(address) {
-            break;
+    for line in headers.get_all(FORWARDED_FOR).rev() {
+        let Some(entries) = entries_of(line) else { break };
+        for entry in entries {
+            let Some(address) = address(entry) else { return believed };
+            believed = Some(address);
+            if !trusted.contains(address) {
+                return believed;
+            }
         }
     }
     believed
 }
 
-/// The entries of a list that may stand in several lines, the last one first; `None` in place of a line that is no text.
-fn entries<'a>(headers: &'a Fields, name: &HeaderName) -> impl Iterator<Item = Option<&'a str>> {
-    headers.get_all(name).rev().flat_map(entries_of)
+/// The entries of a list on one line, the last one first, if the line is text.
+fn entries_of(line: Value<'_>) -> Option<impl Iterator<Item = &str>> {
+    Some(line.to_str()?.rsplit(',').map(|entry| entry.trim_matches([' ', '\t'])))
 }
 
-fn entries_of(line: Value<'_>) -> impl Iterator<Item = Option<&str>> {
-    let text = line.to_str();
-    let unreadable = text.is_none().then_some(None);
-    let entries = text.map(|text| text.rsplit(',').map(|entry| Some(entry.trim_matches([' ', '\t']))));
-    entries.into_iter().flatten().chain(unreadable)
+fn last_entry(line: Value<'_>) -> Option<&str> {
+    entries_of(line)?.next()
 }
 
 /// An address as proxies write it: `192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`, each of the IPv4 and bracketed forms also

@@ -11,7 +11,7 @@ use http::header::COOKIE;
 use super::client::{Client, Scheme};
 use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
-use crate::message::{Fields, Name, RequestHead, Value};
+use crate::message::{Fields, KnownNames, Name, RequestHead, Value};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::BindingCheck;
 use crate::session_cookie::pairs;
@@ -85,12 +85,10 @@ pub(super) fn carried_fields<'a>(
     head: &'a RequestHead,
     client: &'a Client,
 ) -> impl Iterator<Item = (Name<'a>, Value<'a>)> {
-    let goes_along = |name: &str| match name {
-        "cookie" | "authorization" | "host" | "user-agent" => true,
-        "x-forwarded-for" | "x-forwarded-host" => client.trusted,
-        _ => false,
-    };
-    head.headers.iter().filter(move |(name, _)| goes_along(name) || is_credential(site, name))
+    static ALWAYS: KnownNames = KnownNames::of(&["cookie", "authorization", "host", "user-agent"]);
+    static OF_TRUSTED: KnownNames = KnownNames::of(&["x-forwarded-for", "x-forwarded-host"]);
+    let goes_along = |name| ALWAYS.has(name) || client.trusted && OF_TRUSTED.has(name);
+    head.headers.iter().filter(move |(name, _)| goes_along(*name) || is_credential(site, name))
 }
 
 /// The parts of a request's query that its probe carries, as they were sent.

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use self::known::KnownNames;
+
 /// The fields of a head, line by line, in their order.
 ///
 /// A head mostly has some twenty lines, and is looked through some fifty times while it is in the gateway. So there is no
@@ -42,13 +44,21 @@ struct Lines {
     /// Names that are not among the [known] ones.
     names: String,
     all: Vec<Line>,
-    /// A bit for each [`Key`] that there was: most of what is looked for is not there.
-    seen: u128,
+    /// The [`Key`]s that there were: most of what is looked for is not there.
+    seen: Keys,
+    /// Those that were added when they were seen already: most of what is there is there once.
+    seen_again: Keys,
 }
 
 /// What there is where nothing is.
-static NOTHING: Lines =
-    Lines { received: Bytes::new(), put: Vec::new(), names: String::new(), all: Vec::new(), seen: 0 };
+static NOTHING: Lines = Lines {
+    received: Bytes::new(),
+    put: Vec::new(),
+    names: String::new(),
+    all: Vec::new(),
+    seen: Keys([0; 2]),
+    seen_again: Keys([0; 2]),
+};
 
 /// How much there is room for at once: lines that the gateway adds to a request, and their values.
 const PUT_LINES: usize = 8;
@@ -115,9 +125,30 @@ impl Key {
     const fn upper(self, bits: u32) -> usize {
         (self.0 >> (u64::BITS - bits)) as usize
     }
+}
 
-    const fn bit(self) -> u128 {
-        1 << self.upper(7)
+/// A bit for each of some keys, and for those that share it.
+#[derive(Clone, Copy, Default)]
+struct Keys([u64; 2]);
+
+impl Keys {
+    /// In which of the two its bit is, and the bit.
+    const fn place(key: Key) -> (usize, u64) {
+        (key.upper(1), 1 << (key.upper(7) % 64))
+    }
+
+    /// Whether it may be among them.
+    #[inline]
+    const fn has(&self, key: Key) -> bool {
+        let (half, bit) = Self::place(key);
+        self.0[half] & bit != 0
+    }
+
+    /// Adds it.
+    #[inline]
+    const fn add(&mut self, key: Key) {
+        let (half, bit) = Self::place(key);
+        self.0[half] |= bit;
     }
 }
 
@@ -135,7 +166,7 @@ impl FieldName for HeaderName {
 
 impl FieldName for Name<'_> {
     fn text(&self) -> &str {
-        self.0
+        self.text
     }
 }
 
@@ -179,23 +210,35 @@ impl FieldValue for Value<'_> {
 
 /// The name of a field, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name<'a>(&'a str);
+pub struct Name<'a> {
+    text: &'a str,
+    /// Where it is among the [known] ones.
+    place: known::Place,
+}
 
 impl<'a> Name<'a> {
+    #[inline]
+    fn of(line: Line, names: &'a str) -> Self {
+        match known_text(line.name) {
+            Some(text) => Self { text, place: known::Place::of(line.key) },
+            None => Self { text: text(names, line.name), place: known::Place::NONE },
+        }
+    }
+
     /// As text.
     pub const fn as_str(self) -> &'a str {
-        self.0
+        self.text
     }
 
     /// A copy that lives on.
     pub(crate) fn to_owned(self) -> HeaderName {
-        HeaderName::from_bytes(self.0.as_bytes()).expect("it is one")
+        HeaderName::from_bytes(self.text.as_bytes()).expect("it is one")
     }
 }
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.text)
     }
 }
 
@@ -203,7 +246,7 @@ impl Deref for Name<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.0
+        self.text
     }
 }
 
@@ -225,7 +268,8 @@ impl<'a> Value<'a> {
 
     /// If it is made of nothing but visible ASCII, spaces and tabs.
     pub fn to_str(self) -> Option<&'a str> {
-        let is_text = self.0.iter().all(|&byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+        // Looks at all of it at once: most values are text.
+        let is_text = self.0.iter().fold(true, |is_text, byte| is_text & matches!(byte, b'\t' | b' '..=b'~'));
         std::str::from_utf8(self.0).ok().filter(|_| is_text)
     }
 
@@ -348,9 +392,10 @@ impl Fields {
     #[inline]
     pub fn get_all<N: AsRef<str>>(&self, name: N) -> impl DoubleEndedIterator<Item = Value<'_>> + Clone + use<'_, N> {
         let (lines, name) = (self.lines(), name.as_ref());
-        let first = lines.find(Key::of(name), name);
+        let key = Key::of(name);
+        let first = lines.find(key, name);
         let (key, name) = first.map_or((Key(0), ""), |at| (lines.all[at].key, lines.name(lines.all[at])));
-        let from_first = first.map_or(&[][..], |at| &lines.all[at..]).iter();
+        let from_first = first.map_or(&[][..], |at| &lines.all[at..lines.end(at, key)]).iter();
         from_first.filter(move |line| line.is(key, name, &lines.names)).map(|line| lines.value(*line))
     }
 
@@ -359,7 +404,7 @@ impl Fields {
         let (lines, name) = (self.lines(), name.as_ref());
         let key = Key::of(name);
         let Some(at) = lines.find(key, name) else { return Ok(None) };
-        let (first, others) = (lines.all[at], &lines.all[at + 1..]);
+        let (first, others) = (lines.all[at], &lines.all[at + 1..lines.end(at, key)]);
         if others.iter().any(|line| line.is(key, name, &lines.names)) {
             Err(Several)
         } else {
@@ -377,13 +422,13 @@ impl Fields {
     /// All lines.
     pub fn iter(&self) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
         let lines = self.lines();
-        lines.all.iter().map(|line| (Name(lines.name(*line)), lines.value(*line)))
+        lines.all.iter().map(|line| (Name::of(*line, &lines.names), lines.value(*line)))
     }
 
     /// The names of all lines.
     pub fn keys(&self) -> impl Iterator<Item = Name<'_>> {
         let lines = self.lines();
-        lines.all.iter().map(|line| Name(lines.name(*line)))
+        lines.all.iter().map(|line| Name::of(*line, &lines.names))
     }
 
     /// The values of all lines.
@@ -421,14 +466,16 @@ impl Fields {
         let name = name.as_ref();
         let key = Key::of(name);
         if let Some(at) = self.lines().find(key, name) {
-            self.own().remove_from(at, key, name);
+            let lines = self.own();
+            lines.remove_behind(at, key, name);
+            lines.all.remove(at);
         }
     }
 
     /// Removes the lines that are none of these.
     pub fn retain(&mut self, mut stays: impl FnMut(Name<'_>, Value<'_>) -> bool) {
         let Lines { received, put, names, all, .. } = self.own();
-        all.retain(|line| stays(Name(text(names, line.name)), value(received, put, line.value)));
+        all.retain(|line| stays(Name::of(*line, names), value(received, put, line.value)));
     }
 
     /// Changes the lines of this name.
@@ -496,7 +543,8 @@ impl Lines {
     fn with_room(&self) -> Self {
         let mut all = Vec::with_capacity(self.all.len() + PUT_LINES);
         all.extend_from_slice(&self.all);
-        Self { received: self.received.clone(), put: self.put.clone(), names: self.names.clone(), all, seen: self.seen }
+        let (received, put, names) = (self.received.clone(), self.put.clone(), self.names.clone());
+        Self { received, put, names, all, ..*self }
     }
 
     /// Where the value is in what was received, if it is in there.
@@ -513,7 +561,7 @@ impl Lines {
         let key = Key::of(name);
         let Some(at) = self.find(key, name) else { return self.add(name, value) };
         self.all[at].value = value;
-        self.remove_from(at + 1, key, name);
+        self.remove_behind(at, key, name);
     }
 
     fn add(&mut self, name: &str, value: Span) {
@@ -524,25 +572,38 @@ impl Lines {
             self.names[start..].make_ascii_lowercase();
             Span::new(known::NAMES.len() + start, name.len())
         });
-        self.seen |= key.bit();
+        if self.seen.has(key) {
+            self.seen_again.add(key);
+        }
+        self.seen.add(key);
         self.all.push(Line { key, name, value });
     }
 
     #[inline]
     fn find(&self, key: Key, name: &str) -> Option<usize> {
         debug_assert!(!name.contains(|c: char| c.is_ascii_uppercase()), "{name} is not in lower case");
-        if self.seen & key.bit() == 0 {
+        if !self.seen.has(key) {
             return None;
         }
         self.all.iter().position(|line| line.is(key, name, &self.names))
     }
 
-    fn remove_from(&mut self, start: usize, key: Key, name: &str) {
+    /// Behind where there can be no more lines of the name whose key that is, the first of which is at `first`.
+    #[inline]
+    fn end(&self, first: usize, key: Key) -> usize {
+        if self.seen_again.has(key) { self.all.len() } else { first + 1 }
+    }
+
+    /// Removes the lines of this name but for the first, which is at `first`.
+    fn remove_behind(&mut self, first: usize, key: Key, name: &str) {
+        if self.end(first, key) == first + 1 {
+            return;
+        }
         let Self { names, all, .. } = self;
         let mut at = 0;
         all.retain(|line| {
             at += 1;
-            at <= start || !line.is(key, name, names)
+            at <= first + 1 || !line.is(key, name, names)
         });
     }
 
@@ -566,7 +627,13 @@ fn add_value(received: &[u8], put: &mut Vec<u8>, value: &[u8]) -> Span {
 
 fn text(names: &str, span: Span) -> &str {
     let (start, end, known) = (span.start as usize, span.end as usize, known::NAMES.len());
-    if end <= known { &known::NAMES[start..end] } else { &names[start - known..end - known] }
+    known_text(span).unwrap_or_else(|| &names[start - known..end - known])
+}
+
+/// The name that is there among the [known] ones, if it is.
+fn known_text(span: Span) -> Option<&'static str> {
+    let (start, end) = (span.start as usize, span.end as usize);
+    (end <= known::NAMES.len()).then(|| &known::NAMES[start..end])
 }
 
 fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {

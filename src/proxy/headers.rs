@@ -13,7 +13,7 @@ use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials;
 use crate::listener::switch::Switch;
 use crate::memory::Memory;
-use crate::message::{Fields, Request, RequestHead};
+use crate::message::{Fields, KnownNames, Name, Request, RequestHead};
 use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
@@ -116,20 +116,19 @@ pub fn strip<'a>(head: &'a mut RequestHead, site: &Site, client: &Client) -> Str
     let headers = &mut head.headers;
     let websocket = asks_for_websocket(headers);
     let named = named_in_connection(headers);
-    headers
-        .retain(|name, _| stays(&name, site, client) && (!is_among(&name, &named) || is_of_outer_login(&name, site)));
+    headers.retain(|name, _| stays(name, site, client) && (!is_among(&name, &named) || is_of_outer_login(&name, site)));
     if websocket && [UPGRADE, CONNECTION].iter().all(|name| passes(name.as_str(), site, client)) {
         set_switch(headers);
     }
     Stripped(head)
 }
 
-fn stays(name: &str, site: &Site, client: &Client) -> bool {
-    if is_usual(name) && !is_of_outer_login(name, site) {
-        return !is_among(name, &site.strip);
+fn stays(name: Name<'_>, site: &Site, client: &Client) -> bool {
+    if is_usual(name) && !is_of_outer_login(&name, site) {
+        return !is_among(&name, &site.strip);
     }
     // What sends the body on still goes by `Transfer-Encoding`.
-    (!is_for_this_hop(name) || name == "transfer-encoding") && passes(name, site, client)
+    (!is_for_this_hop(&name) || &*name == "transfer-encoding") && passes(&name, site, client)
 }
 
 fn is_among(name: &str, names: &[HeaderName]) -> bool {
@@ -210,8 +209,8 @@ fn is_secret_of_outer_login(name: &str, site: &Site) -> bool {
 ///
 /// What the dashboard may not see has to have been taken out before the question: that it is named in the answer is of no
 /// use where a server does not know it.
-pub(crate) fn is_settled_in_front(name: &str, site: &Site, client: &Client, adds: &[&str]) -> bool {
-    let is_usual = is_usual(name);
+pub(crate) fn is_settled_in_front(name: Name<'_>, site: &Site, client: &Client, adds: &[&str]) -> bool {
+    let (name, is_usual) = (name.as_str(), is_usual(name));
     if !is_usual && is_for_this_hop(name) {
         return name != "proxy-authorization";
     }
@@ -290,24 +289,41 @@ fn is_for_this_hop(name: &str) -> bool {
     )
 }
 
-macro_rules! usual {
-    ($($name:literal)*) => {
-        /// Whether it is one of the names that nearly every request has. They are plain, for the dashboard, and say nothing
-        /// that is not replaced: what a look at each of their letters would tell.
-        fn is_usual(name: &str) -> bool {
-            matches!(name, $($name)|*)
-        }
+/// The names that nearly every request has. They are plain, for the dashboard, and say nothing that is not replaced: what a
+/// look at each of their letters would tell.
+const USUAL: [&str; 26] = [
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cookie",
+    "referer",
+    "origin",
+    "authorization",
+    "cache-control",
+    "content-type",
+    "content-length",
+    "if-none-match",
+    "if-modified-since",
+    "priority",
+    "dnt",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "x-requested-with",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+];
 
-        #[cfg(test)]
-        const USUAL: &[&str] = &[$($name),*];
-    };
-}
-
-usual! {
-    "host" "user-agent" "accept" "accept-encoding" "accept-language" "cookie" "referer" "origin" "authorization"
-    "cache-control" "content-type" "content-length" "if-none-match" "if-modified-since" "priority" "dnt"
-    "sec-fetch-dest" "sec-fetch-mode" "sec-fetch-site" "sec-ch-ua" "sec-ch-ua-mobile" "sec-ch-ua-platform"
-    "x-requested-with" "x-forwarded-for" "x-forwarded-proto" "x-forwarded-host"
+/// Whether it is one of these.
+fn is_usual(name: Name<'_>) -> bool {
+    static SET: KnownNames = KnownNames::of(&USUAL);
+    SET.has(name)
 }
 
 /// Makes the head ask for a WebSocket, or agree to one.

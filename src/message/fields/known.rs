@@ -1,6 +1,6 @@
 //! Names that need no copy, since nearly everybody uses them.
 
-use super::{Key, Span};
+use super::{Key, Name, Span};
 
 macro_rules! names {
     ($($name:literal)*) => {
@@ -41,6 +41,58 @@ static PLACES: [Span; 1 << BITS] = {
     places
 };
 
+/// Where a name is in [`PLACES`], and, behind the last one, that it is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
+impl Place {
+    /// Of a name that is not there.
+    pub(super) const NONE: Self = Self(PLACES.len());
+
+    /// Of the name there that has this key.
+    #[inline]
+    pub(super) const fn of(key: Key) -> Self {
+        Self(key.upper(BITS))
+    }
+}
+
+/// A set of names, every one of them known: whether one is in it is told without looking at its letters.
+#[derive(Debug)]
+pub struct KnownNames([u64; PLACES.len() / 64 + 1]);
+
+impl KnownNames {
+    /// Of these, which are [known](NAMES): no other can be in a set.
+    pub(crate) const fn of(names: &[&str]) -> Self {
+        let mut set = [0; PLACES.len() / 64 + 1];
+        let mut index = 0;
+        while index < names.len() {
+            let place = Key::of(names[index]).upper(BITS);
+            assert!(is_at(place, names[index]), "only known names can be in a set");
+            set[place / 64] |= 1 << (place % 64);
+            index += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether it is one of them.
+    #[inline]
+    pub(crate) const fn has(&self, name: Name<'_>) -> bool {
+        let place = name.place.0;
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
+}
+
+/// Whether this name, in lower case, is in that place.
+const fn is_at(place: usize, name: &str) -> bool {
+    let Span { start, end } = PLACES[place];
+    let (from, name) = (NAMES.as_bytes().split_at(start as usize).1, name.as_bytes());
+    let mut length = 0;
+    while length < name.len() && length < from.len() && from[length] == name[length] {
+        length += 1;
+    }
+    length == name.len() && length == (end - start) as usize
+}
+
 /// Where it is, if it is one of them, in whatever case.
 pub(super) fn find(key: Key, name: &str) -> Option<Span> {
     let place = PLACES[key.upper(BITS)];
@@ -70,6 +122,7 @@ fn is_same_part(part: [u8; 8], known: [u8; 8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fields;
     use super::*;
 
     fn found(name: &str) -> Option<&'static str> {
@@ -88,6 +141,29 @@ mod tests {
             }
         }
         assert_eq!(rest, "");
+    }
+
+    #[test]
+    fn a_set_has_its_names_alone() {
+        static SET: KnownNames = KnownNames::of(&["host", "te", "referrer-policy"]);
+        let mut fields = Fields::new();
+        let mut rest = NAMES;
+        for length in LENGTHS {
+            let (name, after) = rest.split_at(*length);
+            rest = after;
+            fields.append_received(&name.to_ascii_uppercase(), b"");
+        }
+        for other in ["", "t", "hosts", "x-other", "x-vestibule-user-"] {
+            fields.append_received(other, b"");
+        }
+        let its = fields.keys().filter(|name| SET.has(*name)).map(Name::as_str);
+        assert_eq!(its.collect::<Vec<_>>(), ["host", "te", "referrer-policy"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "only known names")]
+    fn no_other_name_can_be_in_a_set() {
+        let _: KnownNames = KnownNames::of(&["host", "x-other"]);
     }
 
     #[test]

@@ -109,6 +109,9 @@ fn a_copy_of_shared_lines_is_known_until_it_is_changed() {
         assert_eq!(fields, own, "what it was copied from stays as it was");
         change(&mut own);
         assert_eq!(copy, own);
+        for name in ["cookie", "te", "x-other", "x-more"] {
+            assert!(copy.get_all(name).eq(own.get_all(name)) && copy.only(name) == own.only(name), "{name}");
+        }
     }
     let mut equal = received(&SENT);
     equal.share();
