@@ -85,7 +85,7 @@ fn whole_decision_again(bencher: Bencher) {
 }
 
 fn decide(world: &World, head: &mut RequestHead, memory: &Memory) {
-    let mut arrived = Arrived::new(&world.gateway, (world.ids.next(), ARRIVAL), head, memory);
+    let mut arrived = Arrived::new((world.ids.next(), ARRIVAL), head, memory);
     let (settled, head) = arrived.settle(&world.gateway, head, None).expect("a sound head");
     let visit = Visit { presented: settled.presented, ..world.visit(head, memory, &settled.host, &settled.client) };
     assert_eq!(rule(world.site(), visit.target()), Rule::Protected);

@@ -26,7 +26,7 @@ use crate::identity::probe::{Freshness, Login};
 use crate::identity::source::Source;
 use crate::key_file::Keys;
 use crate::listener::{Door, Incoming, Opening, Share};
-use crate::memory::Memory;
+use crate::memory::{Memories, Memory};
 use crate::message::{Request, RequestHead, Response};
 use crate::pages::appearance::Appearance;
 use crate::pages::stop;
@@ -140,10 +140,11 @@ impl Dashboard {
     }
 }
 
-/// One of the threads that answer requests: the gateway, and connections that no other thread uses.
+/// One of the threads that answer requests: the gateway, and connections and memories that no other thread uses.
 pub struct Worker {
     gateway: Arc<Gateway>,
     pools: Vec<Pool>,
+    memories: Memories,
 }
 
 /// Which connections a worker goes on with at a dashboard.
@@ -176,7 +177,7 @@ impl Worker {
     /// A worker without connections yet, which will have some of its own to where those of `pools` lead: one for each
     /// dashboard, in their order.
     pub fn new(gateway: Arc<Gateway>, pools: &[Pool]) -> Self {
-        Self { gateway, pools: pools.iter().map(Pool::sibling).collect() }
+        Self { gateway, pools: pools.iter().map(Pool::sibling).collect(), memories: Memories::default() }
     }
 
     /// The gateway it answers for.
@@ -192,7 +193,7 @@ impl Worker {
             Connections::Kept(index) => self.pools[*index].clone(),
             Connections::New(pool) => pool.sibling(),
         };
-        Self { gateway, pools: connections.iter().map(pool).collect() }
+        Self { gateway, pools: connections.iter().map(pool).collect(), memories: Memories::default() }
     }
 
     /// The journey: host, client and header hygiene, own page or rule for the path, identity, standing, decision.
@@ -269,12 +270,17 @@ impl Door for Worker {
         self.gateway.metrics.count_turned_away();
     }
 
+    fn pass(&self) {
+        self.memories.pass();
+    }
+
     type Memory = Memory;
 
     async fn answer(&self, request: Box<Request<Incoming>>, arrival: Arrival, memory: &Memory) -> Response<Body> {
         let (mut head, body) = (*request).into_parts();
         let id = self.gateway.ids.next();
-        let mut arrived = Arrived::new(&self.gateway, (id, arrival), &head, memory);
+        let visitors = self.visitors_memory(arrival.peer, &head.headers);
+        let mut arrived = Arrived::new((id, arrival), &head, visitors.as_deref().unwrap_or(memory));
         let servers = &self.gateway.config.server.forward_auth;
         let answer = match Asked::by(head.uri.path(), self.gateway.sites.prefixes(), servers) {
             None => match self.journey(&mut head, Sender::Gateway(body), &mut arrived).await {

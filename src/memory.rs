@@ -1,20 +1,27 @@
-//! What a connection remembers of its requests: what was made of the very same bytes the last time, and where all else was
-//! found.
+//! What is remembered of a visitor's last request: what was made of the very same bytes, and where all else was found.
 
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::header::{AUTHORIZATION, COOKIE};
 
 use crate::config::Site;
 use crate::gateway::arrived::LastSettled;
 use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials::{Credentials, Digests};
 use crate::identity::probe::LastAnswer;
-use crate::message::{Fields, RequestHead};
+use crate::message::{Fields, RequestHead, Value};
+use crate::proxy::LastLeave;
 use crate::proxy::headers::LastOutgoing;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::{self, LastCookie};
 use crate::standing::{LastAccount, LastSession};
 
-/// One connection's memory. Its requests mostly carry the same cookies, for the same visitor.
+/// The memory of one connection of a client, whose requests mostly carry the same cookies, or of one visitor for whom a
+/// server in front speaks ([`Memories`]).
 ///
 /// There are two kinds of things in it. What follows from a request's fields, its peer and the configuration alone is beside
 /// these, and used for the very same ones. What the dashboard or the store had to say is only referred to: whether it is
@@ -31,6 +38,7 @@ struct Recent {
     digests: Digests,
     found: Found,
     outgoing: LastOutgoing,
+    leave: LastLeave,
 }
 
 /// What was found for the last request in the memories that all connections share.
@@ -51,8 +59,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Remembers nothing: for a connection on which a server in front sends the requests of everybody. They would seldom be
-    /// the same, and how long it takes to tell the cookies of one from those of another is nobody's business.
+    /// Remembers nothing.
     pub const NONE: &Self = &Self(None);
 
     /// Settles something by what was settled the last time, or for the next.
@@ -86,6 +93,11 @@ impl Memory {
         self.with(|recent| &mut recent.outgoing, make)
     }
 
+    /// Makes what a server in front has leave with by what it got the last time, or for the next.
+    pub(crate) fn with_leave<T>(&self, make: impl FnOnce(&mut LastLeave) -> T) -> T {
+        self.with(|recent| &mut recent.leave, make)
+    }
+
     /// Uses a part of what is remembered; where nothing is, one that is forgotten at once.
     fn with<P: Default, T>(&self, part: impl FnOnce(&mut Recent) -> &mut P, using: impl FnOnce(&mut P) -> T) -> T {
         match self.lock() {
@@ -101,13 +113,120 @@ impl Memory {
     }
 }
 
+/// For how many visitors there is a memory, twice.
+const MOST: usize = 512;
+
+/// The memories of visitors for whom servers in front speak. The requests of all of them come on the same connections, and
+/// each visitor's are known by the credentials that they carry.
+///
+/// A memory is looked at by a keyed hash of these. How long it takes to tell the cookies of one from those of another would
+/// be nobody's business: nobody else's are compared.
+#[derive(Debug, Default)]
+pub struct Memories {
+    key: RandomState,
+    known: Mutex<Known>,
+}
+
+/// Those that were used lately, and those that were before.
+#[derive(Debug, Default)]
+struct Known {
+    lately: HashMap<u64, Arc<Memory>>,
+    before: HashMap<u64, Arc<Memory>>,
+}
+
+impl Memories {
+    /// That of the visitor whose request has these fields, or one of nothing if it carries nothing by which they are known.
+    pub fn of(&self, headers: &Fields) -> Arc<Memory> {
+        let credentials = [COOKIE, AUTHORIZATION].map(|name| headers.get(name).map(Value::as_bytes));
+        if credentials == [None; 2] {
+            return Arc::new(Memory(None));
+        }
+        let visitor = self.key.hash_one(credentials);
+        let mut known = self.known();
+        if let Some(memory) = known.lately.get(&visitor) {
+            return Arc::clone(memory);
+        }
+        if known.lately.len() == MOST {
+            known.pass();
+        }
+        let memory = known.before.remove(&visitor).unwrap_or_default();
+        known.lately.insert(visitor, Arc::clone(&memory));
+        memory
+    }
+
+    /// Forgets whoever has not come since it was called before.
+    pub fn pass(&self) {
+        self.known().pass();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn pass(&mut self) {
+        self.before = take(&mut self.lately);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-    use http::header::COOKIE;
+    use http::header::HOST;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::second_factor::session::{Kind, SessionToken};
+
+    fn carrying(fields: &[(HeaderName, &'static str)]) -> Fields {
+        fields.iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn every_visitor_has_a_memory_and_nobody_another_s() {
+        let memories = Memories::default();
+        let visitors = [
+            carrying(&[(COOKIE, "a")]),
+            carrying(&[(COOKIE, "b")]),
+            carrying(&[(COOKIE, "")]),
+            carrying(&[(AUTHORIZATION, "a")]),
+            carrying(&[(COOKIE, "a"), (AUTHORIZATION, "a")]),
+            carrying(&[(COOKIE, "a"), (AUTHORIZATION, "")]),
+        ];
+        let all = visitors.each_ref().map(|fields| memories.of(fields));
+        for (visitor, fields) in visitors.iter().enumerate() {
+            let memory = memories.of(fields);
+            let same = all.iter().map(|one| Arc::ptr_eq(one, &memory));
+            assert_eq!(same.collect::<Vec<_>>(), (0..all.len()).map(|one| one == visitor).collect::<Vec<_>>());
+        }
+        let nobodys = carrying(&[(HOST, "a")]);
+        assert!(memories.of(&nobodys).0.is_none() && memories.known().lately.len() == all.len());
+    }
+
+    #[test]
+    fn whoever_does_not_come_again_is_forgotten() {
+        let (memories, alice) = (Memories::default(), carrying(&[(COOKIE, "alice")]));
+        let first = memories.of(&alice);
+        for _ in 0..3 {
+            memories.pass();
+            assert!(Arc::ptr_eq(&first, &memories.of(&alice)), "comes every second");
+        }
+        memories.pass();
+        memories.pass();
+        assert_eq!(Arc::strong_count(&first), 1, "nobody else has it");
+        assert!(!Arc::ptr_eq(&first, &memories.of(&alice)));
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_remembered() {
+        let memories = Memories::default();
+        let visitor = |number| Fields::from_iter([(COOKIE, HeaderValue::from(number))]);
+        let last = (0..3 * MOST).map(|number| memories.of(&visitor(number))).last().expect("a memory");
+        let known = memories.known();
+        assert!(known.lately.len() <= MOST && known.before.len() <= MOST);
+        drop(known);
+        assert!(Arc::ptr_eq(&last, &memories.of(&visitor(3 * MOST - 1))));
+    }
 
     #[test]
     fn a_session_is_the_one_that_the_cookie_names_whatever_is_remembered() {

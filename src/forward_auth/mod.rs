@@ -10,8 +10,8 @@ mod nginx;
 mod original;
 mod traefik;
 
-use http::header::{CACHE_CONTROL, CONNECTION};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderName, StatusCode};
 
 use crate::body::Body;
 use crate::config::OuterServer;
@@ -123,11 +123,10 @@ impl Adapter {
     }
 }
 
-/// Leave to send the request on, with these fields in place of the client's: exactly 200, without a body.
+/// Leave to send the request on, with these fields: exactly 200, without a body.
 pub fn leave(fields: Fields) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = fields;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

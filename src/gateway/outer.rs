@@ -108,7 +108,8 @@ impl Visit<'_> {
     pub(super) fn hand_over(&self, passage: Passage, original: &Original<'_>) -> Result<Answer, Failure> {
         let (head, site) = (&*self.head, &self.dashboard.site);
         original.is_unambiguous(head, site)?;
-        let fields = proxy::hand_over(passage, &head.headers, self.client, site)?;
+        let hand_over = |last: &mut _| proxy::hand_over(passage, &head.headers, self.client, site, last);
+        let fields = self.memory.with_leave(hand_over)?;
         match original.question() {
             Question::Leave => Ok(Answer::Leave(forward_auth::leave(fields))),
             Question::Answer => self.ask_again().map(Answer::Own),

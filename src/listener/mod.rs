@@ -66,14 +66,17 @@ pub trait Door: Send + Sync + 'static {
         Share::All
     }
 
-    /// Whether all that this peer sends on one connection comes from one client. Of others nothing is remembered: it would
-    /// seldom be the same, and how much of it is, is nobody's business.
+    /// Whether all that this peer sends on one connection comes from one client. Of others a connection remembers nothing: it
+    /// would seldom be the same, and how much of it is, is nobody's business.
     fn is_one_client(&self, _peer: Peer) -> bool {
         true
     }
 
     /// Is told of each connection that was one too many.
     fn turned_away(&self) {}
+
+    /// Is told of each second that has passed.
+    fn pass(&self) {}
 }
 
 /// How many of the connections there may be one client may have.

@@ -80,7 +80,7 @@ impl<D: Door> Worker<D> {
 
     /// Accepts until it is stopped, then waits for the last requests.
     pub(super) async fn work(self: Arc<Self>, listeners: Vec<Listener>) {
-        tokio::spawn(tick());
+        tokio::spawn(tick(Arc::clone(&self.door)));
         let worker = Arc::clone(&self);
         tokio::spawn(async move { worker.terms.pass().await });
         let turns = Arc::clone(&self.turns);
@@ -184,12 +184,15 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
 }
 
-/// Keeps an early deadline in the runtime: each request sets one of its own (for the next head), and one that comes
+/// Tells the door of each second.
+///
+/// It also keeps an early deadline in the runtime: each request sets one of its own (for the next head), and one that comes
 /// before all others would wake the timer driver each time, with two system calls.
-async fn tick() {
+async fn tick(door: Arc<impl Door>) {
     let mut second = interval(Duration::from_secs(1));
     loop {
         second.tick().await;
+        door.pass();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::memory::Memory;
 use crate::message::{Fields, Request, Response};
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Incoming, OnEarlyHints, Pool, Purpose, UpstreamError};
-pub use handover::hand_over;
+pub use handover::{LastLeave, hand_over};
 use headers::Stripped;
 use introduction::Introduction;
 use tunnels::{Open, Tunnels};
