@@ -23,8 +23,9 @@ from machine import LOAD_CORE, Process, free_port, memory
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE = 512
 TLS = ("tls-keep", "tls-full", "tls-full16", "tls-hybrid16", "tls-resumed", "tls-idle")
-# As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's.
-QUESTION = ["--connections=64", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
+# As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's, and whoever asks
+# next on a connection is somebody else.
+QUESTION = ["--connections=64", "--mixed", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
             "--field=X-Original-URI: /1k", "--field=X-Forwarded-For: 127.0.0.1", "--field=X-Forwarded-Proto: http",
             "--field=X-Forwarded-Host: localhost"]
 ASKED = ("auth-check", "auth-rate")

@@ -1,6 +1,7 @@
 //! The load generator of the comparison: what browsers of logged-in users ask, and what that costs the gate.
 //!
-//! One thread. Each connection belongs to one user and has that user's cookies. Prints one line of JSON.
+//! One thread. Each connection belongs to one user and has that user's cookies, unless they are mixed. Prints one line of
+//! JSON.
 #![expect(clippy::print_stdout, reason = "it answers on standard output")]
 
 use std::error::Error;
@@ -69,6 +70,10 @@ struct Arguments {
     /// Whether each request has a field that is not that of the one before, as those of one page have.
     #[arg(long)]
     vary: bool,
+    /// Whether each connection has the requests of everybody, one after the other, as that of a server in front has. There are
+    /// as many users as connections.
+    #[arg(long)]
+    mixed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -107,8 +112,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// What all connections have in common.
 struct Load {
     address: SocketAddr,
-    /// What each asks, one after the other, again and again.
+    /// What each user asks, one after the other, again and again.
     requests: Vec<Vec<Vec<u8>>>,
+    mixed: bool,
     tls: Option<TlsConnector>,
     connect: Connect,
     /// How long from one request of a connection to its next, and from that of one connection to that of the next one.
@@ -127,19 +133,31 @@ impl Load {
             let each = apart * arguments.connections as f64;
             (Duration::from_secs_f64(each), Duration::from_secs_f64(apart))
         });
+        let users = if arguments.mixed { arguments.connections } else { usize::MAX };
         let weeks = if arguments.vary { 31..=32 } else { 31..=31 };
         Ok(Self {
             address: arguments.address,
             requests: cookies
                 .lines()
+                .take(users)
                 .map(|cookies| weeks.clone().map(|week| request(arguments, cookies, week)).collect())
                 .collect(),
+            mixed: arguments.mixed,
             tls,
             connect: arguments.connect,
             pace,
             started: Instant::now(),
             measured: AtomicBool::new(false),
             over: AtomicBool::new(false),
+        })
+    }
+
+    /// What is asked on the connection with this number, without an end.
+    fn requests_of(&self, number: usize) -> impl Iterator<Item = &[u8]> {
+        (0..).map(move |turn| {
+            let user = if self.mixed { number + turn } else { number };
+            let requests = &self.requests[user % self.requests.len()];
+            requests[turn % requests.len()].as_slice()
         })
     }
 
@@ -223,9 +241,8 @@ async fn talk<S>(load: &Load, number: usize, mut stream: S, due: &mut Instant, t
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let requests = load.requests[number % load.requests.len()].iter().cycle();
     let mut buffer = vec![0; 64 * 1024];
-    for request in requests.take_while(|_| load.goes_on()) {
+    for request in load.requests_of(number).take_while(|_| load.goes_on()) {
         if let Some((each, _)) = load.pace {
             sleep_until(*due).await;
             *due += each;
