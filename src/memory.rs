@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::mem::take;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::mem::swap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::header::{AUTHORIZATION, COOKIE};
@@ -13,7 +13,7 @@ use crate::gateway::arrived::LastSettled;
 use crate::identity::client::{Client, Scheme};
 use crate::identity::credentials::{Credentials, Digests};
 use crate::identity::probe::LastAnswer;
-use crate::message::{Fields, RequestHead, Value};
+use crate::message::{Fields, RequestHead};
 use crate::proxy::LastLeave;
 use crate::proxy::headers::LastOutgoing;
 use crate::second_factor::session::Presented;
@@ -106,67 +106,87 @@ impl Memory {
         }
     }
 
-    /// In HTTP/2, requests of one connection share it: it is held for no longer than it takes to compare, or to
-    /// look something up in memory.
+    /// Requests that are on their way at the same time share it, of one visitor or of one connection in HTTP/2: it is held
+    /// for no longer than it takes to compare, or to look something up in memory.
     fn lock(&self) -> Option<MutexGuard<'_, Recent>> {
         self.0.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// For how many visitors there is a memory, twice.
-const MOST: usize = 512;
+/// Of how many visitors each of [`Visitors`]' tables has the memories.
+const EACH: usize = 512;
 
 /// The memories of visitors for whom servers in front speak. The requests of all of them come on the same connections, and
-/// each visitor's are known by the credentials that they carry.
+/// each visitor's are known by their cookies and `Authorization`.
 ///
-/// A memory is looked at by a keyed hash of these. How long it takes to tell the cookies of one from those of another would
-/// be nobody's business: nobody else's are compared.
-#[derive(Debug, Default)]
+/// A memory is found by a keyed hash of these. How long it takes to tell the cookies of one from those of another would be
+/// nobody's business: they are not compared.
+#[derive(Debug)]
 pub struct Memories {
     key: RandomState,
-    known: Mutex<Known>,
+    visitors: Mutex<Visitors>,
+    /// Remembers nothing.
+    nobodys: Arc<Memory>,
 }
 
-/// Those that were used lately, and those that were before.
+/// Those who came lately, and those who came before.
 #[derive(Debug, Default)]
-struct Known {
+struct Visitors {
     lately: HashMap<u64, Arc<Memory>>,
     before: HashMap<u64, Arc<Memory>>,
+}
+
+impl Default for Memories {
+    fn default() -> Self {
+        Self { key: RandomState::new(), visitors: Mutex::default(), nobodys: Arc::new(Memory(None)) }
+    }
 }
 
 impl Memories {
     /// That of the visitor whose request has these fields, or one of nothing if it carries nothing by which they are known.
     pub fn of(&self, headers: &Fields) -> Arc<Memory> {
-        let credentials = [COOKIE, AUTHORIZATION].map(|name| headers.get(name).map(Value::as_bytes));
-        if credentials == [None; 2] {
-            return Arc::new(Memory(None));
-        }
-        let visitor = self.key.hash_one(credentials);
-        let mut known = self.known();
-        if let Some(memory) = known.lately.get(&visitor) {
+        let Some(visitor) = self.visitor(headers) else { return Arc::clone(&self.nobodys) };
+        let mut visitors = self.visitors();
+        if let Some(memory) = visitors.lately.get(&visitor) {
             return Arc::clone(memory);
         }
-        if known.lately.len() == MOST {
-            known.pass();
+        let memory = visitors.before.remove(&visitor).unwrap_or_default();
+        if visitors.lately.len() == EACH {
+            visitors.pass();
         }
-        let memory = known.before.remove(&visitor).unwrap_or_default();
-        known.lately.insert(visitor, Arc::clone(&memory));
+        visitors.lately.insert(visitor, Arc::clone(&memory));
         memory
     }
 
     /// Forgets whoever has not come since it was called before.
     pub fn pass(&self) {
-        self.known().pass();
+        self.visitors().pass();
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All lines count: in HTTP/2 each cookie may have its own.
+    fn visitor(&self, headers: &Fields) -> Option<u64> {
+        let mut hasher = self.key.build_hasher();
+        let mut is_known = false;
+        for name in [COOKIE, AUTHORIZATION] {
+            for value in headers.get_all(name) {
+                value.as_bytes().hash(&mut hasher);
+                is_known = true;
+            }
+            // In place of a length: between the lines of the one and those of the other.
+            usize::MAX.hash(&mut hasher);
+        }
+        is_known.then(|| hasher.finish())
+    }
+
+    fn visitors(&self) -> MutexGuard<'_, Visitors> {
+        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl Visitors {
     fn pass(&mut self) {
-        self.before = take(&mut self.lately);
+        swap(&mut self.lately, &mut self.before);
+        self.lately.clear();
     }
 }
 
@@ -192,6 +212,9 @@ mod tests {
             carrying(&[(AUTHORIZATION, "a")]),
             carrying(&[(COOKIE, "a"), (AUTHORIZATION, "a")]),
             carrying(&[(COOKIE, "a"), (AUTHORIZATION, "")]),
+            carrying(&[(COOKIE, "a"), (COOKIE, "b")]),
+            carrying(&[(COOKIE, "a"), (COOKIE, "c")]),
+            carrying(&[(COOKIE, "ab")]),
         ];
         let all = visitors.each_ref().map(|fields| memories.of(fields));
         for (visitor, fields) in visitors.iter().enumerate() {
@@ -200,7 +223,7 @@ mod tests {
             assert_eq!(same.collect::<Vec<_>>(), (0..all.len()).map(|one| one == visitor).collect::<Vec<_>>());
         }
         let nobodys = carrying(&[(HOST, "a")]);
-        assert!(memories.of(&nobodys).0.is_none() && memories.known().lately.len() == all.len());
+        assert!(memories.of(&nobodys).0.is_none() && memories.visitors().lately.len() == all.len());
     }
 
     #[test]
@@ -221,11 +244,14 @@ mod tests {
     fn there_is_an_end_to_what_is_remembered() {
         let memories = Memories::default();
         let visitor = |number| Fields::from_iter([(COOKIE, HeaderValue::from(number))]);
-        let last = (0..3 * MOST).map(|number| memories.of(&visitor(number))).last().expect("a memory");
-        let known = memories.known();
-        assert!(known.lately.len() <= MOST && known.before.len() <= MOST);
-        drop(known);
-        assert!(Arc::ptr_eq(&last, &memories.of(&visitor(3 * MOST - 1))));
+        let last = (0..3 * EACH).map(|number| memories.of(&visitor(number))).last().expect("a memory");
+        let visitors = memories.visitors();
+        assert!(visitors.lately.len() <= EACH && visitors.before.len() <= EACH);
+        drop(visitors);
+        assert!(Arc::ptr_eq(&last, &memories.of(&visitor(3 * EACH - 1))));
+        let before = memories.of(&visitor(2 * EACH - 1));
+        (0..EACH).for_each(|number| drop(memories.of(&visitor(number))));
+        assert!(Arc::ptr_eq(&before, &memories.of(&visitor(2 * EACH - 1))), "came lately, before many others");
     }
 
     #[test]

@@ -231,7 +231,7 @@ struct Said<'a> {
 impl Said<'_> {
     /// Whether a field says the same of the request, or nothing.
     fn agrees(&self, name: &str, value: &[u8]) -> bool {
-        // Most are neither.
+        // Each of the names below begins with one of these, and few others do.
         if !name.starts_with(['x', 'f']) {
             return true;
         }

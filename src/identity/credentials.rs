@@ -204,7 +204,7 @@ fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mu
     Some(hash.finish().0)
 }
 
-/// The digests of a connection's last credentials, with what they are of.
+/// The digests of a visitor's last credentials, with what they are of.
 #[derive(Default)]
 pub struct Digests {
     key: LastDigest,

@@ -44,7 +44,7 @@ use worker::{Entrance, Room, Worker};
 
 /// Who answers requests. One for each worker.
 pub trait Door: Send + Sync + 'static {
-    /// What is remembered from one request of a connection to the next. It may be forgotten at any time.
+    /// What a connection remembers from one request to the next. It may be forgotten at any time.
     type Memory: Default + Send + Sync + 'static;
 
     /// Answers one request. If the client goes away, the future is dropped. The request is boxed, and the future best a small

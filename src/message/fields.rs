@@ -45,9 +45,9 @@ struct Lines {
     names: String,
     all: Vec<Line>,
     /// The [`Key`]s that there were: most of what is looked for is not there.
-    seen: Keys,
+    seen: KeySet,
     /// Those that were added when they were seen already: most of what is there is there once.
-    seen_again: Keys,
+    seen_again: KeySet,
 }
 
 /// What there is where nothing is.
@@ -56,8 +56,8 @@ static NOTHING: Lines = Lines {
     put: Vec::new(),
     names: String::new(),
     all: Vec::new(),
-    seen: Keys([0; 2]),
-    seen_again: Keys([0; 2]),
+    seen: KeySet([0; 2]),
+    seen_again: KeySet([0; 2]),
 };
 
 /// How much there is room for at once: lines that the gateway adds to a request, and their values.
@@ -129,9 +129,9 @@ impl Key {
 
 /// A bit for each of some keys, and for those that share it.
 #[derive(Clone, Copy, Default)]
-struct Keys([u64; 2]);
+struct KeySet([u64; 2]);
 
-impl Keys {
+impl KeySet {
     /// In which of the two its bit is, and the bit.
     const fn place(key: Key) -> (usize, u64) {
         (key.upper(1), 1 << (key.upper(7) % 64))
@@ -633,7 +633,7 @@ fn text(names: &str, span: Span) -> &str {
 /// The name that is there among the [known] ones, if it is.
 fn known_text(span: Span) -> Option<&'static str> {
     let (start, end) = (span.start as usize, span.end as usize);
-    (end <= known::NAMES.len()).then(|| &known::NAMES[start..end])
+    (start < known::NAMES.len()).then(|| &known::NAMES[start..end])
 }
 
 fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {

@@ -27,14 +27,13 @@ pub fn hand_over(
 ) -> Result<Fields, ProxyError> {
     websocket::refuse_foreign(sent, client)?;
     let fields = last.leave(sent, client, site, passage.traveler());
-    // It is used up.
+    // A passage is good for one request.
     drop(passage);
     fields
 }
 
 fn leave(sent: &Fields, client: &Client, site: &Site, traveler: Option<&Traveler>) -> Result<Fields, ProxyError> {
     let mut fields = Fields::new();
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for name in headers::kept_back(site, client) {
         fields.insert(name, HeaderValue::from_static(""));
     }
@@ -50,6 +49,8 @@ fn leave(sent: &Fields, client: &Client, site: &Site, traveler: Option<&Traveler
             Credential::Cookie | Credential::Query(_) => {}
         });
     }
+    // The last one: leave is for this request alone, also where the dashboard may not see a field of this name.
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(fields)
 }
 
@@ -57,6 +58,9 @@ fn leave(sent: &Fields, client: &Client, site: &Site, traveler: Option<&Traveler
 fn cookies_alone<'a>(sent: &'a Fields, site: &Site) -> Option<Value<'a>> {
     site.public_until_login.is_empty().then(|| sent.get(&COOKIE).unwrap_or_default())
 }
+
+/// Up to how many bytes of cookies the leave is remembered for the next request.
+const REMEMBERED: usize = 4096;
 
 /// The last leave, for requests that get the same.
 #[derive(Debug, Default)]
@@ -87,7 +91,7 @@ impl LastLeave {
         site: &Arc<Site>,
         traveler: Option<&Traveler>,
     ) -> Result<Fields, ProxyError> {
-        let cookies = cookies_alone(sent, site);
+        let cookies = cookies_alone(sent, site).filter(|cookies| cookies.as_bytes().len() <= REMEMBERED);
         if let (Some(last), Some(cookies)) = (&self.0, cookies)
             && Arc::ptr_eq(&last.site, site)
             && last.outer_login == client.outer_login
@@ -165,11 +169,25 @@ mod tests {
     }
 
     #[test]
-    fn the_same_leave_is_not_made_again_where_the_cookies_are_all_that_it_takes_of_a_request() {
+    fn nobody_may_keep_a_leave_whatever_the_dashboard_may_not_see() {
+        let site = Arc::new(Site { strip: vec![CACHE_CONTROL, COOKIE], ..sample::site() });
+        let leave = LastLeave::default().leave(&Fields::new(), &client(false), &site, None).expect("leave");
+        assert_eq!(leave.get_all(CACHE_CONTROL).collect::<Vec<_>>(), ["no-store"]);
+    }
+
+    #[test]
+    fn the_same_leave_is_not_made_again_where_few_cookies_are_all_that_it_takes_of_a_request() {
         let open = Site { public_until_login: vec![PathPattern::Path("/".into())], ..sample::site() };
-        for (site, expected) in [(sample::site(), true), (open, false)] {
+        let rows = [
+            (sample::site(), 10, true),
+            (open, 10, false),
+            (sample::site(), 4096, true),
+            (sample::site(), 4097, false),
+        ];
+        for (site, length, expected) in rows {
             let (site, mut last) = (Arc::new(site), LastLeave::default());
-            let sent: Fields = [(COOKIE, HeaderValue::from_static("a=1"))].into_iter().collect();
+            let cookies = HeaderValue::try_from("a".repeat(length)).expect("a value");
+            let sent: Fields = [(COOKIE, cookies)].into_iter().collect();
             let mut leave = || last.leave(&sent, &client(false), &site, None).expect("leave");
             let first = leave();
             assert_eq!(leave().is_copy_of(&first), expected);

@@ -33,7 +33,7 @@ pub struct Way<'a> {
     pub pool: &'a Pool,
     /// Where what lives on after the head of an answer is kept track of.
     pub tunnels: &'a Tunnels,
-    /// What the request's connection remembers.
+    /// What is remembered of the request's visitor.
     pub memory: &'a Memory,
 }
 

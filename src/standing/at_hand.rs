@@ -1,4 +1,4 @@
-//! Accounts and sessions that are found without a wait, and those of a connection's last request without a search.
+//! Accounts and sessions that are found without a wait, and those of a visitor's last request without a search.
 
 use std::sync::Arc;
 
