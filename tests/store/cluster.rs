@@ -198,11 +198,12 @@ impl Cluster {
         self.control("promote");
     }
 
-    /// Sends a signal, by name, to every process of the server.
+    /// Sends a signal, by name, to every process of the server: to the one that starts the others first, so that of those it
+    /// starts meanwhile none is left out when it is to stop.
     pub(crate) fn signal(&self, signal: &str) {
         let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let main = main.lines().next().expect("a number");
-        let script = format!("kill -{signal} {main} $(pgrep -P {main})");
+        let script = format!("kill -{signal} {main} && kill -{signal} $(pgrep -P {main})");
         assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
     }
 
