@@ -80,10 +80,8 @@ async fn what_nobody_can_vouch_for_is_closed() {
     let cluster = Cluster::start(5432, &["fsync = off"], |_| {});
     let nodes = Nodes::on(&cluster, required()).await;
     let mut bob = nodes.enrolled("bob").await;
-    let troubles: [(&str, Turn, Turn); 2] = [
-        ("stopped", Cluster::stop, Cluster::go_on),
-        ("frozen", |cluster| cluster.signal("STOP"), |cluster| cluster.signal("CONT")),
-    ];
+    let troubles: [(&str, Turn, Turn); 2] =
+        [("stopped", Cluster::stop, Cluster::go_on), ("frozen", Cluster::freeze, Cluster::thaw)];
     for (what, begins, ends) in troubles {
         let open = live(&bob).await;
         let begun = Instant::now();

@@ -65,7 +65,7 @@ async fn that_was_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn that_is_frozen() {
     let cluster = own_server();
-    let (freeze, thaw) = (async |_: &Nodes| cluster.signal("STOP"), async |_: &Nodes| cluster.signal("CONT"));
+    let (freeze, thaw) = (async |_: &Nodes| cluster.freeze(), async |_: &Nodes| cluster.thaw());
     shuts_the_door("the server frozen", &cluster, freeze, thaw).await;
 }
 

@@ -198,13 +198,22 @@ impl Cluster {
         self.control("promote");
     }
 
-    /// Sends a signal, by name, to every process of the server: to the one that starts the others first, so that of those it
-    /// starts meanwhile none is left out when it is to stop.
-    pub(crate) fn signal(&self, signal: &str) {
+    /// Has every process of the server stand still: the one that starts the others first, for of those that it starts meanwhile
+    /// none may be left out.
+    pub(crate) fn freeze(&self) {
+        self.signal("kill -STOP $MAIN && pkill -STOP -P $MAIN");
+    }
+
+    /// Has them go on, that one last.
+    pub(crate) fn thaw(&self) {
+        self.signal("pkill -CONT -P $MAIN && kill -CONT $MAIN");
+    }
+
+    fn signal(&self, script: &str) {
         let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
         let main = main.lines().next().expect("a number");
-        let script = format!("kill -{signal} {main} && kill -{signal} $(pgrep -P {main})");
-        assert!(Command::new("sh").args(["-c", &script]).status().expect("there is a shell").success());
+        let mut shell = Command::new("sh");
+        assert!(shell.args(["-c", script]).env("MAIN", main).status().expect("there is a shell").success());
     }
 
     fn control(&self, what: &str) {
