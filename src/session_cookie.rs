@@ -17,7 +17,7 @@ const SECURE_NAME: &str = "__Host-vestibule";
 const PLAIN_NAME: &str = "vestibule";
 
 /// Up to this length a line of cookies is remembered for the next request.
-const REMEMBERED: usize = 4096;
+pub(crate) const REMEMBERED: usize = 4096;
 
 const fn name(scheme: Scheme) -> &'static str {
     match scheme {

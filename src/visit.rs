@@ -213,8 +213,8 @@ impl Visit<'_> {
     }
 
     /// Somebody of whom all that there is to know is in memory at this moment, and whose session is proof if they show one.
-    /// `said` is what the source just said; `None` asks for its last word. What was found for the visitor's
-    /// last request is not searched for.
+    /// `said` is what the source just said; `None` asks for its last word. What was found for the visitor's last request is
+    /// not searched for.
     fn at_hand(&self, credentials: &Credentials, said: Option<&Arc<Identity>>) -> Option<Visitor> {
         let (Gateway { standings, clock, keys, .. }, Dashboard { site, source, .. }) = (self.gateway, self.dashboard);
         let now = clock.now();
