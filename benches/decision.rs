@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
 use http::Request;
+use mimalloc::MiMalloc;
 use tokio::runtime::Runtime;
 use vestibule::clock::Clock;
 use vestibule::config::{self, Site};
@@ -34,7 +35,6 @@ use vestibule::proxy::headers::{self, Stripped};
 use vestibule::second_factor::account::AccountKey;
 use vestibule::second_factor::enrollment::PendingEnrollment;
 use vestibule::second_factor::event::{Actor, Occasion};
-use vestibule::second_factor::policy::Decision;
 use vestibule::second_factor::sealing::Purpose;
 use vestibule::second_factor::session::{Kind, PendingSession, SessionToken};
 use vestibule::second_factor::totp::Step;
@@ -46,17 +46,41 @@ use vestibule::upstream::Pool;
 use vestibule::visit::{Place, Seen, Visit, Visitor};
 
 #[global_allocator]
-static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+static ALLOCATIONS: AllocProfiler<MiMalloc> = AllocProfiler::new(MiMalloc);
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ARRIVAL: Arrival = Arrival { peer: Peer::Tcp(PEER), scheme: Scheme::Http };
+
+/// So many in a row: to ask for the time takes about as long as what is measured.
+const BATCH: u32 = 64;
 
 fn main() {
     divan::main();
 }
 
+/// What no plain proxy does, for the first request of a connection: to find out whose it is by its cookies, and whether they
+/// pass.
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
+fn decision(bencher: Bencher) {
+    let world = World::get();
+    bencher.with_inputs(|| world.leaked_visit()).bench_local_refs(|visit| {
+        visit.presented = visit.head.take_cookie(visit.memory, visit.client.scheme);
+        pass(visit);
+    });
+}
+
+/// The same for one whose fields came twice before.
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
+fn decision_again(bencher: Bencher) {
+    let (world, memory) = (World::get(), Memory::default());
+    let mut head = world.arrived.clone();
+    head.headers.share();
+    decide(world, &mut head.clone(), &memory);
+    with_visit(world, &mut head, &memory, |visit| bencher.bench_local(|| pass(visit)));
+}
+
 /// From the head as it arrived to the passage, for the first request of a connection.
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn whole_decision(bencher: Bencher) {
     let world = World::get();
     bencher.with_inputs(|| (world.arrived.clone(), Memory::default())).bench_local_refs(|(head, memory)| {
@@ -65,7 +89,7 @@ fn whole_decision(bencher: Bencher) {
 }
 
 /// The same for one that comes after one of the same visitor with other fields, as those for a page and for its pictures are.
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn whole_decision_for_the_same_visitor(bencher: Bencher) {
     let world = World::get();
     let memory = Memory::default();
@@ -74,7 +98,7 @@ fn whole_decision_for_the_same_visitor(bencher: Bencher) {
 }
 
 /// The same for one that comes after two with the same fields.
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn whole_decision_again(bencher: Bencher) {
     let world = World::get();
     let memory = Memory::default();
@@ -85,21 +109,27 @@ fn whole_decision_again(bencher: Bencher) {
 }
 
 fn decide(world: &World, head: &mut RequestHead, memory: &Memory) {
-    let mut arrived = Arrived::new((world.ids.next(), ARRIVAL), head, memory);
-    let (settled, head) = arrived.settle(&world.gateway, head, None).expect("a sound head");
-    let visit = Visit { presented: settled.presented, ..world.visit(head, memory, &settled.host, &settled.client) };
-    assert_eq!(rule(world.site(), visit.target()), Rule::Protected);
-    let visitor = look(&visit);
-    assert!(matches!(visitor.decide(), Decision::Pass(_)));
+    with_visit(world, head, memory, pass);
 }
 
-#[divan::bench]
+fn with_visit(world: &World, head: &mut RequestHead, memory: &Memory, and_then: impl FnOnce(&Visit<'_>)) {
+    let mut arrived = Arrived::new((world.ids.next(), ARRIVAL), head, memory);
+    let (settled, head) = arrived.settle(&world.gateway, head, None).expect("a sound head");
+    and_then(&Visit { presented: settled.presented, ..world.visit(head, memory, &settled.host, &settled.client) });
+}
+
+fn pass(visit: &Visit<'_>) {
+    assert_eq!(rule(&visit.dashboard.site, visit.target()), Rule::Protected);
+    assert!(visit.passage_at_hand(&visit.credentials()).is_some());
+}
+
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_1_framing(bencher: Bencher) {
     let world = World::get();
     bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| framing::check(head).expect("a sound head"));
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_2_strip(bencher: Bencher) {
     let world = World::get();
     let client = world.client(&world.arrived);
@@ -108,7 +138,7 @@ fn part_2_strip(bencher: Bencher) {
         .bench_local_refs(|head| headers::strip(head, world.site(), &client).headers.len());
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_3_own_cookie(bencher: Bencher) {
     let world = World::get();
     bencher
@@ -116,7 +146,7 @@ fn part_3_own_cookie(bencher: Bencher) {
         .bench_local_refs(|head| session_cookie::take(&mut head.headers, Scheme::Http).expect("a session"));
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_4_credentials(bencher: Bencher) {
     let world = World::get();
     // Not the method of the visit, which remembers them.
@@ -126,7 +156,7 @@ fn part_4_credentials(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_5_cached_identity(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -135,7 +165,7 @@ fn part_5_cached_identity(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_6_account_and_requirement(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -145,7 +175,7 @@ fn part_6_account_and_requirement(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_7_session(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -155,7 +185,7 @@ fn part_7_session(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 200, sample_size = BATCH)]
 fn part_8_decide(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -227,6 +257,14 @@ impl World {
         (head, host, client)
     }
 
+    /// A request of its own, to which nothing came before, and which nothing frees.
+    fn leaked_visit(&'static self) -> Visit<'static> {
+        let (head, host, client) = self.prepared();
+        let (head, client): (_, &_) = (Box::leak(Box::new(head)), Box::leak(Box::new(client)));
+        let stripped = headers::strip(head, self.site(), client);
+        self.visit(stripped, Box::leak(Box::default()), Box::leak(Box::new(host)), client)
+    }
+
     fn stripped<'a>(
         &'a self,
         head: &'a mut RequestHead,
@@ -271,8 +309,8 @@ impl World {
 }
 
 fn cached(visit: &Visit<'_>, credentials: &Credentials) -> Arc<Identity> {
-    let now = visit.gateway.clock.now();
-    visit.dashboard.source.cached(credentials, &mut LastAnswer::default(), now).expect("asked already")
+    let (now, mut last) = (visit.gateway.clock.now(), LastAnswer::default());
+    Arc::clone(visit.dashboard.source.cached(credentials, &mut last, now).expect("asked already"))
 }
 
 fn look(visit: &Visit<'_>) -> Box<Visitor> {

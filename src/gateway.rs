@@ -395,8 +395,14 @@ impl Visit<'_> {
     /// A path for those who have a passage.
     async fn protected(&mut self, place: Place, sender: Sender<'_>) -> Result<Answer, Failure> {
         let credentials = self.credentials();
-        let seen = self.look(&credentials, place, Freshness::Cached).await?;
-        self.by_standing(seen, &credentials, sender).await
+        if let Some(passage) = self.passage_at_hand(&credentials) {
+            return self.let_through(passage, &credentials, sender).await;
+        }
+        let looked_up = async move {
+            let seen = self.look(&credentials, place, Freshness::Cached).await?;
+            self.by_standing(seen, &credentials, sender).await
+        };
+        Box::pin(looked_up).await
     }
 
     /// Lets through whoever has a passage, and shows everybody else the way to one.
@@ -426,13 +432,9 @@ impl Visit<'_> {
         );
         match decision {
             Decision::Pass(passage) => {
-                self.gateway.metrics.count(Outcome::Passed);
                 // Not kept while the dashboard answers: thousands may wait for that.
                 drop(visitor);
-                match sender {
-                    Sender::Gateway(body) => self.forward(passage, credentials, body).await.map(Answer::Dashboard),
-                    Sender::Outer(original) => self.hand_over(passage, &original),
-                }
+                self.let_through(passage, credentials, sender).await
             }
             Decision::Challenge | Decision::Enroll if sender.asks_again() => Ok(Answer::refused()),
             Decision::Challenge => {
@@ -445,6 +447,20 @@ impl Visit<'_> {
             }
             Decision::LogIn => stop::log_in(self).map(Answer::Own),
             Decision::Refuse => Err(Failure::Internal("a known visitor is never refused")),
+        }
+    }
+
+    /// Lets a request through that has a passage.
+    async fn let_through(
+        &mut self,
+        passage: Passage,
+        credentials: &Credentials,
+        sender: Sender<'_>,
+    ) -> Result<Answer, Failure> {
+        self.gateway.metrics.count(Outcome::Passed);
+        match sender {
+            Sender::Gateway(body) => self.forward(passage, credentials, body).await.map(Answer::Dashboard),
+            Sender::Outer(original) => self.hand_over(passage, &original),
         }
     }
 

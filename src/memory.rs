@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use crate::config::Site;
 use crate::gateway::arrived::LastSettled;
 use crate::identity::client::{Client, Scheme};
-use crate::identity::credentials::{Credentials, Digests};
+use crate::identity::credentials::{Credentials, Digests, LastBinding};
 use crate::identity::probe::LastAnswer;
 use crate::message::{Fields, RequestHead};
 use crate::proxy::LastLeave;
@@ -41,13 +41,15 @@ struct Recent {
     leave: LastLeave,
 }
 
-/// What was found for the last request in the memories that all connections share.
+/// What was found for the last request in the memories that all connections share, and what it takes to use that.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The word of the site's source.
     pub(crate) answer: LastAnswer,
     /// The account.
     pub(crate) account: LastAccount,
+    /// What their credential is for a session that is bound to it.
+    pub(crate) binding: LastBinding,
     /// The verified session.
     pub(crate) session: LastSession,
 }

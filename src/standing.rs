@@ -221,7 +221,8 @@ impl Standings {
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
     pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
-        if now.since(session.last_seen) < FINEST.min(self.idle() / 20) {
+        let finest = Duration::from_millis(self.idle.load(Ordering::Relaxed) / 20).min(FINEST);
+        if now < session.last_seen.plus(finest) {
             return;
         }
         if let Some(remembered) = self.sessions.get(&session.digest, &mut None, |_| true) {

@@ -8,7 +8,7 @@ use crate::config::Site;
 use crate::entropy;
 use crate::gateway::{Dashboard, Gateway};
 use crate::identity::client::Client;
-use crate::identity::credentials::Credentials;
+use crate::identity::credentials::{Credentials, LastBinding};
 use crate::identity::probe::Freshness;
 use crate::identity::{Identity, Unknown, Verdict};
 use crate::listener::framing::Host;
@@ -18,9 +18,9 @@ use crate::proxy::headers::Stripped;
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, Requirement};
 use crate::second_factor::event::{Actor, EventKind, Occasion};
-use crate::second_factor::policy::{Decision, Standing, decide};
+use crate::second_factor::policy::{Decision, Passage, Standing, decide};
 use crate::second_factor::session::{
-    Binding, BindingCheck, Kind, Limits, Mismatch, PendingSession, Presented, SessionToken, TokenDigest,
+    Binding, BindingCheck, Kind, Limits, Mismatch, PendingSession, Presented, Proof, SessionToken, TokenDigest,
     VerifiedSession,
 };
 use crate::session_cookie;
@@ -107,6 +107,15 @@ impl Visitor {
     }
 }
 
+/// A visitor of whom all that there is to know is in memory, for as long as that is looked at.
+struct AtHand<'a> {
+    identity: &'a Arc<Identity>,
+    known: &'a Arc<Known>,
+    binding: BindingCheck,
+    /// Their verified session.
+    proof: Option<Proof<'a>>,
+}
+
 /// A pending session, and the cookie to set if it was opened just now.
 pub struct Waiting {
     /// The session.
@@ -188,17 +197,17 @@ impl Visit<'_> {
         freshness: Freshness,
     ) -> Result<Seen, StoreError> {
         if freshness == Freshness::Cached
-            && let Some(visitor) = self.at_hand(credentials, None)
+            && let Some(visitor) = self.visitor_at_hand(credentials, None)
         {
-            return Ok(Seen::Somebody(Box::new(visitor)));
+            return Ok(Seen::Somebody(visitor));
         }
         match self.dashboard.source.identify(credentials, &self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
-                let visitor = match self.at_hand(credentials, Some(&identity)) {
+                let visitor = match self.visitor_at_hand(credentials, Some(&identity)) {
                     Some(visitor) => visitor,
-                    None => Box::pin(self.somebody(identity, credentials)).await?,
+                    None => Box::new(Box::pin(self.somebody(identity, credentials)).await?),
                 };
-                Ok(Seen::Somebody(Box::new(visitor)))
+                Ok(Seen::Somebody(visitor))
             }
             Verdict::Anonymous => {
                 Box::pin(self.end_presented()).await?;
@@ -212,35 +221,63 @@ impl Visit<'_> {
         }
     }
 
-    /// Somebody of whom all that there is to know is in memory at this moment, and whose session is proof if they show one.
-    /// `said` is what the source just said; `None` asks for its last word. What was found for the visitor's last request is
-    /// not searched for.
-    fn at_hand(&self, credentials: &Credentials, said: Option<&Arc<Identity>>) -> Option<Visitor> {
-        let (Gateway { standings, clock, keys, .. }, Dashboard { site, source, .. }) = (self.gateway, self.dashboard);
-        let now = clock.now();
-        let (identity, known, session) = self.memory.with_found(|last| {
+    /// The passage of somebody who has one by what is in memory when the request comes. Nothing is made for it that a request
+    /// does not need which goes on: nearly all of them do.
+    pub fn passage_at_hand(&self, credentials: &Credentials) -> Option<Passage> {
+        let decision = self.at_hand(credentials, None, self.now, |AtHand { known, proof, .. }| {
+            decide(&Standing::Known { requirement: self.requirement(known), account: &known.account, proof })
+        });
+        match decision? {
+            Decision::Pass(passage) => Some(passage),
+            Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => None,
+        }
+    }
+
+    fn visitor_at_hand(&self, credentials: &Credentials, said: Option<&Arc<Identity>>) -> Option<Box<Visitor>> {
+        let now = self.gateway.clock.now();
+        self.at_hand(credentials, said, now, |AtHand { identity, known, binding, proof }| {
+            let session = proof.map(|proof| proof.session().clone());
+            Box::new(self.visitor(Arc::clone(known), Some(Arc::clone(identity)), session, binding))
+        })
+    }
+
+    /// Looks at somebody of whom all that there is to know is in memory at this moment, and whose session is proof if they
+    /// show one. `said` is what the source just said; `None` asks for its last word. What was found for the visitor's last
+    /// request is not searched for.
+    fn at_hand<T>(
+        &self,
+        credentials: &Credentials,
+        said: Option<&Arc<Identity>>,
+        now: Timestamp,
+        look: impl FnOnce(AtHand<'_>) -> T,
+    ) -> Option<T> {
+        let (Gateway { standings, keys, .. }, Dashboard { site, source, .. }) = (self.gateway, self.dashboard);
+        self.memory.with_found(|last| {
             let identity = match said {
-                Some(said) => Arc::clone(said),
+                Some(said) => said,
                 None => source.cached(credentials, &mut last.answer, now)?,
             };
-            let known = standings.account_at_hand((site, &identity), &mut last.account, now)?;
+            let known = standings.account_at_hand((site, identity), &mut last.account, now)?;
+            let binding = credentials.binding_check(keys.digests(), &mut last.binding);
             let session = match self.verified_digest() {
                 Some(digest) => Some(standings.session_at_hand(digest, &mut last.session, now)?),
                 None => None,
             };
-            Some((identity, known, session))
-        })?;
-        let binding = credentials.binding_check(keys.digests());
-        if let Some(session) = &session {
-            session.prove(known.account.id, binding, self.gateway.config.session, self.now).ok()?;
-            standings.touch(session, self.now);
-        }
-        Some(self.visitor(known, Some(identity), session, binding))
+            let proof = match &session {
+                Some(session) => {
+                    let proof = session.prove(known.account.id, binding, self.gateway.config.session, self.now).ok()?;
+                    standings.touch(session, self.now);
+                    Some(proof)
+                }
+                None => None,
+            };
+            Some(look(AtHand { identity, known, binding, proof }))
+        })
     }
 
     /// The same of anybody, by what the store has where it is not in memory. A session that is no proof is ended.
     async fn somebody(&self, identity: Arc<Identity>, credentials: &Credentials) -> Result<Visitor, StoreError> {
-        let binding = credentials.binding_check(self.gateway.keys.digests());
+        let binding = credentials.binding_check(self.gateway.keys.digests(), &mut LastBinding::default());
         let known = self.gateway.standings.of_identity(&self.dashboard.site, &identity).await?;
         let session = self.session_of(&known, binding).await?;
         Ok(self.visitor(known, Some(identity), session, binding))
@@ -299,8 +336,12 @@ impl Visit<'_> {
         session: Option<VerifiedSession>,
         binding: BindingCheck,
     ) -> Visitor {
-        let requirement = self.dashboard.site.organization.requirement(known.organization.requirement);
+        let requirement = self.requirement(&known);
         Visitor { known, requirement, identity, session, binding, limits: self.gateway.config.session, now: self.now }
+    }
+
+    fn requirement(&self, known: &Known) -> Requirement {
+        self.dashboard.site.organization.requirement(known.organization.requirement)
     }
 
     /// The presented session, if it is proof for this account. One that is not is ended.

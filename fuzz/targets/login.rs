@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::identity::Verdict;
 use crate::identity::client::{Client, Peer, Scheme};
-use crate::identity::credentials::{Carries, Credentials};
+use crate::identity::credentials::{Carries, Credentials, LastBinding};
 use crate::identity::outer_login::OuterLogin;
 use crate::identity::probe::Freshness;
 use crate::identity::token::Tokens;
@@ -261,7 +261,8 @@ fn binding(headers: &Fields) -> BindingCheck {
     let site = Site { bind: Some(Bind::Cookie("sid".into())), ..sample::site() };
     let mut head = empty_head();
     head.headers.clone_from(headers);
-    Credentials::of(&site, &head, &client(Peer::Unix), "insights.acme.example").binding_check(&KEYS)
+    let credentials = Credentials::of(&site, &head, &client(Peer::Unix), "insights.acme.example");
+    credentials.binding_check(&KEYS, &mut LastBinding::default())
 }
 
 fn cookies(lines: &[u8]) -> Fields {

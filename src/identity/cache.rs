@@ -94,16 +94,21 @@ impl Answers {
 
     /// A positive answer that is still good; none while the dashboard may be changing its mind.
     pub(super) fn kept(&self, key: &Key) -> Option<Arc<Identity>> {
-        self.kept_still(key, &mut LastAnswer::default(), self.clock.now())
+        self.kept_still(key, &mut LastAnswer::default(), self.clock.now()).map(Arc::clone)
     }
 
     /// The same at this moment, by the last one that was found where that one would be found again.
-    pub(super) fn kept_still(&self, key: &Key, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
+    pub(super) fn kept_still<'a>(
+        &self,
+        key: &Key,
+        last: &'a mut LastAnswer,
+        now: Timestamp,
+    ) -> Option<&'a Arc<Identity>> {
         if self.is_changing() {
             return None;
         }
         let kept = self.revisions.find(key, &mut last.0, || self.kept.get(key))?;
-        self.is_good(key, kept.asked, now).then(|| Arc::clone(&kept.identity))
+        self.is_good(key, kept.asked, now).then_some(&kept.identity)
     }
 
     /// Drops what is kept for the key and what is being asked: the next answer comes from a question put after this.

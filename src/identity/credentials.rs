@@ -13,7 +13,7 @@ use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
 use crate::message::{Fields, KnownNames, Name, RequestHead, Value};
 use crate::second_factor::digests::DigestKeys;
-use crate::second_factor::session::BindingCheck;
+use crate::second_factor::session::{Binding, BindingCheck};
 use crate::session_cookie::pairs;
 use crate::site::cookie::{around, pieces};
 use crate::site::query::{self, could_begin, could_name};
@@ -49,6 +49,19 @@ enum Bound {
     Carried(Option<[u8; 32]>),
 }
 
+/// The keyed digest of a credential that was carried, with what it is of. Of one process: its keys stay.
+#[derive(Debug, Default)]
+pub struct LastBinding(Option<([u8; 32], Binding)>);
+
+impl LastBinding {
+    fn of(&mut self, carried: [u8; 32], keys: &DigestKeys) -> Binding {
+        match self.0 {
+            Some((last, binding)) if last == carried => binding,
+            _ => self.0.insert((carried, keys.binding(&carried))).1,
+        }
+    }
+}
+
 impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
@@ -63,12 +76,12 @@ impl Credentials {
         self.carries
     }
 
-    /// What the request shows of the credential that sessions are bound to.
-    pub fn binding_check(&self, keys: &DigestKeys) -> BindingCheck {
+    /// What the request shows of the credential that sessions are bound to; not computed again where it is the last one.
+    pub fn binding_check(&self, keys: &DigestKeys, last: &mut LastBinding) -> BindingCheck {
         match self.bound {
             Bound::Unbound => BindingCheck::Unbound,
             Bound::NotCarried => BindingCheck::NotCarried,
-            Bound::Carried(digest) => BindingCheck::Carried(digest.map(|digest| keys.binding(&digest))),
+            Bound::Carried(digest) => BindingCheck::Carried(digest.map(|digest| last.of(digest, keys))),
         }
     }
 
@@ -572,13 +585,25 @@ mod tests {
     fn check(site: &Site, fields: &[(&str, &str)]) -> BindingCheck {
         let keyring = Keyring::parse(&Keyring::new_file(&[1; 32])).expect("a new key file is good");
         let keys = KeyCheck::new(&keyring).digests;
-        of(site, &head("/", fields)).binding_check(&keys)
+        of(site, &head("/", fields)).binding_check(&keys, &mut LastBinding::default())
     }
 
     fn carried_binding(check: BindingCheck) -> Binding {
         match check {
             BindingCheck::Carried(Some(binding)) => binding,
             other => panic!("no binding: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_request_is_bound_to_is_its_own_whatever_the_last_one_was() {
+        let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
+        let keys = KeyCheck::new(&Keyring::parse(&Keyring::new_file(&[1; 32])).expect("a key file")).digests;
+        let mut last = LastBinding::default();
+        for cookie in ["sid=1", "sid=1", "sid=2", "x=1", "sid=2", "sid=1"] {
+            let fields = [("cookie", cookie)];
+            let bound = of(&site, &head("/", &fields)).binding_check(&keys, &mut last);
+            assert_eq!(bound, check(&site, &fields), "{cookie}");
         }
     }
 

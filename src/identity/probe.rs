@@ -88,7 +88,12 @@ impl Prober {
     }
 
     /// Who it is, if the answer is at hand at this moment; not searched for where it is the last one.
-    pub fn cached(&self, credentials: &Credentials, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
+    pub fn cached<'a>(
+        &self,
+        credentials: &Credentials,
+        last: &'a mut LastAnswer,
+        now: Timestamp,
+    ) -> Option<&'a Arc<Identity>> {
         match credentials.carries() {
             Carries::Carried => self.answers.kept_still(credentials.key(), last, now),
             Carries::Nothing | Carries::NotCarried => None,

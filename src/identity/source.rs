@@ -61,7 +61,12 @@ impl Source {
     }
 
     /// Who it is, if the dashboard's answer is at hand at this moment; not searched for where it is the last one.
-    pub fn cached(&self, credentials: &Credentials, last: &mut LastAnswer, now: Timestamp) -> Option<Arc<Identity>> {
+    pub fn cached<'a>(
+        &self,
+        credentials: &Credentials,
+        last: &'a mut LastAnswer,
+        now: Timestamp,
+    ) -> Option<&'a Arc<Identity>> {
         match self {
             Self::Probe(prober) => prober.cached(credentials, last, now),
             Self::Header(_) | Self::Token(_) => None,
@@ -182,8 +187,8 @@ mod tests {
         }
 
         fn at_hand(&self, cookie: &'static str) -> Option<String> {
-            let now = Timestamp::from_millis(0);
-            let identity = self.source.cached(&self.credentials(cookie), &mut LastAnswer::default(), now);
+            let (now, mut last) = (Timestamp::from_millis(0), LastAnswer::default());
+            let identity = self.source.cached(&self.credentials(cookie), &mut last, now);
             identity.map(|identity| identity.user.clone())
         }
     }

@@ -29,27 +29,22 @@ pub struct LastSession(Option<Bookmark<TokenDigest, Arc<Remembered>>>);
 impl Standings {
     /// That account, if it is remembered at this moment and nothing new is said of it; not searched for where it is the
     /// last one.
-    pub fn account_at_hand(
+    pub fn account_at_hand<'a>(
         &self,
         (site, identity): (&Arc<Site>, &Arc<Identity>),
-        last: &mut LastAccount,
+        last: &'a mut LastAccount,
         now: Timestamp,
-    ) -> Option<Arc<Known>> {
+    ) -> Option<&'a Arc<Known>> {
         let accounts = self.honest(&self.accounts, now)?;
-        let named = match &mut last.0 {
-            Some(last) if Arc::ptr_eq(&last.site, site) && last.identity == *identity => last,
-            other => {
-                *other = None;
-                let id = self.id_of(site, identity)?;
-                other.insert(Named { site: Arc::clone(site), identity: Arc::clone(identity), id, known: None })
-            }
-        };
-        let is_wanted = |known: &Arc<Known>| has_no_news(identity, &known.account);
-        let known = accounts.get(&named.id, &mut named.known, is_wanted).map(Arc::clone);
-        if known.is_none() {
+        let is_last =
+            |last: &Named| last.known.is_some() && Arc::ptr_eq(&last.site, site) && last.identity == *identity;
+        if !last.0.as_ref().is_some_and(is_last) {
             last.0 = None;
+            let id = self.id_of(site, identity)?;
+            last.0 = Some(Named { site: Arc::clone(site), identity: Arc::clone(identity), id, known: None });
         }
-        known
+        let named = last.0.as_mut()?;
+        accounts.get(&named.id, &mut named.known, |known| has_no_news(identity, &known.account))
     }
 
     /// That session, if it is remembered at this moment; not searched for where it is the last one.
