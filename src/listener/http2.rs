@@ -53,11 +53,14 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
     let (seat, memory) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default());
     let service = service_fn(move |request: http::Request<_>| {
+        // Boxed, for the library and the runtime move it eight times, and whatever it is wrapped in has room for it twice. Built
+        // in its box, for it would be copied there.
+        let space = Box::new_uninit();
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms, &seat);
         let request = Box::new(Request::from(request).map(Incoming::in_http2));
-        async move {
+        let answering = async move {
             let answered = match room {
                 Some(room) => {
                     Occupied::new(Arc::new(room)).take();
@@ -68,7 +71,8 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
             };
             waiting.end();
             answered
-        }
+        };
+        Box::into_pin(Box::write(space, answering))
     });
     let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
         .timer(TokioTimer::new())
