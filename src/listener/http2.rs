@@ -1,5 +1,6 @@
 //! One connection in HTTP/2 (RFC 9113): its limits, its requests, and its end.
 
+mod heads;
 mod streams;
 mod traffic;
 
@@ -15,6 +16,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use self::heads::Heads;
 use self::streams::{Outgoing, Room, Streams};
 use self::traffic::{Traffic, Waiting};
 use super::connection::{Accepted, BUFFER};
@@ -51,7 +53,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let term = worker.terms.current();
     let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
-    let (seat, memory) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default());
+    let (seat, memory, heads) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default(), Heads::default());
     let service = service_fn(move |request: http::Request<_>| {
         // Boxed, for the library and the runtime move it eight times, and whatever it is wrapped in has room for it twice. Built
         // in its box, for it would be copied there.
@@ -59,7 +61,9 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);
         let room = Room::take(&rooms, &seat);
-        let request = Box::new(Request::from(request).map(Incoming::in_http2));
+        let (parts, body) = request.into_parts();
+        let head = heads.of(parts, door.is_one_client(arrival.peer));
+        let request = Box::new(Request::from_parts(head, Incoming::in_http2(body)));
         let answering = async move {
             let answered = match room {
                 Some(room) => {

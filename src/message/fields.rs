@@ -363,6 +363,14 @@ impl Fields {
         matches!((&self.0, &other.0), (Held::Shared(one), Held::Shared(other)) if Arc::ptr_eq(one, other))
     }
 
+    /// Whether they have the lines of this map, in its order.
+    pub(crate) fn is_of(&self, map: &HeaderMap) -> bool {
+        let same = |((name, value), (other_name, other)): ((Name<'_>, Value<'_>), (&HeaderName, &HeaderValue))| {
+            name.text == other_name.as_str() && value == *other
+        };
+        self.len() == map.len() && self.iter().zip(map).all(same)
+    }
+
     /// [Shared](Self::share) ones as they are written, which is done once.
     pub(crate) fn written(&self, write: impl FnOnce() -> Vec<u8>) -> Option<&[u8]> {
         match &self.0 {
