@@ -425,11 +425,7 @@ impl Visit<'_> {
             }
         };
         let (visitor, decision) = self.decide(visitor).await?;
-        tracing::trace!(
-            request = %self.id, account = visitor.known.account.id.0, factor = ?visitor.known.account.factor,
-            requirement = visitor.requirement.as_str(), session = visitor.session.as_ref().map(|s| s.id.0), ?decision,
-            "decided"
-        );
+        self.trace(&visitor.known, visitor.session.as_ref(), &decision);
         match decision {
             Decision::Pass(passage) => {
                 // Not kept while the dashboard answers: thousands may wait for that.

@@ -109,7 +109,7 @@ impl Memory {
     }
 
     /// Requests that are on their way at the same time share it, of one visitor or of one connection in HTTP/2: it is held
-    /// for no longer than it takes to compare, or to look something up in memory.
+    /// for no longer than it takes to compare, or to look something up in memory and to decide by that.
     fn lock(&self) -> Option<MutexGuard<'_, Recent>> {
         self.0.as_ref().map(|recent| recent.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -221,6 +221,7 @@ impl Standings {
 
     /// Notes that a session was used just now. The store hears of it with the next [`Standings::write_seen`].
     pub fn touch(&self, session: &VerifiedSession, now: Timestamp) {
+        // Divided as a number: it is asked for with each request.
         let finest = Duration::from_millis(self.idle.load(Ordering::Relaxed) / 20).min(FINEST);
         if now < session.last_seen.plus(finest) {
             return;

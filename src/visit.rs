@@ -221,18 +221,31 @@ impl Visit<'_> {
         }
     }
 
-    /// The passage of somebody who has one by what is in memory when the request comes. Nothing is made for it that a request
-    /// does not need which goes on: nearly all of them do.
+    /// The passage of somebody who has one by what is in memory when the request comes. Nearly everybody does: no visitor is
+    /// made for it.
     pub fn passage_at_hand(&self, credentials: &Credentials) -> Option<Passage> {
-        let decision = self.at_hand(credentials, None, self.now, |AtHand { known, proof, .. }| {
-            decide(&Standing::Known { requirement: self.requirement(known), account: &known.account, proof })
+        let passage = self.at_hand(credentials, None, self.now, |AtHand { known, proof, .. }| {
+            let requirement = self.requirement(known);
+            let decision = decide(&Standing::Known { requirement, account: &known.account, proof });
+            self.trace(known, proof.map(Proof::session), &decision);
+            match decision {
+                Decision::Pass(passage) => Some(passage),
+                Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => None,
+            }
         });
-        match decision? {
-            Decision::Pass(passage) => Some(passage),
-            Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => None,
-        }
+        passage.flatten()
     }
 
+    /// Tells the log what was decided.
+    pub fn trace(&self, known: &Known, session: Option<&VerifiedSession>, decision: &Decision) {
+        let account = &known.account;
+        tracing::trace!(
+            request = %self.id, account = account.id.0, factor = ?account.factor,
+            requirement = self.requirement(known).as_str(), session = session.map(|s| s.id.0), ?decision, "decided"
+        );
+    }
+
+    /// A visitor of whom all is in memory now.
     fn visitor_at_hand(&self, credentials: &Credentials, said: Option<&Arc<Identity>>) -> Option<Box<Visitor>> {
         let now = self.gateway.clock.now();
         self.at_hand(credentials, said, now, |AtHand { identity, known, binding, proof }| {

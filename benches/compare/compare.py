@@ -18,11 +18,19 @@ from pathlib import Path
 import gates
 import services
 import sign_in
-from machine import LOAD_CORE, Process, free_port, memory
+from machine import LOAD_CORE, Process, cpu_time, free_port, memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE = 512
-TLS = ("tls-keep", "tls-full", "tls-full16", "tls-hybrid16", "tls-resumed", "tls-idle")
+TLS = ("tls-keep", "tls-full", "tls-full16", "tls-hybrid16", "tls-resumed", "h2-keep", "tls-idle")
+# Eight browsers, of each of which eight requests are on their way at once, with the fields that `load.rs` sends.
+H2LOAD = ["h2load", "--clients=8", "--max-concurrent-streams=8", *(f"--header={field}" for field in (
+    "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "accept: application/json",
+    "accept-language: en-US,en;q=0.5", "accept-encoding: gzip, deflate, br, zstd",
+    "referer: https://localhost/reports?week=31", "sec-fetch-dest: empty", "sec-fetch-mode: cors",
+    "sec-fetch-site: same-origin", "x-requested-with: XMLHttpRequest", "priority: u=4", "dnt: 1"))]
+# So many a second are asked: a number of requests is what it takes, not a time.
+H2_RATE = 20_000
 # As the server asks that `vestibule render nginx` sets up: its head has these fields beside the browser's, and whoever asks
 # next on a connection is somebody else.
 QUESTION = ["--connections=64", "--mixed", "--path=/_2fa/auth/nginx", "--field=X-Original-Method: GET",
@@ -42,6 +50,7 @@ LOADS = {
     "tls-full16": ["--connections=16", "--connect=fully"],
     "tls-hybrid16": ["--connections=16", "--connect=fully", "--hybrid"],
     "tls-resumed": ["--connections=4", "--connect=resumed"],
+    "h2-keep": H2LOAD,
 }
 HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
@@ -206,12 +215,29 @@ def measure_loads(options, scenario, contestants, certificate):
             if scenario in TLS:
                 gate, port, cookies = contestant.secured, contestant.secured.tls_port, secured_cookies(cookies)
                 more = [f"--certificate={certificate}"]
+            if scenario == "h2-keep":
+                results[contestant.name].append(ask_in_http2(gate, cookies, int(options.seconds * H2_RATE)))
+                continue
             command = [options.load, f"--address=127.0.0.1:{port}", f"--seconds={options.seconds}",
                        f"--cookies={cookies}", f"--processes={','.join(map(str, gate.ids()))}",
                        *LOADS[scenario], *more]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             results[contestant.name].append(json.loads(done.stdout))
     return results
+
+
+def ask_in_http2(gate, cookies, requests):
+    """The same report as `load.rs` makes. Cookies are those of one person."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        before, started = cpu_time(gate.ids()), time.monotonic()
+        subprocess.run([*H2LOAD, f"--requests={requests}", f"--header=cookie: {cookies.read_text().splitlines()[0]}",
+                        f"--log-file={log.name}", f"https://localhost:{gate.tls_port}/1k"],
+                       check=True, stdout=subprocess.DEVNULL)
+        seconds, cpu_ns = time.monotonic() - started, cpu_time(gate.ids()) - before
+        answers = [line.split() for line in log]
+    waits = sorted(int(wait) for _, status, wait in answers if status == "200") or [0]
+    return {"answers": len(waits), "seconds": seconds, "cpu_ns": cpu_ns, "errors": requests - len(waits),
+            "p50_us": waits[len(waits) // 2], "p99_us": waits[len(waits) * 99 // 100]}
 
 
 def those_for(scenario, contestants):

@@ -134,7 +134,7 @@ def nginx_proxy(setting, port, tls_port, name="nginx", in_location="", beside=""
     map $http_upgrade $connection_field {{ default upgrade; "" ""; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
-        listen 127.0.0.1:{tls_port} ssl backlog=4096;
+        listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
         ssl_certificate {setting.certificate};
         ssl_certificate_key {setting.key};
         ssl_protocols TLSv1.2 TLSv1.3;
@@ -207,7 +207,7 @@ defaults
     http-reuse always
 frontend visitors
     bind 127.0.0.1:{port} backlog 4096
-    bind 127.0.0.1:{tls_port} backlog 4096 ssl crt {both} alpn http/1.1
+    bind 127.0.0.1:{tls_port} backlog 4096 ssl crt {both} alpn h2,http/1.1
     option forwardfor
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -243,7 +243,7 @@ def caddy(setting, port, tls_port):
     auto_https off
     persist_config off
     servers {{
-        protocols h1
+        protocols h1 h2
     }}
 }}
 http://:{port} {site % ''}
@@ -282,7 +282,7 @@ def envoy(setting, port, tls_port):
     manager = {
         "@type": types + "filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "visitors",
-        "codec_type": "HTTP1",
+        "codec_type": "AUTO",
         "use_remote_address": True,
         "generate_request_id": False,
         "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -305,7 +305,7 @@ def envoy(setting, port, tls_port):
     }
     tls = {
         "@type": types + "transport_sockets.tls.v3.DownstreamTlsContext",
-        "common_tls_context": {"tls_certificates": [certificate]},
+        "common_tls_context": {"tls_certificates": [certificate], "alpn_protocols": ["h2", "http/1.1"]},
     }
 
     def listener(name, port, chain):

@@ -1,9 +1,9 @@
 //! A request as it arrived, and what is settled of it before its visitor is looked at: which site it is for, which client it
 //! comes from, and what is left of its fields.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use http::Version;
+use http::{Method, Version};
 
 use super::{Gateway, Worker};
 use crate::audience::Audience;
@@ -52,7 +52,8 @@ pub struct Settled {
 pub(crate) struct LastSettled(Option<Box<Noted>>);
 
 struct Noted {
-    gateway: Arc<Gateway>,
+    /// What it had is let go of once there is another.
+    gateway: Weak<Gateway>,
     arrival: Arrival,
     version: Version,
     received: Fields,
@@ -85,7 +86,8 @@ impl Arrived<'_> {
         head: &'a mut RequestHead,
         outer: Option<&Original<'_>>,
     ) -> Result<(Arc<Settled>, Stripped<&'a mut RequestHead>), Failure> {
-        if outer.is_some() {
+        // What asks for a WebSocket in HTTP/2 gets fields by its method.
+        if outer.is_some() || head.method == Method::CONNECT {
             return self.settle_anew(gateway, head, outer);
         }
         let arrival = self.arrival;
@@ -98,7 +100,7 @@ impl Arrived<'_> {
         let (received, version) = (head.headers.clone_if_shared(), head.version);
         let (settled, mut head) = self.settle_anew(gateway, head, None)?;
         if let Some(received) = received {
-            let (gateway, settled, left) = (Arc::clone(gateway), Arc::clone(&settled), head.share());
+            let (gateway, settled, left) = (Arc::downgrade(gateway), Arc::clone(&settled), head.share());
             let noted = Noted { gateway, arrival, version, received, settled, left };
             self.memory.with_settled(|last| *last = LastSettled(Some(Box::new(noted))));
         }
@@ -152,7 +154,7 @@ impl LastSettled {
         let is_same = last.received.is_copy_of(&head.headers)
             && last.version == head.version
             && last.arrival == arrival
-            && Arc::ptr_eq(&last.gateway, gateway);
+            && std::ptr::eq(last.gateway.as_ptr(), Arc::as_ptr(gateway));
         is_same.then(|| (Arc::clone(&last.settled), last.left.clone()))
     }
 }
@@ -170,8 +172,8 @@ fn travels_in_the_clear(client: &Client) -> bool {
 mod tests {
     use std::path::Path;
 
+    use http::HeaderValue;
     use http::header::{CONNECTION, COOKIE, HOST};
-    use http::{HeaderValue, Method};
 
     use super::*;
     use crate::config::{Config, Hosts, Site, TrustedProxies};

@@ -67,8 +67,8 @@ pub fn check(head: &mut RequestHead) -> Result<Host, BadRequest> {
     Ok(host)
 }
 
-/// [`check`] for a head whose fields have passed it before, in the same version of HTTP, and named this host: those of a
-/// tunnel in HTTP/2 never do, and where no field is the host, the authority was the same.
+/// [`check`] for a head whose fields have passed it before, in the same version of HTTP, and named this host; where none of
+/// them did, the authority was the same. One that asks for a tunnel does not pass: it would become another head.
 pub(crate) fn check_line(head: &mut RequestHead, host: &Host) -> Result<(), BadRequest> {
     check_method(&head.method)?;
     settle_target(&mut head.uri, host)

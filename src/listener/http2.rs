@@ -56,7 +56,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let (seat, memory, heads) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default(), Heads::default());
     let service = service_fn(move |request: http::Request<_>| {
         // Boxed, for the library and the runtime move it eight times, and whatever it is wrapped in has room for it twice. Built
-        // in its box, for it would be copied there.
+        // in its box, for it would be copied there: so the room comes before what would have to be dropped if there were none.
         let space = Box::new_uninit();
         let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
         let waiting = Waiting::begin(&requests);

@@ -365,10 +365,9 @@ impl Fields {
 
     /// Whether they have the lines of this map, in its order.
     pub(crate) fn is_of(&self, map: &HeaderMap) -> bool {
-        let same = |((name, value), (other_name, other)): ((Name<'_>, Value<'_>), (&HeaderName, &HeaderValue))| {
-            name.text == other_name.as_str() && value == *other
-        };
-        self.len() == map.len() && self.iter().zip(map).all(same)
+        let mut both = self.iter().zip(map);
+        self.len() == map.len()
+            && both.all(|((name, value), (other_name, other))| *name == *other_name.as_str() && value == *other)
     }
 
     /// [Shared](Self::share) ones as they are written, which is done once.

@@ -3,6 +3,7 @@
 //! dashboards it asks.
 
 mod crowding;
+mod http2;
 mod proxy_protocol;
 mod reload;
 mod signal;

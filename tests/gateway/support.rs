@@ -30,7 +30,7 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// A dashboard that answers with its name, which is also what it calls everybody, at `/who` with what it is told of the
-/// visitor and at `/open/forwarded` of the client; at `/open/socket` it repeats what it is told. Who asks for `/slow` gets a
+/// visitor, at `/open/forwarded` of the client, and at `/head` with all it is told; at `/open/socket` it repeats what it is told. Who asks for `/slow` gets a
 /// hint, and waits for a permit.
 pub(crate) struct Dashboard {
     port: u16,
@@ -80,6 +80,7 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
             let me = format!(r#"{{"id":"{name}"}}"#);
             let (body, kind) = match head.split(' ').nth(1) {
                 Some("/api/me") => (&*me, "application/json"),
+                Some("/head") => (&*head, "text/plain"),
                 Some("/who") => (told("x-vestibule-user: "), "text/plain"),
                 Some("/open/forwarded") => (told("x-forwarded-for: "), "text/plain"),
                 _ => (name, "text/plain"),

@@ -1,13 +1,14 @@
 //! The fields of one connection's requests, which the library has in a map.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, request};
+use http::{HeaderMap, request};
 
 use crate::message::{Fields, RequestHead};
 
-/// Up to how many bytes in all of a head's values its fields are remembered.
+/// Up to how many bytes in the names and values of a head its fields are remembered.
 const REMEMBERED: usize = 4096;
 
 /// Makes the heads of a connection's requests.
@@ -19,41 +20,54 @@ pub(super) struct Heads(Mutex<Option<Last>>);
 
 /// What the last head had.
 struct Last {
-    authority: Option<Authority>,
-    /// How many lines, and how many bytes in their values.
-    size: (usize, usize),
-    /// Its fields, [shared](Fields::share), if the one before had as many.
+    /// As it was sent: without a `Host`, it is what the dashboard gets as one.
+    authority: Option<Box<str>>,
+    print: Print,
+    /// Its fields, [shared](Fields::share), if those before were most likely the same.
     fields: Option<Fields>,
+}
+
+/// What tells fields from others, mostly.
+#[derive(PartialEq, Eq)]
+struct Print {
+    /// In their names and values.
+    bytes: usize,
+    hash: u64,
+}
+
+impl Print {
+    fn of(map: &HeaderMap) -> Self {
+        let (mut bytes, mut hasher) = (0, DefaultHasher::new());
+        for part in map.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]) {
+            bytes += part.len();
+            hasher.write(part);
+        }
+        Self { bytes, hash: hasher.finish() }
+    }
 }
 
 impl Heads {
     /// The head of a request. `remembers` says whether it may have to do with the last one, and with the next.
     pub(super) fn of(&self, parts: request::Parts, remembers: bool) -> RequestHead {
         let request::Parts { method, uri, version, headers, extensions, .. } = parts;
-        // What asks for a WebSocket gets fields of its own on its way, which depend on the method.
-        let headers = if remembers && method != Method::CONNECT {
-            self.fields(uri.authority(), &headers)
-        } else {
-            Fields::from(&headers)
-        };
+        let headers = if remembers { self.fields(uri.authority(), &headers) } else { Fields::from(&headers) };
         RequestHead { method, uri, version, headers, extensions }
     }
 
     fn fields(&self, authority: Option<&Authority>, map: &HeaderMap) -> Fields {
+        let authority = authority.map(Authority::as_str);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without a `Host`, the authority is what says for which host they are.
-        let of_the_same = last.as_ref().filter(|last| last.authority.as_ref() == authority);
+        let of_the_same = last.as_ref().filter(|last| last.authority.as_deref() == authority);
         if let Some(fields) = of_the_same.and_then(|last| last.fields.as_ref())
             && fields.is_of(map)
         {
             return fields.clone();
         }
-        let mut fields = Fields::from(map);
-        let size = (map.len(), map.values().map(HeaderValue::len).sum());
-        if size.1 <= REMEMBERED && of_the_same.is_some_and(|last| last.size == size) {
+        let (mut fields, print) = (Fields::from(map), Print::of(map));
+        if print.bytes <= REMEMBERED && of_the_same.is_some_and(|last| last.print == print) {
             fields.share();
         }
-        *last = Some(Last { authority: authority.cloned(), size, fields: fields.clone_if_shared() });
+        *last = Some(Last { authority: authority.map(Box::from), print, fields: fields.clone_if_shared() });
         fields
     }
 }
@@ -71,8 +85,9 @@ mod tests {
 
     #[test]
     fn whatever_the_last_head_was_this_one_is_as_it_came() {
-        let all: [(&str, &[(&str, &str)]); 12] = [
+        let all: [(&str, &[(&str, &str)]); 13] = [
             ("https://a/x", &[("cookie", "a=1"), ("accept", "b")]),
+            ("https://A/x", &[("cookie", "a=1"), ("accept", "b")]),
             ("https://b/x", &[("cookie", "a=1"), ("accept", "b")]),
             ("/x", &[("cookie", "a=1"), ("accept", "b")]),
             ("https://a/y", &[("cookie", "a=1"), ("accept", "b")]),
@@ -103,25 +118,24 @@ mod tests {
         assert!(came("https://a/", "a=1").clone_if_shared().is_none(), "they may never come again");
         let second = came("https://a/x", "a=1");
         assert!(second.is_copy_of(&came("https://a/", "a=1")));
-        for (target, value) in [("https://b/", "a=1"), ("/", "a=1"), ("https://a/", "a=2")] {
+        for (target, value) in [("https://b/", "a=1"), ("https://A/", "a=1"), ("/", "a=1"), ("https://a/", "a=2")] {
             for _ in 0..3 {
                 assert!(!came(target, value).is_copy_of(&second), "{target} {value}");
             }
         }
-        let long = "x".repeat(REMEMBERED + 1);
+        let alike = ["a=1", "a=2", "a=1", "a=2"].map(|value| came("https://a/", value));
+        assert!(alike.iter().all(|fields| fields.clone_if_shared().is_none()), "none came twice in a row");
+        let long = "x".repeat(REMEMBERED);
         let again = [(); 3].map(|()| came("https://a/", &long));
         assert!(again.iter().all(|fields| fields.clone_if_shared().is_none()), "too much to remember");
     }
 
     #[test]
-    fn nothing_is_remembered_of_a_tunnel_nor_where_others_come_on_the_same_connection() {
-        for (method, remembers) in [(Method::CONNECT, true), (Method::GET, false)] {
-            let heads = Heads::default();
-            for _ in 0..3 {
-                let request = Request::builder().method(method.clone()).uri("https://a/").header("cookie", "a=1");
-                let parts = request.body(()).expect("a request").into_parts().0;
-                assert!(heads.of(parts, remembers).headers.clone_if_shared().is_none(), "{method}");
-            }
+    fn nothing_is_remembered_where_others_come_on_the_same_connection() {
+        let heads = Heads::default();
+        for _ in 0..3 {
+            let parts = Request::get("https://a/").header("cookie", "a=1").body(()).expect("a request").into_parts().0;
+            assert!(heads.of(parts, false).headers.clone_if_shared().is_none());
         }
     }
 }
