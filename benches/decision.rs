@@ -51,16 +51,14 @@ static ALLOCATIONS: AllocProfiler<MiMalloc> = AllocProfiler::new(MiMalloc);
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ARRIVAL: Arrival = Arrival { peer: Peer::Tcp(PEER), scheme: Scheme::Http };
 
-/// So many in a row: to ask for the time takes about as long as what is measured.
-const BATCH: u32 = 64;
-
 fn main() {
-    divan::main();
+    // So many in a row: to ask for the time takes about as long as what is measured.
+    divan::Divan::default().sample_count(200).sample_size(64).config_with_args().main();
 }
 
 /// What no plain proxy does, for the first request of a connection: to find out whose it is by its cookies, and whether they
 /// pass.
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn decision(bencher: Bencher) {
     let world = World::get();
     bencher.with_inputs(|| world.leaked_visit()).bench_local_refs(|visit| {
@@ -70,7 +68,7 @@ fn decision(bencher: Bencher) {
 }
 
 /// The same for one whose fields came twice before.
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn decision_again(bencher: Bencher) {
     let (world, memory) = (World::get(), Memory::default());
     let mut head = world.arrived.clone();
@@ -80,7 +78,7 @@ fn decision_again(bencher: Bencher) {
 }
 
 /// From the head as it arrived to the passage, for the first request of a connection.
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn whole_decision(bencher: Bencher) {
     let world = World::get();
     bencher.with_inputs(|| (world.arrived.clone(), Memory::default())).bench_local_refs(|(head, memory)| {
@@ -89,7 +87,7 @@ fn whole_decision(bencher: Bencher) {
 }
 
 /// The same for one that comes after one of the same visitor with other fields, as those for a page and for its pictures are.
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn whole_decision_for_the_same_visitor(bencher: Bencher) {
     let world = World::get();
     let memory = Memory::default();
@@ -98,7 +96,7 @@ fn whole_decision_for_the_same_visitor(bencher: Bencher) {
 }
 
 /// The same for one that comes after two with the same fields.
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn whole_decision_again(bencher: Bencher) {
     let world = World::get();
     let memory = Memory::default();
@@ -123,13 +121,13 @@ fn pass(visit: &Visit<'_>) {
     assert!(visit.passage_at_hand(&visit.credentials()).is_some());
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_1_framing(bencher: Bencher) {
     let world = World::get();
     bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| framing::check(head).expect("a sound head"));
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_2_strip(bencher: Bencher) {
     let world = World::get();
     let client = world.client(&world.arrived);
@@ -138,7 +136,7 @@ fn part_2_strip(bencher: Bencher) {
         .bench_local_refs(|head| headers::strip(head, world.site(), &client).headers.len());
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_3_own_cookie(bencher: Bencher) {
     let world = World::get();
     bencher
@@ -146,7 +144,7 @@ fn part_3_own_cookie(bencher: Bencher) {
         .bench_local_refs(|head| session_cookie::take(&mut head.headers, Scheme::Http).expect("a session"));
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_4_credentials(bencher: Bencher) {
     let world = World::get();
     // Not the method of the visit, which remembers them.
@@ -156,7 +154,7 @@ fn part_4_credentials(bencher: Bencher) {
     });
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_5_cached_identity(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -165,7 +163,7 @@ fn part_5_cached_identity(bencher: Bencher) {
     });
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_6_account_and_requirement(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -175,7 +173,7 @@ fn part_6_account_and_requirement(bencher: Bencher) {
     });
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_7_session(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {
@@ -185,7 +183,7 @@ fn part_7_session(bencher: Bencher) {
     });
 }
 
-#[divan::bench(sample_count = 200, sample_size = BATCH)]
+#[divan::bench]
 fn part_8_decide(bencher: Bencher) {
     let world = World::get();
     world.with_visit(|visit| {

@@ -30,8 +30,8 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 }
 
 /// A dashboard that answers with its name, which is also what it calls everybody, at `/who` with what it is told of the
-/// visitor, at `/open/forwarded` of the client, and at `/head` with all it is told; at `/open/socket` it repeats what it is told. Who asks for `/slow` gets a
-/// hint, and waits for a permit.
+/// visitor, at `/open/forwarded` of the client, and at `/head` with all it is told; at `/open/socket` it repeats what it is
+/// told. Who asks for `/slow` gets a hint, and waits for a permit.
 pub(crate) struct Dashboard {
     port: u16,
     pub(crate) slow: Arc<Semaphore>,
