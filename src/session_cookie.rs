@@ -1,6 +1,7 @@
 //! Vestibule's own cookie: found, taken out of what the dashboard gets, and set.
 
 use std::iter::once;
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -33,14 +34,8 @@ const fn name(scheme: Scheme) -> &'static str {
 /// nobody can tell which of several the browser got from here. Names are compared byte for byte, and neither names nor
 /// values are unquoted or decoded.
 pub fn take(headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-    let mut found = Found::new(name(scheme).as_bytes());
-    headers.change(COOKIE, |line| {
-        if !has_ours(line.as_bytes()) {
-            return Change::Keep;
-        }
-        let rest = without_ours(line.as_bytes(), &mut found);
-        if rest.is_empty() { Change::Drop } else { Change::Put(field_value(rest)) }
-    });
+    let mut found = Found::new(scheme);
+    headers.change(COOKIE, |line| without_ours(line.as_bytes(), &mut found));
     found.presented()
 }
 
@@ -51,8 +46,7 @@ pub struct LastCookie(Option<Taken>);
 struct Taken {
     scheme: Scheme,
     line: Box<[u8]>,
-    /// Without anything left, `None`.
-    rest: Option<HeaderValue>,
+    change: Change,
     presented: Option<Presented>,
 }
 
@@ -68,20 +62,18 @@ impl LastCookie {
     pub fn take(&mut self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
         let Ok(Some(line)) = headers.only(COOKIE) else { return take(headers, scheme) };
         let line = line.as_bytes();
-        if let Some(last) = &self.0
-            && last.scheme == scheme
-            && *last.line == *line
-        {
-            match &last.rest {
-                Some(rest) => headers.insert(COOKIE, rest),
-                None => headers.remove(COOKIE),
+        let (change, presented) = match &self.0 {
+            Some(last) if last.scheme == scheme && *last.line == *line => (last.change.clone(), last.presented),
+            _ => {
+                let mut found = Found::new(scheme);
+                let change = without_ours(line, &mut found);
+                let presented = found.presented();
+                let is_kept = line.len() <= REMEMBERED && !matches!(change, Change::Keep);
+                self.0 = is_kept.then(|| Taken { scheme, line: line.into(), change: change.clone(), presented });
+                (change, presented)
             }
-            return last.presented;
-        }
-        let is_kept = line.len() <= REMEMBERED && has_ours(line);
-        let line = is_kept.then(|| Box::from(line));
-        let presented = take(headers, scheme);
-        self.0 = line.map(|line| Taken { scheme, line, rest: headers.get(COOKIE).map(Value::to_owned), presented });
+        };
+        headers.change(COOKIE, |_| change.clone());
         presented
     }
 }
@@ -121,14 +113,6 @@ fn header(value: &str, scheme: Scheme, end: &str) -> HeaderValue {
     HeaderValue::try_from(text).expect("base64url is visible ASCII")
 }
 
-fn has_ours(line: &[u8]) -> bool {
-    pairs(line).any(|(name, _)| is_ours(name))
-}
-
-fn is_ours(name: &[u8]) -> bool {
-    name == SECURE_NAME.as_bytes() || name == PLAIN_NAME.as_bytes()
-}
-
 fn pair(segment: &[u8]) -> Option<(&[u8], &[u8])> {
     let segment = without_padding(segment);
     let equals = segment.iter().position(|&byte| byte == b'=')?;
@@ -137,27 +121,32 @@ fn pair(segment: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// What stands between semicolons.
 fn segments(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    spans(line).map(|span| &line[span])
+}
+
+/// Where it stands.
+fn spans(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     memchr_iter(b';', line).chain(once(line.len())).map(move |end| {
-        let segment = &line[start..end];
+        let span = start..end;
         start = end + 1;
-        segment
+        span
     })
 }
 
 /// The values found under the name for this scheme.
 struct Found {
-    name: &'static [u8],
+    name: &'static str,
     count: usize,
     presented: Option<Presented>,
 }
 
 impl Found {
-    const fn new(name: &'static [u8]) -> Self {
-        Self { name, count: 0, presented: None }
+    const fn new(scheme: Scheme) -> Self {
+        Self { name: name(scheme), count: 0, presented: None }
     }
 
-    fn note(&mut self, name: &[u8], value: &[u8]) {
+    fn note(&mut self, name: &str, value: &[u8]) {
         if name == self.name {
             self.count += 1;
             self.presented = Presented::parse(value);
@@ -169,25 +158,38 @@ impl Found {
     }
 }
 
-fn without_ours(line: &[u8], found: &mut Found) -> Vec<u8> {
-    let mut rest = Vec::with_capacity(line.len());
-    let mut kept = 0;
-    for (place, segment) in segments(line).enumerate() {
-        match pair(segment) {
-            Some((name, value)) if is_ours(name) => {
-                found.note(name, value);
-                continue;
-            }
-            _ if kept > 0 => {
-                rest.push(b';');
-                rest.extend_from_slice(segment);
-            }
-            // A line does not begin with the space that stood after a removed pair.
-            _ => rest.extend_from_slice(if place == 0 { segment } else { without_padding(segment) }),
+/// What becomes of a line, whose pairs of our names are noted. Mostly they stand at its end, and the rest is a part of it.
+fn without_ours(line: &[u8], found: &mut Found) -> Change {
+    let mut is_changed = false;
+    let mut rest: Option<Range<usize>> = None;
+    let mut behind = Vec::new();
+    for span in spans(line) {
+        if let Some((name, value)) = ours(&line[span.clone()]) {
+            found.note(name, value);
+            is_changed = true;
+            continue;
         }
-        kept += 1;
+        match &mut rest {
+            // A line does not begin with the space that stood after a removed pair.
+            None if is_changed => rest = Some(span.end - without_padding(&line[span.clone()]).len()..span.end),
+            None => rest = Some(span),
+            Some(rest) if rest.end + 1 == span.start => rest.end = span.end,
+            Some(_) => behind.extend_from_slice(&line[span.start - 1..span.end]),
+        }
     }
-    rest
+    match rest {
+        _ if !is_changed => Change::Keep,
+        Some(rest) if !behind.is_empty() => Change::Put(field_value([&line[rest], &*behind].concat())),
+        Some(rest) if !rest.is_empty() => Change::Narrow(rest),
+        Some(_) | None => Change::Drop,
+    }
+}
+
+/// The name and the value of a pair of ours.
+fn ours(segment: &[u8]) -> Option<(&'static str, &[u8])> {
+    let segment = without_padding(segment);
+    let value = |name: &'static str| Some((name, segment.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?));
+    [SECURE_NAME, PLAIN_NAME].into_iter().find_map(value)
 }
 
 fn without_padding(segment: &[u8]) -> &[u8] {

@@ -3,7 +3,7 @@
 mod known;
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -93,6 +93,13 @@ impl Span {
     #[expect(clippy::cast_possible_truncation, reason = "what is larger than 4 GiB is not kept in memory")]
     const fn new(start: usize, length: usize) -> Self {
         Self { start: start as u32, end: (start + length) as u32 }
+    }
+
+    /// A part of it, counted from where it begins.
+    fn part(self, part: &Range<usize>) -> Self {
+        let (start, length) = (self.start as usize, (self.end - self.start) as usize);
+        assert!(part.start <= part.end && part.end <= length, "{part:?} is a part of {length} bytes");
+        Self::new(start + part.start, part.len())
     }
 }
 
@@ -320,10 +327,12 @@ impl fmt::Debug for Value<'_> {
 pub struct Several;
 
 /// What becomes of a line ([`Fields::change`]).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Change {
     /// It stays.
     Keep,
+    /// Of its value, these bytes stay.
+    Narrow(Range<usize>),
     /// It has this value.
     Put(HeaderValue),
     /// It goes.
@@ -499,6 +508,7 @@ impl Fields {
             }
             match change(value(received, put, line.value)) {
                 Change::Keep => {}
+                Change::Narrow(part) => line.value = line.value.part(&part),
                 Change::Put(value) => line.value = add_value(received, put, value.as_bytes()),
                 Change::Drop => return false,
             }

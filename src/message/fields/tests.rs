@@ -85,6 +85,28 @@ fn lines_are_kept_dropped_and_changed_each_by_itself() {
 }
 
 #[test]
+fn what_is_narrowed_is_a_part_of_what_it_was() {
+    let mut fields = received(&SENT);
+    fields.append("cookie", Value(b"put=3"));
+    let mut narrow = |part: Range<usize>| {
+        fields.change("cookie", |_| Change::Narrow(part.clone()));
+        fields.get_all("cookie").map(|value| value.to_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(narrow(0..3), ["b=1", "c=2", "put"]);
+    assert_eq!(narrow(1..3), ["=1", "=2", "ut"]);
+    assert_eq!(narrow(1..2), ["1", "2", "t"]);
+    assert_eq!(narrow(1..1), ["", "", ""]);
+    fields.remove("cookie");
+    assert_eq!(lines(&fields), expected(&[("host", "a"), ("x-other", ""), ("x-other", "d"), ("te", "e")]));
+}
+
+#[test]
+#[should_panic(expected = "0..2 is a part of 1 bytes")]
+fn what_is_narrowed_does_not_reach_beyond_its_end() {
+    received(&SENT).change("host", |_| Change::Narrow(0..2));
+}
+
+#[test]
 fn a_copy_of_shared_lines_is_known_until_it_is_changed() {
     let mut fields = received(&SENT);
     assert!(fields.clone_if_shared().is_none() && !fields.is_copy_of(&fields.clone()));
