@@ -252,8 +252,8 @@ impl Answers {
 
 impl bookmark::Key for Key {
     fn number(&self) -> u16 {
-        let Self([high, low, ..]) = *self;
-        u16::from_be_bytes([high, low])
+        let [low, high, ..] = self.0.to_le_bytes();
+        u16::from_le_bytes([low, high])
     }
 }
 
@@ -316,7 +316,7 @@ mod tests {
 
     use super::*;
 
-    const KEY: Key = Key([1; 32]);
+    const KEY: Key = Key(1);
     const LIFETIME: Duration = Duration::from_secs(5);
 
     /// A dashboard that counts how often it was asked, and answers when it is told to.
@@ -391,7 +391,7 @@ mod tests {
         assert_eq!(get(KEY).await, "answer 1");
         answers.unsettle(&KEY);
         assert_eq!((get(KEY).await.as_str(), get(KEY).await.as_str()), ("answer 2", "answer 3"));
-        let other = Key([2; 32]);
+        let other = Key(2);
         assert_eq!((get(other).await.as_str(), get(other).await.as_str()), ("answer 4", "answer 4"));
         millis.fetch_add(59_999, Ordering::SeqCst);
         assert_eq!((get(KEY).await.as_str(), get(KEY).await.as_str()), ("answer 5", "answer 6"));
@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(get().await, "answer 2");
         millis.fetch_sub(1, Ordering::SeqCst);
         assert_eq!(get().await, "answer 3", "an answer from the future is too old as well");
-        let other = answers.get(&Key([2; 32]), || dashboard.answer()).await;
+        let other = answers.get(&Key(2), || dashboard.answer()).await;
         assert_eq!(said(&other), "answer 4", "an answer is for its own key alone");
     }
 
@@ -506,11 +506,7 @@ mod tests {
     #[tokio::test]
     async fn whoever_is_forgotten_takes_few_others_along() {
         let (answers, _) = answers(LIFETIME);
-        let keys = [0, 1, 2, 255].map(|low| {
-            let mut key = [1; 32];
-            key[1] = low;
-            Key(key)
-        });
+        let keys = [0, 1, 2, 255].map(Key);
         for key in &keys {
             answers.ask_anew(key, || std::future::ready(identified(0))).await;
         }
@@ -522,7 +518,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_that_was_kept_or_is_being_asked_can_be_forgotten_at_once() {
         let (answers, _) = answers(LIFETIME);
-        let keys = [KEY, Key([2; 32])];
+        let keys = [KEY, Key(2)];
         for key in &keys {
             answers.ask_anew(key, || std::future::ready(identified(0))).await;
         }
@@ -657,9 +653,7 @@ mod tests {
     async fn an_answer_is_found_again_for_its_own_key_and_among_its_own_answers_alone() {
         let (answers, _, mut last) = found().await;
         // As near as can be: what is changed under one is changed under the other.
-        let mut near = [1; 32];
-        near[31] = 2;
-        assert_eq!(again(&answers, &Key(near), &mut last), None);
+        assert_eq!(again(&answers, &Key(KEY.0 | 1 << 127), &mut last), None);
         assert_eq!(again(&answers, &KEY, &mut last).as_deref(), Some("answer 1"));
         let others = Answers::new(LIFETIME, answers.clock.clone());
         assert_eq!(again(&others, &KEY, &mut last), None);

@@ -2,15 +2,18 @@
 //!
 //! The dashboard is asked with these, the answer is kept for exactly these, and sessions are bound to one of them.
 
+use std::hash::Hasher;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::digest::{self, SHA256};
 use http::header::COOKIE;
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::client::{Client, Scheme};
 use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
+use crate::entropy;
 use crate::message::{Fields, KnownNames, Name, RequestHead, Value};
 use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::session::{Binding, BindingCheck};
@@ -37,9 +40,20 @@ pub enum Carries {
     NotCarried,
 }
 
-/// SHA-256 of everything by which the dashboard could tell this request's probe from another.
+/// Keyed hash of everything by which the dashboard could tell this request's probe from another: SipHash-2-4 with 128 bits
+/// (Aumasson and Bernstein, 2012), under a secret that is drawn anew with each start. It is never shown to anybody, so
+/// nobody can work out which requests have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key(pub(super) [u8; 32]);
+pub(super) struct Key(pub(super) u128);
+
+impl Key {
+    fn of(parts: &[u8]) -> Self {
+        static SECRET: LazyLock<[u8; 16]> = LazyLock::new(entropy::random);
+        let mut hasher = SipHasher24::new_with_key(&SECRET);
+        hasher.write(parts);
+        Self(hasher.finish128().as_u128())
+    }
+}
 
 /// What the request shows of the credential that sessions are bound to, before the key comes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +150,12 @@ fn is_credential(site: &Site, name: &str) -> bool {
 }
 
 fn carries(site: &Site, head: &RequestHead) -> Carries {
-    if head.headers.keys().any(|name| is_credential(site, &name)) || carried_query(site, head).next().is_some() {
+    let is_there = |credential: &Credential| match credential {
+        Credential::Cookie => head.headers.contains_key(COOKIE),
+        Credential::Header(field) => head.headers.contains_key(field),
+        Credential::Query(_) => false,
+    };
+    if site.credentials.iter().any(is_there) || carried_query(site, head).next().is_some() {
         Carries::Carried
     } else if site.credentials.contains(&Credential::Cookie) {
         Carries::Nothing
@@ -145,7 +164,7 @@ fn carries(site: &Site, head: &RequestHead) -> Carries {
     }
 }
 
-fn add_key(hash: &mut Hash<'_>, site: &Site, head: &RequestHead, (client, host): (&Client, &str)) {
+fn add_key(hash: &mut Hash<'_, Key>, site: &Site, head: &RequestHead, (client, host): (&Client, &str)) {
     hash.part(site.name.as_bytes());
     hash.part(host.as_bytes());
     hash.address(client.address);
@@ -162,7 +181,7 @@ fn add_key(hash: &mut Hash<'_>, site: &Site, head: &RequestHead, (client, host):
     }
 }
 
-fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastDigest) -> Bound {
+fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastHash<[u8; 32]>) -> Bound {
     let digest = match &site.bind {
         None => return Bound::Unbound,
         Some(Bind::Cookie(bound)) => {
@@ -190,7 +209,7 @@ fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastDiges
 fn login_cookies(
     head: &RequestHead,
     (is_one, could_be): (impl Fn(&[u8]) -> bool, impl Fn(&str) -> bool),
-    last: &mut LastDigest,
+    last: &mut LastHash<[u8; 32]>,
 ) -> Option<[u8; 32]> {
     let exact = || cookies(head).filter(|(name, _)| is_one(name));
     let spelled = pieces(&head.headers).filter(|piece| could_be(piece)).count();
@@ -206,7 +225,10 @@ fn cookies(head: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// Digest of all of them in order; `None` if there are none.
-fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mut LastDigest) -> Option<[u8; 32]> {
+fn digest<'a>(
+    credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    last: &mut LastHash<[u8; 32]>,
+) -> Option<[u8; 32]> {
     let mut credentials = credentials.peekable();
     credentials.peek()?;
     let mut hash = Hash::after(last);
@@ -214,14 +236,14 @@ fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>, last: &mu
         hash.part(name);
         hash.part(value);
     }
-    Some(hash.finish().0)
+    Some(hash.finish(sha256).0)
 }
 
 /// The digests of a visitor's last credentials, with what they are of.
 #[derive(Default)]
 pub struct Digests {
-    key: LastDigest,
-    bound: LastDigest,
+    key: LastHash<Key>,
+    bound: LastHash<[u8; 32]>,
     last: Option<Last>,
 }
 
@@ -266,8 +288,7 @@ impl Digests {
     fn key(&mut self, site: &Site, head: &RequestHead, client: &Client, host: &str) -> (Key, bool) {
         let mut hash = Hash::after(&mut self.key);
         add_key(&mut hash, site, head, (client, host));
-        let (digest, is_last) = hash.finish();
-        (Key(digest), is_last)
+        hash.finish(Key::of)
     }
 }
 
@@ -293,11 +314,16 @@ fn is_all_in_key(site: &Site) -> bool {
     }
 }
 
-#[derive(Default)]
-struct LastDigest {
+struct LastHash<T> {
     parts: Vec<u8>,
     /// Theirs.
-    digest: Option<[u8; 32]>,
+    hash: Option<T>,
+}
+
+impl<T> Default for LastHash<T> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), hash: None }
+    }
 }
 
 /// There are secrets among the parts.
@@ -313,16 +339,16 @@ const USUAL: usize = 512;
 /// Up to how much is remembered for the next request.
 const REMEMBERED: usize = 4096;
 
-/// SHA-256 over parts, each with its length before it, so that no two lists of parts give the same bytes. Not computed
+/// A hash over parts, each with its length before it, so that no two lists of parts give the same bytes. Not computed
 /// again for what it was computed of the last time.
-struct Hash<'a> {
-    last: &'a mut LastDigest,
+struct Hash<'a, T> {
+    last: &'a mut LastHash<T>,
     /// How much there is so far: the beginning of the last parts, or all of them.
     length: usize,
 }
 
-impl<'a> Hash<'a> {
-    const fn after(last: &'a mut LastDigest) -> Self {
+impl<'a, T: Copy> Hash<'a, T> {
+    const fn after(last: &'a mut LastHash<T>) -> Self {
         Self { last, length: 0 }
     }
 
@@ -340,7 +366,7 @@ impl<'a> Hash<'a> {
 
     /// Forgets what came after.
     fn end_here(&mut self) {
-        self.last.digest = None;
+        self.last.hash = None;
         self.last.parts.truncate(self.length);
         if self.last.parts.capacity() == 0 {
             self.last.parts.reserve(USUAL);
@@ -355,23 +381,25 @@ impl<'a> Hash<'a> {
         }
     }
 
-    /// The digest, and whether it is the last one.
-    fn finish(mut self) -> ([u8; 32], bool) {
+    /// The hash, and whether it is the last one.
+    fn finish(mut self, of: impl FnOnce(&[u8]) -> T) -> (T, bool) {
         if self.length < self.last.parts.len() {
             self.end_here();
         }
-        let LastDigest { parts, digest: last } = self.last;
+        let LastHash { parts, hash: last } = self.last;
         let is_last = last.is_some();
-        let digest = *last.get_or_insert_with(|| {
-            let mut out = [0; 32];
-            out.copy_from_slice(digest::digest(&SHA256, parts).as_ref());
-            out
-        });
+        let hash = *last.get_or_insert_with(|| of(parts));
         if parts.len() > REMEMBERED {
-            *self.last = LastDigest::default();
+            *self.last = LastHash::default();
         }
-        (digest, is_last)
+        (hash, is_last)
     }
+}
+
+fn sha256(parts: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&SHA256, parts).as_ref());
+    out
 }
 
 #[cfg(test)]
@@ -634,7 +662,6 @@ mod tests {
 
     #[test]
     fn sessions_stay_bound_from_one_version_to_the_next() {
-        let sha256 = |parts: &[u8]| digest::digest(&SHA256, parts).as_ref().try_into().expect("32 bytes");
         let sid = sha256(b"\0\0\0\0\0\0\0\x03sid\0\0\0\0\0\0\0\x02=1");
         let (one, family) = (Bind::Cookie("sid".into()), Bind::CookiesBeginning("si".into()));
         for bind in [one, family] {
@@ -771,9 +798,9 @@ mod tests {
             digests.credentials(&site, &head, &visitor(), "a")
         };
         let first = credentials("x", |_| {});
-        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").credentials.key = Key([7; 32]));
-        assert_eq!((again.key, again.bound), (Key([7; 32]), first.bound));
-        let other = credentials("y", |digests| digests.bound.digest = Some([8; 32]));
+        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").credentials.key = Key(7));
+        assert_eq!((again.key, again.bound), (Key(7), first.bound));
+        let other = credentials("y", |digests| digests.bound.hash = Some([8; 32]));
         assert!(![first.key, again.key].contains(&other.key));
         assert_eq!(other.bound, Bound::Carried(Some([8; 32])));
     }
