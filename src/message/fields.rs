@@ -498,22 +498,25 @@ impl Fields {
     pub fn change(&mut self, name: impl AsRef<str>, mut change: impl FnMut(Value<'_>) -> Change) {
         let name = name.as_ref();
         let key = Key::of(name);
-        if self.lines().find(key, name).is_none() {
-            return;
+        let Some(mut at) = self.lines().find(key, name) else { return };
+        let lines = self.own();
+        let mut end = lines.end(at, key);
+        while at < end {
+            let line = lines.all[at];
+            if line.is(key, name, &lines.names) {
+                match change(lines.value(line)) {
+                    Change::Keep => {}
+                    Change::Narrow(part) => lines.all[at].value = line.value.part(&part),
+                    Change::Put(value) => lines.all[at].value = lines.put(value.as_bytes()),
+                    Change::Drop => {
+                        lines.all.remove(at);
+                        end -= 1;
+                        continue;
+                    }
+                }
+            }
+            at += 1;
         }
-        let Lines { received, put, names, all, .. } = self.own();
-        all.retain_mut(|line| {
-            if !line.is(key, name, names) {
-                return true;
-            }
-            match change(value(received, put, line.value)) {
-                Change::Keep => {}
-                Change::Narrow(part) => line.value = line.value.part(&part),
-                Change::Put(value) => line.value = add_value(received, put, value.as_bytes()),
-                Change::Drop => return false,
-            }
-            true
-        });
     }
 
     /// The same as a map.
