@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use crate::config::Site;
 use crate::gateway::arrived::LastSettled;
 use crate::identity::client::{Client, Scheme};
-use crate::identity::credentials::{Credentials, Digests, LastBinding};
+use crate::identity::credentials::{Credentials, LastBinding, LastCredentials};
 use crate::identity::probe::LastAnswer;
 use crate::message::{Fields, RequestHead};
 use crate::proxy::LastLeave;
@@ -35,7 +35,7 @@ pub struct Memory(Option<Mutex<Recent>>);
 struct Recent {
     settled: LastSettled,
     cookie: LastCookie,
-    digests: Digests,
+    credentials: LastCredentials,
     found: Found,
     outgoing: LastOutgoing,
     leave: LastLeave,
@@ -80,7 +80,7 @@ impl Memory {
     /// [`Credentials::of`], by what is remembered.
     pub(crate) fn credentials(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
         match self.lock() {
-            Some(mut recent) => recent.digests.credentials(site, head, client, host),
+            Some(mut recent) => recent.credentials.of(site, head, client, host),
             None => Credentials::of(site, head, client, host),
         }
     }

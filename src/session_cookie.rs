@@ -73,7 +73,9 @@ impl LastCookie {
                 (change, presented)
             }
         };
-        headers.change(COOKIE, |_| change.clone());
+        if !matches!(change, Change::Keep) {
+            headers.change(COOKIE, |_| change.clone());
+        }
         presented
     }
 }
@@ -255,6 +257,8 @@ mod tests {
             (b"__Host-vestibule=$1;a=1", b"a=1"),
             (b"__Host-vestibule=$1;  a=1 ;b", b"a=1 ;b"),
             (b"a=1; __Host-vestibule=$1; b=2", b"a=1; b=2"),
+            (b"a=1; __Host-vestibule=$1; b=2; vestibule=$2; c=3", b"a=1; b=2; c=3"),
+            (b"vestibule=$2; a=1; b=2; __Host-vestibule=$1", b"a=1; b=2"),
             (b"a=1;__Host-vestibule=$1;b=2", b"a=1;b=2"),
             (b"a=1;\t__Host-vestibule=$1;\tb=2", b"a=1;\tb=2"),
             (b"a=1 ;  b=2;;; __Host-vestibule=$1;;c", b"a=1 ;  b=2;;;;c"),

@@ -41,10 +41,17 @@ pub enum Carries {
 }
 
 /// Keyed hash of everything by which the dashboard could tell this request's probe from another: SipHash-2-4 with 128 bits
-/// (Aumasson and Bernstein, 2012), under a secret that is drawn anew with each start. It is never shown to anybody, so
-/// nobody can work out which requests have the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// (Aumasson and Bernstein, 2012), under a secret that is drawn anew with each start. Who knows neither the secret nor any
+/// hash can't work out which requests have the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key(pub(super) u128);
+
+/// What it is worth depends on nobody seeing it.
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
 
 impl Key {
     fn of(parts: &[u8]) -> Self {
@@ -80,9 +87,9 @@ impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
     pub fn of(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Self {
-        let mut digests = Digests::default();
-        let (key, _) = digests.key(site, head, client, host);
-        digests.read(key, site, head)
+        let mut last = LastCredentials::default();
+        let (key, _) = last.key(site, head, client, host);
+        last.read(key, site, head)
     }
 
     /// Whether there are any.
@@ -239,16 +246,16 @@ fn digest<'a>(
     Some(hash.finish(sha256).0)
 }
 
-/// The digests of a visitor's last credentials, with what they are of.
+/// A visitor's last credentials, with what they were made of.
 #[derive(Default)]
-pub struct Digests {
+pub struct LastCredentials {
     key: LastHash<Key>,
     bound: LastHash<[u8; 32]>,
-    last: Option<Last>,
+    request: Option<LastRequest>,
 }
 
 /// What was read of the last request.
-struct Last {
+struct LastRequest {
     site: Arc<Site>,
     client: Client,
     host: Box<str>,
@@ -257,15 +264,15 @@ struct Last {
     credentials: Credentials,
 }
 
-impl Digests {
+impl LastCredentials {
     /// [`Credentials::of`], with nothing read or computed again that was the last.
-    pub fn credentials(&mut self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
-        if let Some(last) = self.last.as_ref().filter(|last| last.is_of(site, head, client, host)) {
+    pub fn of(&mut self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
+        if let Some(last) = self.request.as_ref().filter(|last| last.is_of(site, head, client, host)) {
             return last.credentials;
         }
         let (key, is_last) = self.key(site, head, client, host);
         let fields = head.headers.clone_if_shared();
-        match &mut self.last {
+        match &mut self.request {
             Some(last) if is_last && Arc::ptr_eq(&last.site, site) && is_all_in_key(site) => {
                 last.fields = fields;
                 last.credentials
@@ -273,7 +280,7 @@ impl Digests {
             _ => {
                 let credentials = self.read(key, site, head);
                 let (site, client, host) = (Arc::clone(site), client.clone(), host.into());
-                self.last = Some(Last { site, client, host, fields, credentials });
+                self.request = Some(LastRequest { site, client, host, fields, credentials });
                 credentials
             }
         }
@@ -292,7 +299,7 @@ impl Digests {
     }
 }
 
-impl Last {
+impl LastRequest {
     /// Whether nothing that is read is another: where no parameter is a credential, nothing is but fields.
     fn is_of(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> bool {
         self.fields.as_ref().is_some_and(|fields| fields.is_copy_of(&head.headers))
@@ -327,9 +334,9 @@ impl<T> Default for LastHash<T> {
 }
 
 /// There are secrets among the parts.
-impl std::fmt::Debug for Digests {
+impl std::fmt::Debug for LastCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Digests")
+        f.write_str("LastCredentials")
     }
 }
 
@@ -406,7 +413,7 @@ fn sha256(parts: &[u8]) -> [u8; 32] {
 mod tests {
     use std::time::Duration;
 
-    use data_encoding::BASE64URL_NOPAD;
+    use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
     use http::{HeaderValue, Request};
 
     use super::*;
@@ -573,6 +580,9 @@ mod tests {
         };
         let plain = |fields: &[(&str, &str)]| key(&site, "/", fields, &visitor(), "a.example");
         let forwarded = |fields: &[(&str, &str)]| key(&site, "/", fields, &proxy, "a.example");
+        let from = |address, peer| {
+            key(&site, "/", &[("cookie", "a=1; b=2")], &Client { address, peer, ..visitor() }, "a.example")
+        };
         let other_site = Site { name: "other".into(), ..site.clone() };
         let keys = [
             plain(&[("cookie", "a=1; b=2")]),
@@ -594,6 +604,10 @@ mod tests {
             key(&site, "/?t=1&T=2", &[("cookie", "a=1; b=2")], &visitor(), "a.example"),
             key(&site, "/", &[("cookie", "a=1; b=2")], &client("192.0.2.8", Scheme::Https, false), "a.example"),
             key(&site, "/", &[("cookie", "a=1; b=2")], &client("192.0.2.9", Scheme::Http, false), "a.example"),
+            from(visitor().address, Peer::Unix),
+            from(visitor().address, Peer::Tcp([192, 0, 2, 8].into())),
+            from(None, visitor().peer),
+            from(None, Peer::Unix),
             forwarded(&[("cookie", "a=1; b=2")]),
             forwarded(&[("cookie", "a=1; b=2"), ("x-forwarded-for", "1.1.1.1")]),
             forwarded(&[("cookie", "a=1; b=2"), ("x-forwarded-host", "x.example")]),
@@ -662,16 +676,19 @@ mod tests {
 
     #[test]
     fn sessions_stay_bound_from_one_version_to_the_next() {
-        let sid = sha256(b"\0\0\0\0\0\0\0\x03sid\0\0\0\0\0\0\0\x02=1");
+        let digest =
+            |hex: &str| Bound::Carried(Some(HEXLOWER.decode(hex.as_bytes()).expect("hex").try_into().expect("32")));
+        // SHA-256 of \0\0\0\0\0\0\0\x03sid\0\0\0\0\0\0\0\x02=1
+        let sid = digest("c4c5ccd9db2472d0c7c5b204f5ed24718c9d8ff95d0307d79c86ac581824c8c8");
         let (one, family) = (Bind::Cookie("sid".into()), Bind::CookiesBeginning("si".into()));
         for bind in [one, family] {
             let bound = of(&site(&["cookie"], Some(bind)), &head("/", &[("cookie", "a=1; sid==1; b=2")])).bound;
-            assert_eq!(bound, Bound::Carried(Some(sid)));
+            assert_eq!(bound, sid);
         }
         let field = site(&["header:authorization"], Some(Bind::Header(http::header::AUTHORIZATION)));
         let bound = of(&field, &head("/", &[("authorization", "x")])).bound;
-        let x = sha256(b"\0\0\0\0\0\0\0\x0dauthorization\0\0\0\0\0\0\0\x01x");
-        assert_eq!(bound, Bound::Carried(Some(x)));
+        // Of \0\0\0\0\0\0\0\x0dauthorization\0\0\0\0\0\0\0\x01x
+        assert_eq!(bound, digest("4183d8224fb9e7f0f8f63689fd7b4f7cfc9e6f338431cec9f8740bead7bb486c"));
     }
 
     #[test]
@@ -748,12 +765,12 @@ mod tests {
             .chain([head("/", &[]), head("/", &[("cookie", "sid=1")]), head("/", &[("user-agent", "sid=1")])])
             .collect();
         let requests = || sites.iter().flat_map(|site| heads.iter().map(move |head| (site, head)));
-        for (last_site, last) in requests() {
+        for (site_before, before) in requests() {
             for (site, head) in requests() {
-                let mut digests = Digests::default();
-                for (site, head) in [(last_site, last), (site, head), (site, head)] {
-                    let remembered = digests.credentials(site, head, &visitor(), "insights.example");
-                    assert_eq!(remembered, of(site, head), "{head:?} after {last:?}");
+                let mut last = LastCredentials::default();
+                for (site, head) in [(site_before, before), (site, head), (site, head)] {
+                    let remembered = last.of(site, head, &visitor(), "insights.example");
+                    assert_eq!(remembered, of(site, head), "{head:?} after {before:?}");
                 }
             }
         }
@@ -777,11 +794,11 @@ mod tests {
                 }
             }
         }
-        let mut digests = Digests::default();
-        for last in &requests {
+        let mut last = LastCredentials::default();
+        for before in &requests {
             for request in &requests {
-                for (site, head, client, host) in [last, request, request] {
-                    let remembered = digests.credentials(site, head, client, host);
+                for (site, head, client, host) in [before, request, request] {
+                    let remembered = last.of(site, head, client, host);
                     assert_eq!(remembered, Credentials::of(site, head, client, host));
                 }
             }
@@ -791,16 +808,16 @@ mod tests {
     #[test]
     fn what_was_read_or_computed_for_the_last_request_is_not_again() {
         let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
-        let mut digests = Digests::default();
-        let mut credentials = |agent: &str, mark: fn(&mut Digests)| {
-            mark(&mut digests);
+        let mut last = LastCredentials::default();
+        let mut credentials = |agent: &str, mark: fn(&mut LastCredentials)| {
+            mark(&mut last);
             let head = head("/", &[("cookie", "sid=1"), ("user-agent", agent)]);
-            digests.credentials(&site, &head, &visitor(), "a")
+            last.of(&site, &head, &visitor(), "a")
         };
         let first = credentials("x", |_| {});
-        let again = credentials("x", |digests| digests.last.as_mut().expect("the last").credentials.key = Key(7));
+        let again = credentials("x", |last| last.request.as_mut().expect("a request").credentials.key = Key(7));
         assert_eq!((again.key, again.bound), (Key(7), first.bound));
-        let other = credentials("y", |digests| digests.bound.hash = Some([8; 32]));
+        let other = credentials("y", |last| last.bound.hash = Some([8; 32]));
         assert!(![first.key, again.key].contains(&other.key));
         assert_eq!(other.bound, Bound::Carried(Some([8; 32])));
     }
@@ -808,11 +825,11 @@ mod tests {
     #[test]
     fn usual_requests_are_remembered_in_the_same_room_and_long_ones_up_to_a_length() {
         let site = Arc::new(site(&["cookie"], None));
-        let mut digests = Digests::default();
+        let mut last = LastCredentials::default();
         let mut parts = |length: usize| {
             let cookie = format!("{}=", "x".repeat(length));
-            digests.credentials(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
-            (digests.key.parts.len(), digests.key.parts.capacity())
+            last.of(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
+            (last.key.parts.len(), last.key.parts.capacity())
         };
         let (shortest, _) = parts(0);
         for length in [1, 100, 2, 200] {
@@ -826,18 +843,18 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded_and_shows_no_secret() {
         let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
-        let mut digests = Digests::default();
+        let mut last = LastCredentials::default();
         let cookie = format!("sid=correct-horse; a={}", "x".repeat(64 * 1024));
-        digests.credentials(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
-        assert!(digests.key.parts.capacity() <= REMEMBERED);
-        assert!(!digests.bound.parts.is_empty());
-        assert_eq!(format!("{digests:?}"), "Digests");
+        last.of(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
+        assert!(last.key.parts.capacity() <= REMEMBERED);
+        assert!(!last.bound.parts.is_empty());
+        assert_eq!(format!("{last:?}"), "LastCredentials");
     }
 
     #[test]
     fn credentials_hold_none_of_the_secrets() {
         let site = site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into())));
         let shown = format!("{:?}", of(&site, &head("/", &[("cookie", "sid=correct-horse")])));
-        assert!(!shown.contains("correct-horse"), "{shown}");
+        assert!(!shown.contains("correct-horse") && shown.contains("key: Key,"), "{shown}");
     }
 }

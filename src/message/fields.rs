@@ -331,7 +331,7 @@ pub struct Several;
 pub enum Change {
     /// It stays.
     Keep,
-    /// Of its value, these bytes stay.
+    /// Of its value, these bytes stay. It has so many, or it panics.
     Narrow(Range<usize>),
     /// It has this value.
     Put(HeaderValue),
