@@ -44,6 +44,7 @@ pub mod commands;
 pub mod config;
 pub mod copying;
 pub mod core_dumps;
+pub mod huge_pages;
 pub mod key_file;
 pub mod key_rotation;
 pub mod open_files;

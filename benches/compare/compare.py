@@ -22,7 +22,7 @@ from machine import LOAD_CORE, Process, cpu_time, free_port, memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE = 512
-TLS = ("tls-keep", "tls-full", "tls-full16", "tls-hybrid16", "tls-resumed", "h2-keep", "tls-idle")
+TLS = ("tls-keep", "tls-full", "tls-full16", "tls-hybrid16", "tls-resumed", "h2-keep", "tls-idle", "h2-idle")
 # Eight browsers, of each of which eight requests are on their way at once, with the fields that `load.rs` sends.
 H2LOAD = ["h2load", "--clients=8", "--max-concurrent-streams=8", *(f"--header={field}" for field in (
     "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "accept: application/json",
@@ -52,7 +52,7 @@ LOADS = {
     "tls-resumed": ["--connections=4", "--connect=resumed"],
     "h2-keep": H2LOAD,
 }
-HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000}
+HELD = {"idle": 2000, "live": 1000, "tls-idle": 2000, "h2-idle": 2000}
 # As many are opened before the first look, so that what a gate sets up once does not count.
 WARM = 100
 SCENARIOS = [load for load in LOADS if load not in TLS] + ["idle", "live"] + [*TLS]
@@ -289,6 +289,8 @@ def measure_memory(scenario, contestants, certificate):
 
         def open_one(number):
             line = cookies[number % len(cookies)]
+            if scenario == "h2-idle":
+                return idle_connection_in_http2(port, line, tls)
             return live_connection(port, line) if scenario == "live" else idle_connection(port, line, tls)
 
         held = [open_one(number) for number in range(WARM)]
@@ -310,6 +312,38 @@ def settled_memory(gate):
 def idle_connection(port, cookies, tls):
     request = f"GET /1k HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n\r\n"
     return opened(port, request, b"200", 1024, tls)
+
+
+def idle_connection_in_http2(port, cookies, tls):
+    tls.set_alpn_protocols(["h2"])
+    connection = tls.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+    # The fields as RFC 7541 writes them: known ones (section 6.1), and new values of known names (section 6.2.2).
+    block = b"\x82\x87" + b"\x04" + text(b"/1k") + b"\x01" + text(b"localhost") + b"\x0f\x11" + text(cookies.encode())
+    settings, acknowledged, headers = frame(4, 0, 0), frame(4, 1, 0), frame(1, 0x5, 1, block)
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + acknowledged + headers)
+    answers, length, is_whole = connection.makefile("rb"), 0, False
+    while not is_whole:
+        head = answers.read(9)
+        payload = answers.read(int.from_bytes(head[:3]))
+        # Closed, or told that the stream (RST_STREAM) or the connection (GOAWAY) ends.
+        if len(head) < 9 or head[3] in (3, 7):
+            raise RuntimeError(f"no such answer as expected: {head + payload}")
+        if head[3] == 0:
+            length, is_whole = length + len(payload), head[4] & 1 == 1
+    if length != 1024:
+        raise RuntimeError(f"an answer of {length} bytes")
+    return connection
+
+
+def frame(kind, flags, stream, payload=b""):
+    """RFC 9113, section 4.1."""
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def text(value):
+    """RFC 7541, section 5.2, without Huffman's code; up to 254 bytes."""
+    length = bytes([len(value)]) if len(value) < 127 else bytes([127, len(value) - 127])
+    return length + value
 
 
 def live_connection(port, cookies):

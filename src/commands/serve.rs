@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Common, Failed, wait};
 use crate::clock::Clock;
 use crate::config;
+use crate::huge_pages;
 use crate::listener::Given;
 use crate::open_files::{allow_many, allowed};
 use crate::reload::Running;
@@ -22,6 +23,7 @@ use crate::telemetry::{causes, start_logging};
 pub(super) fn run(common: &Common) -> Result<ExitCode, Failed> {
     // First of all, since it changes the environment: there are no other threads yet that could look at it.
     let given = Given::from_environment()?;
+    huge_pages::avoid();
     let file = config::find(common.config.as_deref())?;
     let config = config::load(&file)?;
     start_logging(config.log);

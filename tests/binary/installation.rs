@@ -153,6 +153,13 @@ impl Running {
         (numbers.next().expect("soft"), numbers.next().expect("hard"))
     }
 
+    /// Whether the system may give it memory in pages of 2 MiB.
+    pub(crate) fn may_have_huge_pages(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("THP_enabled:")).expect("Linux 5.0 says so");
+        line.trim() != "0"
+    }
+
     pub(crate) fn gateway(&self) -> SocketAddr {
         self.gateway.expect("it listens")
     }

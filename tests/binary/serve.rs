@@ -47,6 +47,12 @@ async fn it_may_open_as_many_files_as_the_system_allows() {
 }
 
 #[tokio::test]
+async fn it_is_given_no_huge_pages() {
+    let installation = Installation::new(&required()).await;
+    assert!(!installation.serve().await.may_have_huge_pages());
+}
+
+#[tokio::test]
 async fn what_it_kept_is_there_after_it_was_killed() {
     let installation = Installation::new(&required()).await;
     let gateway = installation.serve().await;
