@@ -73,9 +73,7 @@ impl LastCookie {
                 (change, presented)
             }
         };
-        if !matches!(change, Change::Keep) {
-            headers.change(COOKIE, |_| change.clone());
-        }
+        headers.change(COOKIE, |_| change.clone());
         presented
     }
 }

@@ -494,25 +494,27 @@ impl Fields {
         all.retain(|line| stays(Name::of(*line, names), value(received, put, line.value)));
     }
 
-    /// Changes the lines of this name.
+    /// Changes the lines of this name. Where all of them stay, [shared](Self::share) ones stay so.
     pub fn change(&mut self, name: impl AsRef<str>, mut change: impl FnMut(Value<'_>) -> Change) {
         let name = name.as_ref();
         let key = Key::of(name);
         let Some(mut at) = self.lines().find(key, name) else { return };
-        let lines = self.own();
-        let mut end = lines.end(at, key);
+        let mut end = self.lines().end(at, key);
         while at < end {
+            let lines = self.lines();
             let line = lines.all[at];
-            if line.is(key, name, &lines.names) {
-                match change(lines.value(line)) {
-                    Change::Keep => {}
-                    Change::Narrow(part) => lines.all[at].value = line.value.part(&part),
-                    Change::Put(value) => lines.all[at].value = lines.put(value.as_bytes()),
-                    Change::Drop => {
-                        lines.all.remove(at);
-                        end -= 1;
-                        continue;
-                    }
+            let becomes = if line.is(key, name, &lines.names) { change(lines.value(line)) } else { Change::Keep };
+            match becomes {
+                Change::Keep => {}
+                Change::Narrow(part) => self.own().all[at].value = line.value.part(&part),
+                Change::Put(value) => {
+                    let lines = self.own();
+                    lines.all[at].value = lines.put(value.as_bytes());
+                }
+                Change::Drop => {
+                    self.own().all.remove(at);
+                    end -= 1;
+                    continue;
                 }
             }
             at += 1;
