@@ -6,7 +6,6 @@ use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use aws_lc_rs::digest::{self, SHA256};
 use http::header::COOKIE;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -15,7 +14,7 @@ use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
 use crate::entropy;
 use crate::message::{Fields, KnownNames, Name, RequestHead, Value};
-use crate::second_factor::digests::DigestKeys;
+use crate::second_factor::digests::{DigestKeys, sha256};
 use crate::second_factor::session::{Binding, BindingCheck};
 use crate::session_cookie::pairs;
 use crate::site::cookie::{around, pieces};
@@ -148,21 +147,23 @@ pub fn withhold(head: &mut RequestHead, site: &Site) {
     query::strip(&mut head.uri, &parameters.collect::<Vec<_>>());
 }
 
-fn is_credential(site: &Site, name: &str) -> bool {
-    site.credentials.iter().any(|credential| match credential {
-        Credential::Cookie => name == "cookie",
-        Credential::Header(field) => name == field.as_str(),
-        Credential::Query(_) => false,
+/// The names of the fields that are credentials.
+fn credential_fields(site: &Site) -> impl Iterator<Item = &str> {
+    site.credentials.iter().filter_map(|credential| match credential {
+        Credential::Cookie => Some("cookie"),
+        Credential::Header(field) => Some(field.as_str()),
+        Credential::Query(_) => None,
     })
 }
 
+fn is_credential(site: &Site, name: &str) -> bool {
+    credential_fields(site).any(|field| field == name)
+}
+
 fn carries(site: &Site, head: &RequestHead) -> Carries {
-    let is_there = |credential: &Credential| match credential {
-        Credential::Cookie => head.headers.contains_key(COOKIE),
-        Credential::Header(field) => head.headers.contains_key(field),
-        Credential::Query(_) => false,
-    };
-    if site.credentials.iter().any(is_there) || carried_query(site, head).next().is_some() {
+    if credential_fields(site).any(|field| head.headers.contains_key(field))
+        || carried_query(site, head).next().is_some()
+    {
         Carries::Carried
     } else if site.credentials.contains(&Credential::Cookie) {
         Carries::Nothing
@@ -401,12 +402,6 @@ impl<'a, T: Copy> Hash<'a, T> {
         }
         (hash, is_last)
     }
-}
-
-fn sha256(parts: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&SHA256, parts).as_ref());
-    out
 }
 
 #[cfg(test)]

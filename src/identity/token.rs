@@ -21,7 +21,6 @@ pub(crate) mod place;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
@@ -40,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::{self, Bind, Site};
 use crate::message::{Fields, RequestHead};
 use crate::second_factor::Timestamp;
+use crate::second_factor::digests::sha256;
 
 /// How many checked tokens are remembered. Each takes about half a kilobyte.
 const MOST_REMEMBERED: usize = 100_000;
@@ -121,7 +121,7 @@ impl Tokens {
     pub(super) fn remembered(&self, head: &RequestHead, freshness: Freshness) -> Option<Arc<Identity>> {
         match (freshness, find(&self.rules.place, head)) {
             (Freshness::Cached, Carried::One(token)) => {
-                let checked = self.checked.get(&key(token))?;
+                let checked = self.checked.get(&sha256(token))?;
                 let now = self.clock.now();
                 let is_recent = checked.at <= now && now < checked.at.plus(LONGEST_REMEMBERED);
                 let is_good = is_recent && checked.times.state(now, self.rules.leeway) == State::Good;
@@ -169,7 +169,7 @@ impl Tokens {
         }
         let identity = Arc::new(self.read(jws.claims())?);
         let checked = Checked { at, identity, keys, times };
-        self.checked.insert(key(token), checked.clone());
+        self.checked.insert(sha256(token), checked.clone());
         Ok(Said::Identified(checked))
     }
 
@@ -212,12 +212,6 @@ fn without_token(carries: Carries) -> Verdict {
         Carries::Carried | Carries::Nothing => Verdict::Anonymous,
         Carries::NotCarried => Verdict::NotCarried,
     }
-}
-
-fn key(token: &[u8]) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.copy_from_slice(digest(&SHA256, token).as_ref());
-    key
 }
 
 /// RFC 7519, section 4.1.3: who is not named must refuse a token that names others.

@@ -7,12 +7,20 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
 use super::sealing::{KEY_BYTES, derive};
 use super::session::Binding;
+
+/// SHA-256, for what needs no key: nobody can guess it, or it is digested with one afterwards.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
+}
 
 /// The digest keys of a store.
 #[derive(Clone)]

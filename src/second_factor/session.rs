@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 
 use super::Timestamp;
 use super::account::AccountId;
+use super::digests::sha256;
 
 /// How long a pending session lasts.
 pub const PENDING_LIFETIME: Duration = Duration::from_mins(10);
@@ -70,9 +70,7 @@ pub struct TokenDigest(pub [u8; 32]);
 
 impl TokenDigest {
     fn of(bytes: &[u8]) -> Self {
-        let mut out = [0; 32];
-        out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-        Self(out)
+        Self(sha256(bytes))
     }
 }
 
