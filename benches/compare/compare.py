@@ -280,18 +280,19 @@ def cpu(round):
 def measure_memory(scenario, contestants, certificate):
     """Bytes that each gate holds for each connection that only is there."""
     results = {}
+    connect = {"live": live_connection, "h2-idle": idle_connection_in_http2}.get(scenario, idle_connection)
     for contestant in those_for(scenario, contestants):
         gate, port, file, tls = contestant.plain, contestant.plain.port, contestant.cookies, None
         if scenario in TLS:
             gate, port, file = contestant.secured, contestant.secured.tls_port, secured_cookies(file)
             tls = ssl.create_default_context(cafile=certificate)
+            if scenario == "h2-idle":
+                tls.set_alpn_protocols(["h2"])
         cookies = file.read_text().splitlines()
 
         def open_one(number):
             line = cookies[number % len(cookies)]
-            if scenario == "h2-idle":
-                return idle_connection_in_http2(port, line, tls)
-            return live_connection(port, line) if scenario == "live" else idle_connection(port, line, tls)
+            return connect(port, line, tls)
 
         held = [open_one(number) for number in range(WARM)]
         before, started = settled_memory(gate), time.monotonic()
@@ -315,8 +316,7 @@ def idle_connection(port, cookies, tls):
 
 
 def idle_connection_in_http2(port, cookies, tls):
-    tls.set_alpn_protocols(["h2"])
-    connection = tls.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+    connection = connected(port, tls)
     # The fields as RFC 7541 writes them: known ones (section 6.1), and new values of known names (section 6.2.2).
     block = b"\x82\x87" + b"\x04" + text(b"/1k") + b"\x01" + text(b"localhost") + b"\x0f\x11" + text(cookies.encode())
     settings, acknowledged, headers = frame(4, 0, 0), frame(4, 1, 0), frame(1, 0x5, 1, block)
@@ -346,10 +346,10 @@ def text(value):
     return length + value
 
 
-def live_connection(port, cookies):
+def live_connection(port, cookies, tls):
     connection = opened(port, f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookies}\r\n"
                         f"Origin: http://localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", b"101", 0)
+                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", b"101", 0, tls)
     word = b"\x81\x85\0\0\0\0hello"
     connection.sendall(word)
     if connection.recv(64) != word:
@@ -357,10 +357,13 @@ def live_connection(port, cookies):
     return connection
 
 
-def opened(port, request, status, length, tls=None):
+def connected(port, tls):
     connection = socket.create_connection(("127.0.0.1", port), 10)
-    if tls is not None:
-        connection = tls.wrap_socket(connection, server_hostname="localhost")
+    return connection if tls is None else tls.wrap_socket(connection, server_hostname="localhost")
+
+
+def opened(port, request, status, length, tls):
+    connection = connected(port, tls)
     connection.sendall(request.encode())
     answer = b""
     while b"\r\n\r\n" not in answer or len(answer.partition(b"\r\n\r\n")[2]) < length:
