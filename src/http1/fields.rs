@@ -33,11 +33,7 @@ pub(crate) fn whole<T>(
 
 /// Those that were parsed in these bytes, which they keep.
 pub(crate) fn read(bytes: &Bytes, parsed: &[httparse::Header<'_>]) -> Fields {
-    let mut fields = Fields::of_received(bytes.clone(), parsed.len());
-    for field in parsed {
-        fields.append_received(field.name, field.value);
-    }
-    fields
+    Fields::of_received(bytes.clone(), parsed.iter().map(|field| (field.name, field.value)))
 }
 
 /// Writes one field.

@@ -14,8 +14,9 @@ pub use self::known::KnownNames;
 /// The fields of a head, line by line, in their order.
 ///
 /// A head mostly has some twenty lines, and is looked through some fifty times while it is in the gateway. So there is no
-/// table: a line is where its name and its value are, and to look at all of them is cheaper than to search a map. What was
-/// received is not copied, but for names that hardly anybody uses: all names are in lower case here.
+/// map: a line is where its name and its value are, and to look at some of them is cheaper than to search one; a byte for each
+/// of some keys says with which to begin. What was received is not copied, but for names that hardly anybody uses: all names
+/// are in lower case here.
 ///
 /// Those that are [shared](Self::share) are copied once they are changed.
 #[derive(Clone)]
@@ -44,9 +45,11 @@ struct Lines {
     /// Names that are not among the [known] ones.
     names: String,
     all: Vec<Line>,
-    /// The [`Key`]s that there were: most of what is looked for is not there.
-    seen: KeySet,
-    /// Those that were added when they were seen already: most of what is there is there once.
+    /// How many were added, with those that are gone.
+    added: usize,
+    /// Where the first of each name was: most of what is looked for is not there, and what is is found at once.
+    firsts: Firsts,
+    /// The [`Key`]s that were added when they were seen already: most of what is there is there once.
     seen_again: KeySet,
 }
 
@@ -56,7 +59,8 @@ static NOTHING: Lines = Lines {
     put: Vec::new(),
     names: String::new(),
     all: Vec::new(),
-    seen: KeySet([0; 2]),
+    added: 0,
+    firsts: Firsts([0; 1 << Firsts::BITS]),
     seen_again: KeySet([0; 2]),
 };
 
@@ -131,6 +135,35 @@ impl Key {
     #[expect(clippy::cast_possible_truncation, reason = "they are few")]
     const fn upper(self, bits: u32) -> usize {
         (self.0 >> (u64::BITS - bits)) as usize
+    }
+}
+
+/// Where the first line with a key was added, or with one that shares its place: the number of that line, counted from one.
+#[derive(Clone, Copy)]
+struct Firsts([u8; 1 << Self::BITS]);
+
+impl Firsts {
+    const BITS: u32 = 7;
+
+    /// Behind how many lines it was added, or behind more than that.
+    #[inline]
+    fn behind(&self, key: Key) -> Option<usize> {
+        usize::from(self.0[key.upper(Self::BITS)]).checked_sub(1)
+    }
+
+    /// Notes one that is added behind so many.
+    #[inline]
+    fn note(&mut self, key: Key, behind: usize) {
+        let first = &mut self.0[key.upper(Self::BITS)];
+        if *first == 0 {
+            *first = u8::try_from(behind + 1).unwrap_or(u8::MAX);
+        }
+    }
+}
+
+impl Default for Firsts {
+    fn default() -> Self {
+        Self([0; 1 << Self::BITS])
     }
 }
 
@@ -349,9 +382,15 @@ impl Fields {
         Self(Held::Own(Box::new(lines)))
     }
 
-    /// None, with room for so many lines, most of whose values are in these bytes.
-    pub(crate) fn of_received(received: Bytes, lines: usize) -> Self {
-        Self::of_lines(Lines { received, all: Vec::with_capacity(lines + PUT_LINES), ..Lines::default() })
+    /// Lines that were received in these bytes, which they keep. Each name is a token (RFC 9110, section 5.6.2), in whatever
+    /// case, and no value has control characters, which is up to whoever parsed them.
+    pub(crate) fn of_received<'a>(received: Bytes, parsed: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut lines = Box::new(Lines { received, ..Lines::with_room_for(parsed.len()) });
+        for (name, value) in parsed {
+            let value = lines.span(value).unwrap_or_else(|| lines.put(value));
+            lines.add(name, value);
+        }
+        Self(Held::Own(lines))
     }
 
     /// Makes copies of them cheap, and known as such, until they are changed.
@@ -530,14 +569,6 @@ impl Fields {
         map
     }
 
-    /// Adds a line with a value that was [received](Self::of_received). The name is a token (RFC 9110, section 5.6.2), in
-    /// whatever case, and the value has no control characters, which is up to whoever parsed them.
-    pub(crate) fn append_received(&mut self, name: &str, value: &[u8]) {
-        let lines = self.own();
-        let value = lines.span(value).unwrap_or_else(|| lines.put(value));
-        lines.add(name, value);
-    }
-
     #[inline]
     fn lines(&self) -> &Lines {
         match &self.0 {
@@ -561,6 +592,11 @@ impl Fields {
 }
 
 impl Lines {
+    /// None, with room for so many and some more.
+    fn with_room_for(lines: usize) -> Self {
+        Self { all: Vec::with_capacity(lines + PUT_LINES), ..Self::default() }
+    }
+
     /// A copy that may be added to.
     fn with_room(&self) -> Self {
         let mut all = Vec::with_capacity(self.all.len() + PUT_LINES);
@@ -594,20 +630,27 @@ impl Lines {
             self.names[start..].make_ascii_lowercase();
             Span::new(known::NAMES.len() + start, name.len())
         });
-        if self.seen.has(key) {
+        if self.firsts.behind(key).is_some() {
             self.seen_again.add(key);
         }
-        self.seen.add(key);
+        self.firsts.note(key, self.added);
+        self.added += 1;
         self.all.push(Line { key, name, value });
     }
 
+    /// Where the first line of this name is, whose key that is. That there is none is mostly told at once.
     #[inline]
     fn find(&self, key: Key, name: &str) -> Option<usize> {
         debug_assert!(!name.contains(|c: char| c.is_ascii_uppercase()), "{name} is not in lower case");
-        if !self.seen.has(key) {
-            return None;
-        }
-        self.all.iter().position(|line| line.is(key, name, &self.names))
+        let first = self.firsts.behind(key)?;
+        self.find_added_behind(first, key, name)
+    }
+
+    fn find_added_behind(&self, behind: usize, key: Key, name: &str) -> Option<usize> {
+        // Each line that is gone may have been before it.
+        let start = behind.saturating_sub(self.added - self.all.len());
+        let behind = self.all[start..].iter().position(|line| line.is(key, name, &self.names))?;
+        Some(start + behind)
     }
 
     /// Behind where there can be no more lines of the name whose key that is, the first of which is at `first`.
@@ -682,7 +725,7 @@ impl From<&HeaderMap> for Fields {
 impl<N: FieldName, V: FieldValue> FromIterator<(N, V)> for Fields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(lines: I) -> Self {
         let lines = lines.into_iter();
-        let mut fields = Self::of_received(Bytes::new(), lines.size_hint().0);
+        let mut fields = Self::of_lines(Lines::with_room_for(lines.size_hint().0));
         for (name, value) in lines {
             fields.append(name, value);
         }
