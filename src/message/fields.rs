@@ -47,7 +47,7 @@ struct Lines {
     all: Vec<Line>,
     /// How many were added, with those that are gone.
     added: usize,
-    /// Where the first of each name was: most of what is looked for is not there, and what is is found at once.
+    /// Most of what is looked for is not there, and most of what is there is where it was added.
     firsts: Firsts,
     /// The [`Key`]s that were added when they were seen already: most of what is there is there once.
     seen_again: KeySet,
@@ -140,14 +140,15 @@ impl Key {
     }
 }
 
-/// Where the first line with a key was added, or with one that shares its place: the number of that line, counted from one.
+/// For each of some places, which keys share, the number of the first line that was added with one of them, counted
+/// from one: zero for none, and the largest for that one and all behind it.
 #[derive(Clone, Copy)]
 struct Firsts([u8; 1 << Self::BITS]);
 
 impl Firsts {
     const BITS: u32 = 7;
 
-    /// Behind how many lines it was added, or behind more than that.
+    /// Behind how many lines the first was added, or behind more than that.
     #[inline]
     fn behind(&self, key: Key) -> Option<usize> {
         usize::from(self.0[key.upper(Self::BITS)]).checked_sub(1)
@@ -644,15 +645,15 @@ impl Lines {
     #[inline]
     fn find(&self, key: Key, name: &str) -> Option<usize> {
         debug_assert!(!name.contains(|c: char| c.is_ascii_uppercase()), "{name} is not in lower case");
-        let first = self.firsts.behind(key)?;
-        self.find_added_behind(first, key, name)
+        let added = self.firsts.behind(key)?;
+        self.find_added_behind(added, key, name)
     }
 
-    fn find_added_behind(&self, behind: usize, key: Key, name: &str) -> Option<usize> {
-        // Each line that is gone may have been before it.
-        let start = behind.saturating_sub(self.added - self.all.len());
-        let behind = self.all[start..].iter().position(|line| line.is(key, name, &self.names))?;
-        Some(start + behind)
+    fn find_added_behind(&self, added: usize, key: Key, name: &str) -> Option<usize> {
+        // As many as are gone may have been before it.
+        let start = added.saturating_sub(self.added - self.all.len());
+        let at = self.all[start..].iter().position(|line| line.is(key, name, &self.names))?;
+        Some(start + at)
     }
 
     /// Behind where there can be no more lines of the name whose key that is, the first of which is at `first`.

@@ -177,7 +177,7 @@ fn a_value_that_was_not_received_is_copied() {
     assert_eq!(lines(&fields), expected(&[("a", "elsewhere"), ("b", "rec")]));
 }
 
-/// Some share the place by which they are found, and there may be more lines than are counted.
+/// Some share a place, and there are more lines than a place can say.
 #[test]
 fn whatever_was_added_and_removed_a_name_is_found_where_it_is() {
     let names: Vec<String> = (0..300).map(|number| format!("x-{number}")).collect();
@@ -219,6 +219,25 @@ fn whatever_was_added_and_removed_a_name_is_found_where_it_is() {
             check(&fields, &left);
             assert!(fields.keys().map(Name::as_str).eq(left.iter().copied()));
         }
+    }
+}
+
+#[test]
+fn a_line_is_found_however_many_are_before_it_or_were() {
+    let names = ["a", "b", "c", "d", "e"];
+    for is_shared in [false, true] {
+        let mut fields = received(&names.map(|name| (name, name)));
+        for (gone, name) in names.iter().enumerate() {
+            assert!(names[gone..].iter().all(|left| fields.get(left).is_some_and(|value| value == *left)), "{name}");
+            if is_shared {
+                fields.share();
+            }
+            fields.remove(name);
+        }
+    }
+    for count in 250..260 {
+        let lines = [vec![("a", ""); count], vec![("b", "b")]].concat();
+        assert_eq!(received(&lines).get("b"), Some(Value(b"b")), "{count}");
     }
 }
 
