@@ -406,6 +406,7 @@ impl Standstill {
 mod tests {
     use std::convert::Infallible;
     use std::future::{pending, poll_fn};
+    use std::pin::pin;
 
     use http::{Request, Response};
     use http_body_util::BodyExt;
@@ -413,7 +414,8 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::duplex;
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -460,6 +462,39 @@ mod tests {
             upload.send_reset(reason);
         }
         told.recv().await.expect("an end")
+    }
+
+    /// How a body goes on whose length came in two pieces, without the end of its stream, once its end may or may not be
+    /// sent.
+    async fn end_of_length(may_end: bool) -> Option<Result<Bytes, BodyError>> {
+        let (near, far) = duplex(1024);
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            tell.send(request.into_body()).expect("heard");
+            pending::<Result<Response<Body>, Infallible>>()
+        });
+        tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
+        let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = Request::post("http://a/").header(header::CONTENT_LENGTH, 2).body(()).expect("a request");
+        let (_answer, mut upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
+        let (say, said) = oneshot::channel();
+        let incoming = Incoming::in_http2(told.recv().await.expect("a request"));
+        let mut body = Body::client(incoming).with_leave_for_its_end(async { said.await.expect("said") });
+        upload.send_data("a".into(), false).expect("sent");
+        assert_eq!(body.frame().await.expect("a piece").expect("sound").into_data().expect("data"), "a");
+        upload.send_data("b".into(), false).expect("sent");
+        let mut frame = pin!(body.frame());
+        assert!(timeout(Duration::from_secs(1), &mut frame).await.is_err(), "its last byte waits");
+        say.send(may_end).expect("it waits");
+        Some(frame.await?.map(|frame| frame.into_data().expect("data")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leave_for_the_end_is_asked_before_the_last_byte_of_a_length_though_its_stream_goes_on() {
+        assert_eq!(end_of_length(true).await.expect("a piece").expect("leave"), "b");
+        let withheld = end_of_length(false).await.expect("an end");
+        assert!(matches!(withheld, Err(BodyError::Withheld)), "{withheld:?}");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod detached;
 mod held_back;
 mod outer;
 
+use std::mem::forget;
 use std::sync::{Arc, OnceLock};
 
 use http::header::{SET_COOKIE, UPGRADE};
@@ -357,9 +358,9 @@ impl Visit<'_> {
             }
         };
         let credentials = self.credentials();
-        if let Sender::Outer(_) = sender {
-            self.dashboard.source.expect_a_change(&credentials);
-        }
+        // Until it is done, the dashboard says what was before; and nobody tells when that is, where an outer server sends the
+        // request on, or where the client does not wait for the answer.
+        self.dashboard.source.expect_a_change(&credentials);
         let mut answer = self.open(sender).await;
         self.dashboard.source.forget(&credentials);
         if let (true, Ok(Answer::Dashboard(response))) = (is_left, &mut answer) {
@@ -477,7 +478,9 @@ impl Visit<'_> {
             }
             self.head.take_request(body)
         };
+        let unanswered = changes_something.then(|| Unanswered { source, credentials });
         let response = proxy::forward(passage, request, self.client, self.way()).await?;
+        forget(unanswered);
         if may_end_a_login(&response) {
             source.forget(credentials);
         } else if changes_something {
@@ -531,6 +534,19 @@ impl Visit<'_> {
     /// The way to the dashboard, for as long as the client waits.
     fn way(&self) -> Way<'_> {
         Way { site: &self.dashboard.site, pool: self.pool, tunnels: &self.gateway.tunnels, memory: self.memory }
+    }
+}
+
+/// A request that may have changed for whom a login stands. Dropped, it is taken to have: the client did not wait for the
+/// answer, or none came, and the dashboard can have done all the same what it was sent for.
+struct Unanswered<'a> {
+    source: &'a Source,
+    credentials: &'a Credentials,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.source.forget(self.credentials);
     }
 }
 

@@ -195,7 +195,7 @@ impl Dashboard {
         }
     }
 
-    /// An error closes the connection without an answer.
+    /// An error closes the connection without an answer, as whatever is done `?unanswered` does.
     async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, &'static str> {
         let upgrade = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
@@ -221,6 +221,9 @@ impl Dashboard {
         };
         if head.uri.query() == Some("slowly") {
             self.go_on.notified().await;
+        }
+        if head.uri.query() == Some("unanswered") {
+            return Err("it is done");
         }
         if let Some(cookie) = head.uri.query().and_then(|query| query.strip_prefix("set-cookie=")) {
             response.headers_mut().append(SET_COOKIE, cookie.parse().expect("a cookie"));
