@@ -31,6 +31,8 @@ struct Strict {
     after: After,
     /// Where it ends.
     end: usize,
+    /// Whether that is told by the answer, and not by the end of the connection.
+    has_end: bool,
     /// Whether there are fields after the body.
     has_trailers: bool,
 }
@@ -61,10 +63,9 @@ pub(super) fn answer(bytes: &[u8]) {
     let size = usize::from(*size).max(1);
     let method = if method & 1 == 1 { Method::HEAD } else { Method::GET };
     let strict = strictly_read(said, &method);
-    // Without an end that is told otherwise, the connection's is that of the answer.
     let dashboard = match &strict {
-        Some(Strict { after: After::Reused, .. }) => Dashboard::Stays,
-        Some(Strict { after: After::Closed, .. }) | None => Dashboard::Leaves,
+        Some(Strict { has_end: true, .. }) => Dashboard::Stays,
+        Some(Strict { has_end: false, .. }) | None => Dashboard::Leaves,
     };
     let ours = read_by_us(said, size, &method, dashboard);
     assert_eq!(ours, read_by_us(said, said.len().max(1), &method, dashboard), "in pieces, and at once");
@@ -133,7 +134,9 @@ fn strictly_read(mut said: &[u8], method: &Method) -> Option<Strict> {
         };
         let closes = |value: &[u8]| value.split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"close"));
         let has_end = is_bodiless || is_chunked || length.is_some();
-        let goes_on = is_current && has_end && !values(CONNECTION).into_iter().any(closes);
+        // A body that must not follow, and may: to `HEAD`, or where the head speaks of one.
+        let is_over = !is_bodiless || method != Method::HEAD && length.unwrap_or_default() == 0 && !is_chunked;
+        let goes_on = is_current && has_end && is_over && !values(CONNECTION).into_iter().any(closes);
         let after = if goes_on { After::Reused } else { After::Closed };
         let fields = head.headers.iter().map(|field| {
             let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
@@ -141,7 +144,7 @@ fn strictly_read(mut said: &[u8], method: &Method) -> Option<Strict> {
         });
         let fields = in_order(fields.collect::<Option<_>>()?);
         let end = all - said.len() + taken;
-        return Some(Strict { heard: Heard { status, fields, body }, after, end, has_trailers: trailers > 0 });
+        return Some(Strict { heard: Heard { status, fields, body }, after, end, has_end, has_trailers: trailers > 0 });
     }
 }
 
@@ -157,7 +160,7 @@ fn read_by_us(said: &[u8], size: usize, method: &Method, dashboard: Dashboard) -
         let pool = Pool::of_one(near);
         tokio::spawn(say(far, said.to_vec(), dashboard));
         let request = Request::builder().method(method).uri("/").header(HOST, "a").body(Body::empty());
-        let heard = match pool.send(request.expect("a request").into()).await {
+        let heard = match pool.ask(request.expect("a request").into()).await {
             Ok(answer) => heard(answer.into()).await,
             Err(_) => None,
         };
@@ -223,7 +226,7 @@ pub(super) fn outgoing_request(bytes: &[u8]) {
         let (near, far) = duplex(1024);
         let pool = Pool::of_one(near);
         let listening = tokio::spawn(listen(far));
-        let answer = pool.send(request).await.map(drop);
+        let answer = pool.ask(request).await.map(drop);
         drop(pool);
         (listening.await.expect("no panic"), answer)
     });

@@ -231,7 +231,7 @@ impl Asker {
 
     async fn exchange(self: Arc<Self>, question: Question, pool: &Pool) -> Result<Said, Failure> {
         let request = question.request.map_err(Failure::Question)?;
-        let (head, body) = pool.send(request).await.map_err(Failure::Upstream)?.into_parts();
+        let (head, body) = pool.ask(request).await.map_err(Failure::Upstream)?.into_parts();
         let body =
             Limited::new(body, LONGEST).collect().await.map_err(|error| too_long_or_broken(head.status, error))?;
         let reply = Reply { status: head.status, headers: head.headers, body: body.to_bytes() };

@@ -33,9 +33,10 @@ pub(super) fn number(server: &config::Server, files: Option<u64>) -> usize {
     number
 }
 
-/// A client's socket and one to its dashboard. In HTTP/2 there are as many requests beside, and each needs one as well.
+/// A client's socket, and two to its dashboard: one for what is asked about its request, and kept for the next, and one for
+/// the request. In HTTP/2 there are as many requests beside, and each needs two as well.
 const fn each(server: &config::Server) -> u64 {
-    if server.h2c || server.tls.is_some() { 3 } else { 2 }
+    if server.h2c || server.tls.is_some() { 5 } else { 3 }
 }
 
 #[cfg(test)]
@@ -65,16 +66,16 @@ mod tests {
         let rows = [
             (None, false, None, 10_000),
             (None, false, Some(1 << 20), 10_000),
-            (None, false, Some(20_300), 10_000),
-            (None, false, Some(20_298), 9_999),
-            (None, true, Some(30_300), 10_000),
-            (None, true, Some(20_300), 6_666),
-            (None, false, Some(1_024), 362),
+            (None, false, Some(30_300), 10_000),
+            (None, false, Some(30_297), 9_999),
+            (None, true, Some(50_300), 10_000),
+            (None, true, Some(30_300), 6_000),
+            (None, false, Some(1_024), 241),
             (None, false, Some(100), FEWEST),
             (Some(50_000), false, Some(1 << 20), 50_000),
             (Some(50_000), false, None, 50_000),
-            (Some(50_000), false, Some(20_300), 10_000),
-            (Some(100), false, Some(20_300), 100),
+            (Some(50_000), false, Some(30_300), 10_000),
+            (Some(100), false, Some(30_300), 100),
             (Some(4), false, Some(100), 4),
         ];
         for (wanted, h2c, files, number_of) in rows {

@@ -66,7 +66,8 @@ impl Pool {
                 None => return Err(UpstreamError::TimedOut { what: "answer" }),
             }
         };
-        let pool = (is_shared && head.is_persistent).then(|| Arc::clone(&self.http1));
+        let pool =
+            (is_shared && head.leaves_the_connection_to_others(&message.method)).then(|| Arc::clone(&self.http1));
         let framing = head.framing(&message.method)?;
         let mut response = Response::new(match (head.status, purpose) {
             (StatusCode::SWITCHING_PROTOCOLS, Purpose::Switch) if upload.is_none() => {

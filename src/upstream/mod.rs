@@ -34,6 +34,9 @@ pub(crate) use incoming::Switched;
 #[derive(Clone, Debug)]
 pub struct Pool {
     http1: Arc<Shared>,
+    /// Those on which nothing but questions of our own is asked. Where a dashboard says more than one answer, in a way that
+    /// can't be seen, whoever has it say so must not choose what we hear of who has logged in.
+    own_http1: Arc<Shared>,
     /// `None` where only HTTP/1.1 is spoken.
     http2: Option<Arc<Streams>>,
 }
@@ -110,24 +113,30 @@ impl Pool {
             UpstreamHttp::Http2 => Some(Streams::new(Arc::clone(&connector), CONNECTIONS, upstream.idle_timeout)),
         };
         let http1 = Shared::new(connector, CONNECTIONS, upstream.idle_timeout, upstream.answer_timeout);
-        Ok(Self { http1, http2 })
+        Ok(Self { own_http1: http1.sibling(), http1, http2 })
     }
 
     /// A pool for the same dashboard with connections of its own.
     #[must_use]
     pub fn sibling(&self) -> Self {
-        Self { http1: self.http1.sibling(), http2: self.http2.as_ref().map(|http2| http2.sibling()) }
+        Self {
+            http1: self.http1.sibling(),
+            own_http1: self.own_http1.sibling(),
+            http2: self.http2.as_ref().map(|http2| http2.sibling()),
+        }
     }
 
-    /// Sends a request in origin form, and returns the answer, its body to follow. The request must have a `Host`. A pooled
-    /// connection that turns out stale is replaced only if nothing of the request was sent.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let response = self.exchange(Box::new(request), Purpose::Exchange).await?;
+    /// Asks a question of our own, and returns the answer, its body to follow. In HTTP/1.1 it goes over a connection that no
+    /// request of a client ever went over.
+    pub async fn ask(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let own = Self { http1: Arc::clone(&self.own_http1), ..self.clone() };
+        let response = own.exchange(Box::new(request), Purpose::Exchange).await?;
         Ok(response.map(|incoming| Body::Upstream(Box::new(Download::new(incoming)))))
     }
 
-    /// As [`send`](Self::send), with what comes after the head as it is. The request is boxed, since it is handed on from
-    /// one future to the next.
+    /// Sends a request in origin form, and returns the answer, with what comes after its head as it is. The request must have
+    /// a `Host`; it is boxed, since it is handed on from one future to the next. A pooled connection that turns out stale is
+    /// replaced only if nothing of the request was sent.
     pub(crate) async fn exchange(
         &self,
         request: Box<Request<Body>>,
@@ -200,6 +209,8 @@ mod tests {
     use http::HeaderValue;
     use http_body_util::BodyExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
     use tokio::time::timeout;
 
     use super::*;
@@ -212,6 +223,47 @@ mod tests {
         };
         assert!(logs_in(&["NTLM TlRMTVNTUAAB"]) && logs_in(&["negotiate YIIF"]) && logs_in(&["Basic x", "NTLM\tx"]));
         assert!(!logs_in(&[]) && !logs_in(&["Basic TlRMTSB4"]) && !logs_in(&["Bearer negotiate"]) && !logs_in(&[""]));
+    }
+
+    #[tokio::test]
+    async fn a_question_is_never_asked_where_a_client_has_asked_nor_the_other_way_round() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let (tell, mut told) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut connection, _) = listener.accept().await.expect("a connection");
+                let tell = tell.clone();
+                tokio::spawn(async move {
+                    let mut head = [0; 28];
+                    while connection.read_exact(&mut head).await.is_ok() {
+                        tell.send((number, head[5])).expect("heard");
+                        connection.write_all(b"HTTP/1.1 204 x\r\n\r\n").await.expect("written");
+                    }
+                });
+            }
+        });
+        let limit = Duration::from_secs(20);
+        let pool = Pool::new(&config::Upstream {
+            addresses: vec![config::UpstreamAddress::Http { host: "127.0.0.1".into(), port }],
+            http: UpstreamHttp::Http1,
+            host: None,
+            connect_timeout: limit,
+            answer_timeout: limit,
+            idle_timeout: limit,
+        })
+        .expect("an address");
+        let request = |path: &str| -> Request<Body> {
+            http::Request::get(path).header("host", "a").body(Body::empty()).expect("a request").into()
+        };
+        let mut came = Vec::new();
+        for _ in 0..2 {
+            pool.exchange(Box::new(request("/c")), Purpose::Exchange).await.expect("an answer");
+            came.push(told.recv().await.expect("a request"));
+            pool.ask(request("/q")).await.expect("an answer");
+            came.push(told.recv().await.expect("a request"));
+        }
+        assert_eq!(came, [(0, b'c'), (1, b'q'), (0, b'c'), (1, b'q')]);
     }
 
     #[tokio::test]
@@ -253,7 +305,7 @@ mod tests {
                 dashboard.write_all(&[head.into_bytes(), vec![b'x'; length]].concat()).await.expect("written");
             };
             let request = http::Request::get("/").header("host", "a").body(Body::empty()).expect("a request");
-            let (answer, ()) = tokio::join!(pool.send(request.into()), answers);
+            let (answer, ()) = tokio::join!(pool.ask(request.into()), answers);
             let (mut body, mut came) = (answer.expect("an answer").into_parts().1, Vec::new());
             while let Some(frame) = body.frame().await {
                 came.push(frame.expect("all of it").into_data().expect("no trailers").len());

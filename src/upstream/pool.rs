@@ -12,8 +12,8 @@ use super::connect::{Connector, Http1};
 use super::http1::Connection;
 use crate::alarm::Alarm;
 
-/// How many connections a worker has to one dashboard at most; tunnels are not counted. Whoever comes then waits for one
-/// to become free.
+/// How many connections a worker has to one dashboard at most, for the requests of clients and as many for questions of our
+/// own; tunnels are not counted. Whoever comes then waits for one to become free.
 pub(super) const CONNECTIONS: usize = 2048;
 
 /// How often it is looked for connections that were closed, and those that nobody used for long.
@@ -248,7 +248,7 @@ impl super::Pool {
     pub(crate) fn of_one(stream: impl crate::http1::Stream + 'static) -> Self {
         let http1 = Shared::to_nowhere();
         http1.take_back(Link::new(Connection::new(stream), None));
-        Self { http1, http2: None }
+        Self { own_http1: Arc::clone(&http1), http1, http2: None }
     }
 
     /// Whether a request would go over a connection that was used before. That one is closed.
@@ -367,15 +367,15 @@ mod tests {
         http::Request::get("/").header("host", "a").body(Body::empty()).expect("a request").into()
     }
 
-    const fn in_http1(http1: Arc<Shared>) -> Pool {
-        Pool { http1, http2: None }
+    fn in_http1(http1: Arc<Shared>) -> Pool {
+        Pool { own_http1: Arc::clone(&http1), http1, http2: None }
     }
 
     #[tokio::test]
     async fn a_connection_is_free_again_once_its_answer_came() {
         let pool = in_http1(pool_of_one(PATIENT).await);
         for _ in 0..3 {
-            assert_eq!(pool.send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
+            assert_eq!(pool.ask(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
         }
     }
 
@@ -384,7 +384,7 @@ mod tests {
         let pool = pool_of_one(PATIENT).await;
         let ((silent, _far_end), (closed, _)) = (duplex(1024), duplex(1024));
         pool.take_back(Link::new(Connection::new(join(silent, closed)), None));
-        assert_eq!(in_http1(pool).send(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
+        assert_eq!(in_http1(pool).ask(request()).await.expect("an answer").status(), StatusCode::NO_CONTENT);
     }
 
     #[tokio::test]
@@ -399,7 +399,7 @@ mod tests {
         };
         let mut request = request();
         request.headers_mut().insert("cookie", HeaderValue::try_from("a".repeat(4096)).expect("a value"));
-        let (answer, _says) = tokio::join!(pool.send(request), dashboard);
+        let (answer, _says) = tokio::join!(pool.ask(request), dashboard);
         assert_eq!(answer.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         assert!(!pool.would_reuse());
     }

@@ -14,7 +14,7 @@ use crate::config::problem::Wrong;
 use crate::config::{CertificateFiles, Listen, Operations, OuterServer, Server, Tls, TrustedProxies, default};
 
 const MOST_WORKERS: i64 = 1024;
-/// Each takes some memory and two open files: more than this is a slip of the pen.
+/// Each takes some memory and three open files: more than this is a slip of the pen.
 const MOST_CONNECTIONS: i64 = 1_000_000;
 
 impl Check<'_> {

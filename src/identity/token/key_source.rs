@@ -251,7 +251,7 @@ async fn ask(address: &KeysAddress, pool: &OnceLock<Pool>) -> Result<Bytes, Fetc
         .header(ACCEPT_ENCODING, "identity")
         .body(Body::empty())
         .map_err(FetchError::Address)?;
-    let (head, body) = pool.send(request.into()).await.map_err(FetchError::Server)?.into_parts();
+    let (head, body) = pool.ask(request.into()).await.map_err(FetchError::Server)?.into_parts();
     if head.status != StatusCode::OK {
         return Err(FetchError::Status(head.status));
     }

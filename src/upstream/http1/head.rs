@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Method, StatusCode};
 
 use crate::http1::MOST_FIELDS;
@@ -69,15 +69,27 @@ impl Head {
         if is_chunked && !self.is_current {
             return Err(UpstreamError::Malformed("a transfer coding in HTTP/1.0"));
         }
-        let has_none = method == Method::HEAD
-            || self.status.is_informational()
-            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         Ok(match length {
-            _ if has_none => Framing::Length(0),
+            _ if self.has_no_body(method) => Framing::Length(0),
             Some(length) => Framing::Length(length),
             None if is_chunked => Framing::Chunked(Chunked::new()),
             None => Framing::Closed,
         })
+    }
+
+    /// Whether the connection can be used again after this answer to a request of that method. It can't where a dashboard may
+    /// send a body all the same that the answer does not have: to `HEAD` some do. That would come a moment after the head, when
+    /// somebody else may have asked already, and be read as the answer to them.
+    pub(super) fn leaves_the_connection_to_others(&self, method: &Method) -> bool {
+        let says_length = || length(&self.headers).is_ok_and(|length| length.unwrap_or_default() > 0);
+        let speaks_of_a_body = || says_length() || self.headers.contains_key(TRANSFER_ENCODING);
+        self.is_persistent && method != Method::HEAD && !(self.has_no_body(method) && speaks_of_a_body())
+    }
+
+    fn has_no_body(&self, method: &Method) -> bool {
+        method == Method::HEAD
+            || self.status.is_informational()
+            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 }
 
