@@ -232,11 +232,13 @@ impl Worker {
                 let Sender::Gateway(body) = sender else { return Err(Failure::NotFound) };
                 Box::pin(pages::answer(&mut visit, body)).await.map(Answer::Own)
             }
-            Rule::Logout => Box::pin(visit.log_out(sender)).await,
-            Rule::Public => visit.open(sender).await,
+            Rule::Logout if is_known(&visit.head.method) => Box::pin(visit.log_out(sender)).await,
+            Rule::Public if is_known(&visit.head.method) => visit.open(sender).await,
             Rule::UntilLogin if is_plain_reading(&visit.head) => Box::pin(visit.until_login(sender)).await,
             Rule::BySession => visit.protected(Place::OwnPages, sender).await,
-            Rule::UntilLogin | Rule::Protected => visit.protected(Place::Dashboard, sender).await,
+            Rule::Logout | Rule::Public | Rule::UntilLogin | Rule::Protected => {
+                visit.protected(Place::Dashboard, sender).await
+            }
         }
     }
 }
@@ -561,6 +563,15 @@ fn beginning(body: Body, source: Source, login: Arc<OnceLock<Option<Login>>>) ->
         begin();
         true
     })
+}
+
+/// Whether it is known what a request with this method is for. Nobody has thought of the others who has opened a path to
+/// everybody.
+const fn is_known(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS
+    )
 }
 
 /// Whether a request only reads: it neither sends anything nor becomes a WebSocket.

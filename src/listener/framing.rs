@@ -81,8 +81,10 @@ pub fn check_again(head: &RequestHead) -> Result<(), BadRequest> {
     check_target(&head.uri)
 }
 
+/// Methods are told apart by case (RFC 9110, section 9.1), but not by every dashboard.
 fn check_method(method: &Method) -> Result<(), BadRequest> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) { Err(BadRequest::Method) } else { Ok(()) }
+    let is_like = |other: Method| method.as_str().eq_ignore_ascii_case(other.as_str());
+    if is_like(Method::CONNECT) || is_like(Method::TRACE) { Err(BadRequest::Method) } else { Ok(()) }
 }
 
 fn settle_target(target: &mut Uri, host: &Host) -> Result<(), BadRequest> {
@@ -374,7 +376,7 @@ mod tests {
 
     #[test]
     fn connect_and_trace_are_refused_as_methods() {
-        for method in ["CONNECT", "TRACE"] {
+        for method in ["CONNECT", "TRACE", "connect", "Trace"] {
             let refusal = checked(method, "/", &[("host", "a")]).expect_err("refused");
             assert_eq!((refusal, refusal.status().as_u16()), (BadRequest::Method, 405));
         }

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::heads::Heads;
 use self::streams::{Outgoing, Room, Streams};
-use self::traffic::{Traffic, Waiting};
+use self::traffic::{LEAVE, QUIET, Traffic, Waiting};
 use super::connection::{Accepted, BUFFER};
 use super::occupied::Occupied;
 use super::terms::Term;
@@ -100,7 +100,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
                 ended = &mut connection => ended,
                 () = traffic.restless() => return,
                 // Whoever does not take leave either is left.
-                () = traffic.quiet() => return,
+                () = traffic.quiet(LEAVE) => return,
             }
         }
     };
@@ -112,7 +112,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
 async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
     tokio::select! {
         () = term.over() => {}
-        () = traffic.quiet() => {}
+        () = traffic.quiet(QUIET) => {}
     }
 }
 
@@ -125,11 +125,16 @@ async fn answer<D: Door>(
 ) -> Response<Body> {
     let method = request.method().clone();
     let response = door.answer(request, arrival, memory).await;
-    match method {
+    let mut response = match method {
         Method::HEAD => without_body(response),
         Method::CONNECT => to_connect(response),
         _ => response,
+    };
+    // It has none (RFC 9110, section 8.6), and a client would miss what it says.
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
+    response
 }
 
 /// The library sends whatever body it is given, with an answer to `HEAD` as well.
@@ -166,7 +171,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
     use tokio_util::sync::CancellationToken;
 
-    use super::traffic::{GIVEN_UP, QUIET};
+    use super::traffic::GIVEN_UP;
     use super::*;
     use crate::body::STANDSTILL;
     use crate::identity::client::{Peer, Scheme};
@@ -203,9 +208,13 @@ mod tests {
     const ROOMS: usize = 3;
 
     async fn connected(door: Many) -> (DuplexStream, JoinHandle<()>) {
+        connected_until(&CancellationToken::new(), door).await
+    }
+
+    async fn connected_until(stop: &CancellationToken, door: Many) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = duplex(1024);
         let room = worker::Room { seats: ROOMS, ..worker::Room::default() };
-        let worker = Worker::new(Arc::new(door), Entrance::Http1, &CancellationToken::new(), room);
+        let worker = Worker::new(Arc::new(door), Entrance::Http1, stop, room);
         let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
         let arrival = Arrival { peer: Peer::Unix, scheme: Scheme::Https };
         let wire = Wire::http2(server, Seat::new(seat, None));
@@ -241,6 +250,18 @@ mod tests {
         for said in [&[][..], &PREFACE[..1], &PREFACE[..PREFACE.len() - 1]] {
             assert_eq!(hung_up_on(said).await, FIRST_BYTES.as_secs());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_of_the_gateway_a_client_that_says_nothing_is_not_waited_for() {
+        let stop = CancellationToken::new();
+        let (mut client, served) = connected_until(&stop, Many(2)).await;
+        client.write_all(&[PREFACE.as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await.expect("written");
+        sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        let stopped = Instant::now();
+        served.await.expect("no panic");
+        assert!(stopped.elapsed() <= 2 * LEAVE, "{:?}", stopped.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::outgoing::{Left, Outgoing};
 use self::streams::{Room, Stream};
 use super::{
-    Incoming, LAST_BYTES, OnEarlyHints, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
+    Incoming, LAST_BYTES, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
     logs_the_connection_in,
 };
 use crate::alarm::Alarm;
@@ -115,14 +115,7 @@ impl Attempt {
             life: Some(life.clone().drop_guard()),
         };
         let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
-        let mut outgoing = http::Request::from_parts(written, outgoing);
-        if let Some(hints) = outgoing.extensions_mut().remove::<OnEarlyHints>() {
-            hyper::ext::on_informational(&mut outgoing, move |interim| {
-                if interim.status() == StatusCode::EARLY_HINTS {
-                    hints.say(&interim.headers().into());
-                }
-            });
-        }
+        let outgoing = http::Request::from_parts(written, outgoing);
         let sent = pin!(self.stream.send(outgoing));
         let mut error = match in_time(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
             Some(Ok(mut response)) => {

@@ -19,6 +19,18 @@ async fn the_login_page_and_what_it_loads_are_open() {
 }
 
 #[tokio::test]
+async fn a_method_that_nobody_knows_opens_none() {
+    let world = World::open(required()).await;
+    let stranger = world.visitor("bob");
+    for method in ["PROPFIND", "get", "PURGE"] {
+        for path in ["/login", "/static/app.css", "/logout"] {
+            let answer = stranger.request(method, path).send(world.gateway()).await;
+            assert_eq!((answer.status, world.dashboard().news()), (401, vec![]), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn lookalikes_are_not() {
     let world =
         World::open(required().with("public = [\"/login\", ", "public = [\"/login\", \"/index.php?title=Login\", "))

@@ -15,7 +15,7 @@ pub(crate) async fn arrived(protocols: &[&str]) -> (World, TlsStream<TcpStream>)
     arrived_at(protocols, Options::default()).await
 }
 
-async fn arrived_at(protocols: &[&str], options: Options) -> (World, TlsStream<TcpStream>) {
+pub(crate) async fn arrived_at(protocols: &[&str], options: Options) -> (World, TlsStream<TcpStream>) {
     let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
     let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..options }).await;
     let stream = handshake(&connector(&certified, protocols), world.connect().await).await;
@@ -75,6 +75,15 @@ pub(crate) async fn whole(answer: ResponseFuture) -> (Response<()>, String) {
     let (head, mut body) = soon(answer).await.expect("an answer").into_parts();
     let text = text(&mut body).await.expect("to its end");
     (Response::from_parts(head, ()), text)
+}
+
+#[tokio::test]
+async fn an_answer_without_content_has_no_length() {
+    let (world, client) = world().await;
+    let (answer, mut origin) = asked(&world, &client, "/").await;
+    origin.say("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n").await;
+    let answer = soon(answer).await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.headers().get("content-length")), (204, None));
 }
 
 #[tokio::test]

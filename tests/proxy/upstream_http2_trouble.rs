@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use h2::Reason;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::http2::{arrived_at, request};
 use super::http2_frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame, head};
 use super::support::{Options, World, soon, status};
 use super::upstream_http2::{Dashboard, ask, in_http2, world};
@@ -269,6 +271,56 @@ async fn an_answer_that_is_not_as_long_as_it_says_is_seen_to_break_off() {
         assert!(got.len() < 5 && "four".starts_with(&got), "{got}");
         assert_eq!(raw.reset().await, Reason::PROTOCOL_ERROR);
     }
+}
+
+/// Whoever has the dashboard say what is wrong, or gives up what it still says, would take the connection from all others.
+#[tokio::test]
+async fn however_many_answers_end_badly_the_connection_goes_on_for_others() {
+    let world = world().await;
+    let mut raw = None;
+    for _ in 0..1_100 {
+        let mut client = ask(&world, "/").await;
+        let raw = match &mut raw {
+            Some(raw) => raw,
+            none => none.insert(Raw::accept(&world).await),
+        };
+        let stream = raw.asked().await;
+        raw.say(&[answer(stream, &[("content-length", "5")]), body(stream, "six!!!")]).await;
+        client.rest().await;
+    }
+    let (mut client, mut raw) = (ask(&world, "/next").await, raw.expect("a connection"));
+    let stream = raw.asked().await;
+    raw.say(&[answer(stream, &[]), body(stream, "whole")]).await;
+    client.until("whole\r\n0\r\n\r\n").await;
+}
+
+/// A client that reads nothing leaves as much of its answers with the gateway as the dashboard may send ahead, in however
+/// small pieces that comes.
+#[tokio::test]
+async fn small_pieces_that_nobody_reads_end_nobody_elses_answer() {
+    let (world, stream) = arrived_at(&["h2"], in_http2()).await;
+    let (client, connection) =
+        soon(h2::client::Builder::new().initial_window_size(0).handshake::<_, Bytes>(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let mut client = soon(client.ready()).await.expect("ready");
+    let mut kept = Vec::new();
+    let mut raw = None;
+    for _ in 0..4 {
+        kept.push(client.send_request(request(Method::GET, "/"), true).expect("sent"));
+        let raw = match &mut raw {
+            Some(raw) => raw,
+            none => none.insert(Raw::accept(&world).await),
+        };
+        let stream = raw.asked().await;
+        raw.say(&[answer(stream, &[])]).await;
+        let pieces = vec![frame(DATA, 0, stream, &[b'x'; 10]); 13_000];
+        raw.say(&pieces).await;
+    }
+    let mut raw = raw.expect("a connection");
+    let (last, _) = client.send_request(request(Method::HEAD, "/next"), true).expect("sent");
+    let stream = raw.asked().await;
+    raw.say(&[frame(HEADERS, END_HEADERS | END_STREAM, stream, &head(&[(":status", "200")]))]).await;
+    assert_eq!(soon(last).await.expect("an answer").status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ use super::STREAMS;
 /// How long a connection may be without a request: at least this long, at most twice as long.
 pub(super) const QUIET: Duration = Duration::from_mins(1);
 
+/// How long one may be without a request after its client was told that it ends: until then, what was on its way is here.
+pub(super) const LEAVE: Duration = Duration::from_secs(2);
+
 /// How many more requests a client may give up than it lets be answered: a page that is left in the middle gives up all
 /// it was loading.
 pub(super) const GIVEN_UP: usize = 2 * STREAMS as usize;
@@ -33,10 +36,10 @@ impl Traffic {
         self.restless.notified().await;
     }
 
-    /// Returns once nothing was going on for a while.
-    pub(super) async fn quiet(&self) {
+    /// Returns once nothing was going on for so long, or up to twice as long.
+    pub(super) async fn quiet(&self, span: Duration) {
         loop {
-            sleep(QUIET).await;
+            sleep(span).await;
             let begun = self.begun.swap(false, Ordering::Relaxed);
             if !begun && self.streams.load(Ordering::Relaxed) == 0 {
                 return;

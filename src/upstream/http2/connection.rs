@@ -26,11 +26,16 @@ use crate::upstream::{LAST_BYTES, UpstreamError};
 /// How many requests a connection may have in progress, however many more the dashboard would take.
 pub(super) const STREAMS: usize = 100;
 
-/// How much the dashboard may send ahead, in one answer and in all of a connection: as much as all of them together, since
-/// those who do not read their answers must not hold up everybody else's.
+/// How much the dashboard may send ahead in one answer, and so a hundred times that in all of a connection.
 const STREAM_WINDOW: u32 = 128 * 1024;
-#[expect(clippy::cast_possible_truncation, reason = "a constant that fits")]
-const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS as u32;
+
+/// More than all answers together, since those who do not read theirs must not hold up everybody else's. So much more because
+/// the library ends the connection over many small pieces that nobody reads, and has half of this for what each has less than
+/// 256 bytes: a hundred answers in pieces of ten have room there.
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
+/// How many answers that were given up are remembered, of which more may be on its way: three for each request.
+const GIVEN_UP: usize = 3 * STREAMS;
 
 /// The largest head of an answer, counted as section 6.5.2 of RFC 9113 does, which is 32 bytes more a field.
 const HEAD: u32 = 64 * 1024;
@@ -79,6 +84,10 @@ impl Connection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD)
             .max_send_buf_size(SEND_BUFFER)
+            .max_concurrent_reset_streams(GIVEN_UP)
+            // The library would end the connection, which everybody shares, over what dashboards say wrongly, or too late of
+            // what was given up, counted from its beginning on: whoever gives up often would take it from others.
+            .max_local_error_reset_streams(None)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
             .handshake(TokioIo::new(stream))
