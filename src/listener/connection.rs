@@ -32,7 +32,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
     let _note = PanicNote;
     let named = tokio::select! {
         named = Box::pin(proxy_header::source(worker.door.opening(peer), &mut stream, peer)) => named,
-        () = worker.stop.cancelled() => return,
+        () = worker.stopped_for_newcomers() => return,
     };
     let Some(peer) = named else { return };
     let Some(seat) = worker.admit(peer, permit) else { return };
@@ -49,7 +49,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
 async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream: S, peer: Peer, seat: Seat) {
     let handshake = tokio::select! {
         done = timeout(FIRST_BYTES, Box::pin(tls.accept(stream))) => done,
-        () = worker.stop.cancelled() => return,
+        () = worker.stopped_for_newcomers() => return,
     };
     match handshake {
         Ok(Ok(stream)) => {
@@ -69,7 +69,7 @@ async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream:
 async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: Seat) {
     let begun = tokio::select! {
         read = timeout(FIRST_BYTES, Begun::read(&mut stream)) => read,
-        () = worker.stop.cancelled() => return,
+        () = worker.stopped_for_newcomers() => return,
     };
     let Ok(Ok(begun)) = begun else { return };
     let arrival = Arrival { peer, scheme: Scheme::Http };

@@ -32,7 +32,7 @@ use super::occupied::{Occupied, occupying};
 use super::terms::Term;
 use super::turns::{Turn, Turns};
 use super::wire::Wire;
-use super::worker::Worker;
+use super::worker::{NEWCOMERS, Worker};
 use crate::alarm::Alarm;
 use crate::body::Body;
 use crate::http1::framing::Framing;
@@ -58,7 +58,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wir
     let (reader, mut writer) = split::<Box<dyn Stream>>(Box::new(wire));
     let mut receiver = Receiver::new(reader, BUFFER);
     let stopped = pin!(worker.stop.cancelled());
-    let mut pause = Pause { alarm: Alarm::default(), stopped, heads: Heads::default(), memory: None };
+    let mut pause = Pause { alarm: Alarm::default(), stopped, heads: Heads::default(), memory: None, is_first: true };
     loop {
         let remembers = worker.door.is_one_client(arrival.peer);
         let head = match pause.end(&mut receiver, remembers, &worker.turns).await {
@@ -88,6 +88,8 @@ struct Pause<'a, 'b, M> {
     heads: Heads,
     /// What is remembered of the last request.
     memory: Option<Box<M>>,
+    /// Whether there was no request before.
+    is_first: bool,
 }
 
 /// What ends it.
@@ -106,6 +108,7 @@ impl<M> Pause<'_, '_, M> {
     async fn end(&mut self, receiver: &mut Receiver, remembers: bool, turns: &Turns) -> Came {
         let (since, mut known) = (Instant::now(), 0);
         let (mut polls, mut place) = (0, turns.place());
+        let mut leaves = None;
         let came = poll_fn(|cx| {
             // For whoever is woken there is something to read, mostly: that is left alone until it is their turn.
             if polls > 0 {
@@ -130,7 +133,9 @@ impl<M> Pause<'_, '_, M> {
             }
             // Whoever has begun with a head may end it, in its time.
             if receiver.bytes.is_empty() && self.stopped.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Came::Stop);
+                let grace = if self.is_first { NEWCOMERS } else { Duration::ZERO };
+                let until = *leaves.get_or_insert_with(|| Instant::now() + grace);
+                return self.alarm.poll(cx, until).map(|()| Came::Stop);
             }
             if self.memory.is_some() {
                 ready!(self.alarm.poll(cx, since + TIRED));
@@ -139,6 +144,7 @@ impl<M> Pause<'_, '_, M> {
             self.alarm.poll(cx, since + HEAD).map(|()| Came::Nothing)
         })
         .await;
+        self.is_first = false;
         if let (Came::Head(_), 1) = (&came, polls) {
             poll_fn(|cx| place.poll(cx)).await;
         }

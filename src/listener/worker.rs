@@ -24,6 +24,10 @@ use crate::identity::client::Peer;
 /// How long requests that were begun may take once the gateway stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(30);
 
+/// How long whoever was let in, and has asked for nothing yet, may take to begin once the gateway stops: what they ask for
+/// may be on its way, and no client asks again after a connection on which nothing was ever answered.
+pub(super) const NEWCOMERS: Duration = Duration::from_secs(1);
+
 /// How long to wait when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
@@ -76,6 +80,12 @@ impl<D: Door> Worker<D> {
         let terms = Terms::new(&stop);
         let dates = Dates::new(Clock::system());
         Arc::new(Self { door, entrance, stop, terms, turns, dates, seats, rooms, crowd, usual_share, connections })
+    }
+
+    /// Returns once the gateway stops, and those who had begun to come have had time to.
+    pub(super) async fn stopped_for_newcomers(&self) {
+        self.stop.cancelled().await;
+        sleep(NEWCOMERS).await;
     }
 
     /// Accepts until it is stopped, then waits for the last requests.

@@ -1,6 +1,9 @@
 //! The end: what was begun is finished, and nothing new is.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::support::{Options, World, field, soon, status};
+use super::tls::{certificate, connector, files, handshake, only};
 
 #[tokio::test]
 async fn who_comes_when_there_is_no_room_waits_until_somebody_leaves() {
@@ -33,12 +36,37 @@ async fn a_request_that_was_begun_is_finished_and_idle_connections_are_closed_at
 
     world.shutdown.cancel();
     assert_eq!(idle.rest().await, "", "closed at once");
-    assert_eq!(silent.rest().await, "", "closed at once");
+    assert_eq!(silent.rest().await, "", "closed soon");
     origin.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast").await;
     let (head, body) = busy.answer().await;
     assert_eq!((status(&head), body.as_str()), (200, "last"));
     assert_eq!(field(&head, "connection"), Some("close"));
     assert_eq!(busy.rest().await, "");
+    soon(world.served).await.expect("no panic").expect("an orderly end");
+}
+
+#[tokio::test]
+async fn whoever_was_let_in_is_answered_though_the_handshake_was_still_to_come() {
+    let (directory, certified) = (tempfile::tempdir().expect("a directory"), certificate());
+    let world = World::with(Options { tls: Some(only(files(&directory, &certified))), ..Options::default() }).await;
+    let (connector, newcomer) = (connector(&certified, &["http/1.1"]), world.connect().await);
+    // Who came after them was let in after them.
+    let mut other = handshake(&connector, world.connect().await).await;
+    soon(other.write_all(b"GET /other HTTP/1.1\r\nHost: a\r\n\r\n")).await.expect("written");
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    world.shutdown.cancel();
+    let mut newcomer = handshake(&connector, newcomer).await;
+    soon(newcomer.write_all(b"GET /new HTTP/1.1\r\nHost: a\r\n\r\n")).await.expect("written");
+    let mut second = world.origin.accept().await;
+    assert!(second.head().await.starts_with("GET /new "));
+    for origin in [&mut origin, &mut second] {
+        origin.say("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast").await;
+    }
+    let mut said = Vec::new();
+    soon(newcomer.read_to_end(&mut said)).await.expect("an end that TLS vouches for");
+    assert!(said.ends_with(b"\r\n\r\nlast"));
+    drop(other);
     soon(world.served).await.expect("no panic").expect("an orderly end");
 }
 

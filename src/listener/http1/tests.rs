@@ -269,6 +269,25 @@ async fn whoever_has_begun_with_a_head_may_end_it_when_the_gateway_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_was_let_in_may_begin_when_the_gateway_stops_but_not_go_on() {
+    const ASKED: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (before, is_answered) in [(&b""[..], true), (ASKED, false)] {
+        let (stop, (mut client, server)) = (CancellationToken::new(), duplex(1024));
+        let worker = Worker::new(Arc::new(Bytes::new(2)), Entrance::Http1, &stop, Room::default());
+        let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
+        tokio::spawn(attend(worker, server, Peer::Unix, seat));
+        client.write_all(before).await.expect("written");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        tokio::time::sleep(NEWCOMERS / 2).await;
+        // It may have been hung up.
+        drop(client.write_all(ASKED).await);
+        let (_, said) = hung_up(&mut client).await;
+        assert_eq!(said.matches("\r\nconnection: close\r\n").count(), usize::from(is_answered), "{said}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_request_waits_until_the_body_of_the_last_one_was_read() {
     let said = format!("POST /later HTTP/1.1\r\n{SHY}{NEXT}");
     for piece in [1, 10, 1000] {
