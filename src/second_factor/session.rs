@@ -190,7 +190,8 @@ const CLOCK_SLACK: Duration = Duration::from_mins(2);
 impl VerifiedSession {
     /// The session as proof that `account` gave its second factor in the login that `binding` stands for.
     ///
-    /// `binding` is `None` where the site binds to no credential, or the request can't carry it.
+    /// Where the site binds to no credential, or the request can't carry it ([`BindingCheck::Unbound`] and
+    /// [`BindingCheck::NotCarried`]), any login will do.
     pub fn prove(
         &self,
         account: AccountId,
