@@ -408,6 +408,8 @@ mod tests {
     use std::future::{pending, poll_fn};
     use std::pin::pin;
 
+    use h2::SendStream;
+    use h2::client::ResponseFuture;
     use http::{Request, Response};
     use http_body_util::BodyExt;
     use hyper::server::conn::http2;
@@ -434,39 +436,8 @@ mod tests {
         assert_eq!(started.elapsed().as_secs(), 2 * STANDSTILL.as_secs());
     }
 
-    /// How a body of one piece ends whose stream is reset for this reason, or ended without one.
-    async fn end_of_upload(reset: Option<h2::Reason>) -> Option<BodyError> {
-        let (near, far) = duplex(1024);
-        let (tell, mut told) = mpsc::unbounded_channel();
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-            let mut body = Body::client(Incoming::in_http2(request.into_body()));
-            let tell = tell.clone();
-            tokio::spawn(async move {
-                let mut goes_on = true;
-                while goes_on {
-                    let frame = body.frame().await;
-                    goes_on = matches!(frame, Some(Ok(_)));
-                    tell.send(frame.and_then(Result::err)).expect("heard");
-                }
-            });
-            pending::<Result<Response<Body>, Infallible>>()
-        });
-        tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
-        let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
-        tokio::spawn(connection);
-        let request = Request::post("http://a/").body(()).expect("a request");
-        let (_answer, mut upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
-        upload.send_data("piece".into(), reset.is_none()).expect("sent");
-        assert!(told.recv().await.expect("a piece").is_none());
-        if let Some(reason) = reset {
-            upload.send_reset(reason);
-        }
-        told.recv().await.expect("an end")
-    }
-
-    /// How a body goes on whose length came in two pieces, without the end of its stream, once its end may or may not be
-    /// sent.
-    async fn end_of_length(may_end: bool) -> Option<Result<Bytes, BodyError>> {
+    /// A body that comes in HTTP/2, what its client sends it with, and what they wait for, which is to be kept.
+    async fn upload(length: Option<u64>) -> (Body, SendStream<Bytes>, ResponseFuture) {
         let (near, far) = duplex(1024);
         let (tell, mut told) = mpsc::unbounded_channel();
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -476,11 +447,30 @@ mod tests {
         tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
         let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
         tokio::spawn(connection);
-        let request = Request::post("http://a/").header(header::CONTENT_LENGTH, 2).body(()).expect("a request");
-        let (_answer, mut upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
-        let (say, said) = oneshot::channel();
+        let mut request = Request::post("http://a/").body(()).expect("a request");
+        request.headers_mut().extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
+        let (answer, upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
         let incoming = Incoming::in_http2(told.recv().await.expect("a request"));
-        let mut body = Body::client(incoming).with_leave_for_its_end(async { said.await.expect("said") });
+        (Body::client(incoming), upload, answer)
+    }
+
+    /// How a body of one piece ends whose stream is reset for this reason, or ended without one.
+    async fn end_of_upload(reset: Option<h2::Reason>) -> Option<BodyError> {
+        let (mut body, mut upload, _answer) = upload(None).await;
+        upload.send_data("piece".into(), reset.is_none()).expect("sent");
+        assert!(matches!(body.frame().await, Some(Ok(_))), "a piece");
+        if let Some(reason) = reset {
+            upload.send_reset(reason);
+        }
+        body.frame().await.map(|frame| frame.expect_err("an end"))
+    }
+
+    /// How a body goes on whose length came in two pieces, without the end of its stream, once its end may or may not be
+    /// sent.
+    async fn end_of_length(may_end: bool) -> Option<Result<Bytes, BodyError>> {
+        let (body, mut upload, _answer) = upload(Some(2)).await;
+        let (say, said) = oneshot::channel();
+        let mut body = body.with_leave_for_its_end(async { said.await.expect("said") });
         upload.send_data("a".into(), false).expect("sent");
         assert_eq!(body.frame().await.expect("a piece").expect("sound").into_data().expect("data"), "a");
         upload.send_data("b".into(), false).expect("sent");

@@ -28,6 +28,14 @@ impl Raw {
         raw
     }
 
+    /// The one that is there already, or the first.
+    async fn still<'a>(there: &'a mut Option<Self>, world: &World) -> &'a mut Self {
+        match there {
+            Some(raw) => raw,
+            none => none.insert(Self::accept(world).await),
+        }
+    }
+
     async fn say(&mut self, frames: &[Vec<u8>]) {
         soon(self.0.write_all(&frames.concat())).await.expect("the gateway listens");
     }
@@ -280,10 +288,7 @@ async fn however_many_answers_end_badly_the_connection_goes_on_for_others() {
     let mut raw = None;
     for _ in 0..1_100 {
         let mut client = ask(&world, "/").await;
-        let raw = match &mut raw {
-            Some(raw) => raw,
-            none => none.insert(Raw::accept(&world).await),
-        };
+        let raw = Raw::still(&mut raw, &world).await;
         let stream = raw.asked().await;
         raw.say(&[answer(stream, &[("content-length", "5")]), body(stream, "six!!!")]).await;
         client.rest().await;
@@ -307,10 +312,7 @@ async fn small_pieces_that_nobody_reads_end_nobody_elses_answer() {
     let mut raw = None;
     for _ in 0..4 {
         kept.push(client.send_request(request(Method::GET, "/"), true).expect("sent"));
-        let raw = match &mut raw {
-            Some(raw) => raw,
-            none => none.insert(Raw::accept(&world).await),
-        };
+        let raw = Raw::still(&mut raw, &world).await;
         let stream = raw.asked().await;
         raw.say(&[answer(stream, &[])]).await;
         let pieces = vec![frame(DATA, 0, stream, &[b'x'; 10]); 13_000];
