@@ -404,22 +404,20 @@ impl Standstill {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-    use std::future::{pending, poll_fn};
+    use std::future::poll_fn;
     use std::pin::pin;
 
     use h2::SendStream;
     use h2::client::ResponseFuture;
-    use http::{Request, Response};
+    use h2::server::SendResponse;
+    use http::Request;
     use http_body_util::BodyExt;
-    use hyper::server::conn::http2;
-    use hyper::service::service_fn;
-    use hyper_util::rt::{TokioExecutor, TokioIo};
     use tokio::io::duplex;
     use tokio::sync::{mpsc, oneshot};
     use tokio::time::timeout;
 
     use super::*;
+    use crate::http2::Received;
 
     #[tokio::test(start_paused = true)]
     async fn a_standstill_is_noticed_and_movement_puts_it_off() {
@@ -436,22 +434,26 @@ mod tests {
         assert_eq!(started.elapsed().as_secs(), 2 * STANDSTILL.as_secs());
     }
 
-    /// A body that comes in HTTP/2, what its client sends it with, and what they wait for, which is to be kept.
-    async fn upload(length: Option<u64>) -> (Body, SendStream<Bytes>, ResponseFuture) {
+    /// A body that comes in HTTP/2, what its client sends it with, and what both wait for, which is to be kept.
+    async fn upload(length: Option<u64>) -> (Body, SendStream<Bytes>, (ResponseFuture, SendResponse<Bytes>)) {
         let (near, far) = duplex(1024);
         let (tell, mut told) = mpsc::unbounded_channel();
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-            tell.send(request.into_body()).expect("heard");
-            pending::<Result<Response<Body>, Infallible>>()
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.expect("HTTP/2");
+            while let Some(request) = connection.accept().await {
+                // What answers it is kept as well.
+                tell.send(request.expect("a request")).expect("heard");
+            }
         });
-        tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(far), service));
         let (client, connection) = h2::client::handshake(near).await.expect("HTTP/2");
         tokio::spawn(connection);
         let mut request = Request::post("http://a/").body(()).expect("a request");
         request.headers_mut().extend(length.map(|length| (header::CONTENT_LENGTH, length.into())));
         let (answer, upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
-        let incoming = Incoming::in_http2(told.recv().await.expect("a request"));
-        (Body::client(incoming), upload, answer)
+        let (request, respond) = told.recv().await.expect("a request");
+        let (head, stream) = request.into_parts();
+        let incoming = Incoming::in_http2(Received::after(&head.headers, stream));
+        (Body::client(incoming), upload, (answer, respond))
     }
 
     /// How a body of one piece ends whose stream is reset for this reason, or ended without one.

@@ -91,6 +91,7 @@ pub mod audience;
 pub mod body;
 pub mod failure;
 mod http1;
+mod http2;
 mod pace;
 pub mod respond;
 

@@ -46,7 +46,7 @@ pub(super) async fn attend<S: Accepted, D: Door>(
     }
 }
 
-async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream: S, peer: Peer, seat: Seat) {
+async fn attend_tls<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, tls: &Tls, stream: S, peer: Peer, seat: Seat) {
     let handshake = tokio::select! {
         done = timeout(FIRST_BYTES, Box::pin(tls.accept(stream))) => done,
         () = worker.stopped_for_newcomers() => return,
@@ -66,7 +66,7 @@ async fn attend_tls<S: Accepted, D: Door>(worker: &Worker<D>, tls: &Tls, stream:
 }
 
 /// Attends to a connection that may begin in either version of HTTP.
-async fn tell_apart<S: Accepted, D: Door>(worker: &Worker<D>, mut stream: S, peer: Peer, seat: Seat) {
+async fn tell_apart<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, mut stream: S, peer: Peer, seat: Seat) {
     let begun = tokio::select! {
         read = timeout(FIRST_BYTES, Begun::read(&mut stream)) => read,
         () = worker.stopped_for_newcomers() => return,

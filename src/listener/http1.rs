@@ -2,9 +2,8 @@
 
 mod answer;
 mod body;
-mod date;
 mod head;
-mod interim;
+mod telling;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -21,13 +20,12 @@ use tokio_util::sync::WaitForCancellationFuture;
 use self::answer::Outgoing;
 use self::body::Reading;
 pub(super) use self::body::Upload;
-pub(super) use self::date::Dates;
 use self::head::{Head, Heads};
-pub use self::interim::EarlyHints;
-use self::interim::{Interim, Telling};
+use self::telling::Telling;
 use super::Door;
 use super::connection::{Accepted, BUFFER};
 use super::incoming::Incoming;
+use super::interim::Interim;
 use super::occupied::{Occupied, occupying};
 use super::terms::Term;
 use super::turns::{Turn, Turns};

@@ -4,30 +4,22 @@ mod heads;
 mod streams;
 mod traffic;
 
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
 
-use h2::Reason;
-use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
-use http::{HeaderValue, Method, StatusCode};
-use http_body::Body as _;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use h2::server;
+use tokio::sync::Notify;
 
 use self::heads::Heads;
-use self::streams::{Outgoing, Room, Streams};
-use self::traffic::{LEAVE, QUIET, Traffic, Waiting};
+use self::streams::Streams;
+use self::traffic::{LEAVE, QUIET, Traffic};
+use super::Door;
 use super::connection::{Accepted, BUFFER};
-use super::occupied::Occupied;
 use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
-use super::{Door, Incoming};
-use crate::body::Body;
+use crate::http2::{Alive, heard};
 use crate::identity::client::Arrival;
-use crate::message::{Request, Response};
 
 /// How many requests one connection may have in progress.
 const STREAMS: u32 = 100;
@@ -44,68 +36,66 @@ const HEAD: u32 = BUFFER as u32;
 /// How much of an answer the library keeps for a client that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// After how long a silence a client is asked whether it is still there, and how long it may take to say so.
-const PING: Duration = Duration::from_secs(20);
-
 /// Answers the requests of one connection until either side ends it.
-pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let traffic = Arc::new(Traffic::default());
-    let term = worker.terms.current();
-    let (door, requests) = (Arc::clone(&worker.door), Arc::clone(&traffic));
+pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire: Wire<S>, arrival: Arrival) {
+    let (term, traffic, leave) = (worker.terms.current(), Arc::<Traffic>::default(), Notify::new());
     let rooms = [Some(Arc::clone(&worker.rooms)), wire.seat().requests()];
-    let (seat, memory, heads) = (Arc::clone(wire.seat()), Arc::<D::Memory>::default(), Heads::default());
-    let service = service_fn(move |request: http::Request<_>| {
-        // Boxed, for the library and the runtime move it eight times, and whatever it is wrapped in has room for it twice. Built
-        // in its box, for it would be copied there: so the room comes before what would have to be dropped if there were none.
-        let space = Box::new_uninit();
-        let (door, memory) = (Arc::clone(&door), Arc::clone(&memory));
-        let waiting = Waiting::begin(&requests);
-        let room = Room::take(&rooms, &seat);
-        let (parts, body) = request.into_parts();
-        let head = heads.of(parts, door.is_one_client(arrival.peer));
-        let request = Box::new(Request::from_parts(head, Incoming::in_http2(body)));
-        let answering = async move {
-            let answered = match room {
-                Some(room) => {
-                    Occupied::new(Arc::new(room)).take();
-                    Ok(Outgoing::of(answer(&*door, request, arrival, &memory).await))
-                }
-                // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
-                None => Err(h2::Error::from(Reason::REFUSED_STREAM)),
-            };
-            waiting.end();
-            answered
-        };
-        Box::into_pin(Box::write(space, answering))
+    let streams = Arc::new(Streams {
+        worker: Arc::clone(worker),
+        arrival,
+        seat: Arc::clone(wire.seat()),
+        rooms,
+        traffic: Arc::clone(&traffic),
+        heads: Heads::default(),
+        memory: D::Memory::default(),
     });
-    let connection = http2::Builder::new(Streams(Arc::clone(&traffic)))
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD)
-        .max_send_buf_size(SEND_BUFFER)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING)
-        .enable_connect_protocol()
-        .serve_connection(TokioIo::new(wire), service);
-    let mut connection = pin!(connection);
+    let takes_leave = async {
+        until_quiet_or_over(&term, &traffic).await;
+        leave.notify_one();
+        // Whoever does not take leave either is left.
+        traffic.quiet(LEAVE).await;
+    };
     let ended = tokio::select! {
         biased;
-        ended = &mut connection => ended,
+        ended = serve(&streams, wire, &leave) => ended,
         () = traffic.restless() => return,
-        () = until_quiet_or_over(&term, &traffic) => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = &mut connection => ended,
-                () = traffic.restless() => return,
-                // Whoever does not take leave either is left.
-                () = traffic.quiet(LEAVE) => return,
-            }
-        }
+        () = takes_leave => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+/// Begins with each request as it comes. Told to `leave`, it tells the client that there will be no others.
+async fn serve<S: Accepted, D: Door>(
+    streams: &Arc<Streams<D>>,
+    wire: Wire<S>,
+    leave: &Notify,
+) -> Result<(), h2::Error> {
+    let (wire, heard) = heard(wire);
+    let mut connection = server::Builder::new()
+        .max_concurrent_streams(STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEAD)
+        .max_send_buffer_size(SEND_BUFFER)
+        .enable_connect_protocol()
+        .handshake(wire)
+        .await?;
+    let mut alive = connection.ping_pong().map(|pings| Alive::new(pings, heard)).expect("nobody else has asked for it");
+    loop {
+        tokio::select! {
+            biased;
+            came = connection.accept() => match came {
+                Some(request) => streams.begin(request?),
+                None => return Ok(()),
+            },
+            () = poll_fn(|cx| alive.poll_gone(cx, true)) => {
+                tracing::debug!("a client says nothing anymore; its connection is closed");
+                return Ok(());
+            }
+            () = leave.notified() => connection.graceful_shutdown(),
+        }
     }
 }
 
@@ -116,55 +106,15 @@ async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
     }
 }
 
-/// The answer as it goes out.
-async fn answer<D: Door>(
-    door: &D,
-    request: Box<Request<Incoming>>,
-    arrival: Arrival,
-    memory: &D::Memory,
-) -> Response<Body> {
-    let method = request.method().clone();
-    let response = door.answer(request, arrival, memory).await;
-    let mut response = match method {
-        Method::HEAD => without_body(response),
-        Method::CONNECT => to_connect(response),
-        _ => response,
-    };
-    // It has none (RFC 9110, section 8.6), and a client would miss what it says.
-    if response.status() == StatusCode::NO_CONTENT {
-        response.headers_mut().remove(CONTENT_LENGTH);
-    }
-    response
-}
-
-/// The library sends whatever body it is given, with an answer to `HEAD` as well.
-fn without_body(mut response: Response<Body>) -> Response<Body> {
-    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0)
-        && !response.headers().contains_key(CONTENT_LENGTH)
-    {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response.map(|_| Body::empty())
-}
-
-/// Here 200 is what 101 is in HTTP/1.1: the stream is a tunnel from then on (RFC 8441, section 5). A page in its place
-/// would pass for one.
-fn to_connect(mut response: Response<Body>) -> Response<Body> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        *response.status_mut() = StatusCode::OK;
-        response.headers_mut().remove(CONNECTION);
-        response.headers_mut().remove(UPGRADE);
-    } else if response.status().is_success() {
-        response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-    }
-    response
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
+    use h2::Reason;
     use h2::client::{ResponseFuture, SendRequest};
+    use http::header::CONTENT_LENGTH;
+    use http::{Method, StatusCode};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
@@ -173,13 +123,16 @@ mod tests {
 
     use super::traffic::GIVEN_UP;
     use super::*;
-    use crate::body::STANDSTILL;
+    use crate::body::{Body, STANDSTILL};
+    use crate::http2::PING;
     use crate::identity::client::{Peer, Scheme};
+    use crate::listener::Incoming;
     use crate::listener::crowd::Seat;
     use crate::listener::preface::PREFACE;
     use crate::listener::switch::Switch;
     use crate::listener::wire::FIRST_BYTES;
     use crate::listener::worker::{self, Entrance};
+    use crate::message::{Request, Response};
 
     /// Answers with that many bytes; to `/never`, not at all. Agrees to a tunnel, and keeps it until its client is gone.
     struct Many(usize);
@@ -267,9 +220,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_gone_or_never_finishes_its_head_is_noticed() {
         let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        assert_eq!(hung_up_on(&[&PREFACE[..], &settings].concat()).await, 2 * PING.as_secs());
         let half_a_head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
-        assert_eq!(hung_up_on(&[&PREFACE[..], &settings, &half_a_head].concat()).await, 2 * PING.as_secs());
+        for said in [&[&PREFACE[..], &settings].concat(), &[&PREFACE[..], &settings, &half_a_head].concat()] {
+            // Something was heard at first.
+            assert_eq!(hung_up_on(said).await, 3 * PING.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_says_anything_is_there_though_it_never_answers_a_ping() {
+        let (mut client, served) = connected(Many(2)).await;
+        let request = b"\x82\x87\x04\x06/never\x01\x01a";
+        let mut said = [&PREFACE[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+        said.extend([0, 0, 13, 1, 5, 0, 0, 0, 1]);
+        said.extend(request);
+        client.write_all(&said).await.expect("written");
+        for _ in 0..20 {
+            // It takes another byte of what is sent (WINDOW_UPDATE).
+            client.write_all(&[0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1]).await.expect("it is not hung up on");
+            sleep(PING * 9 / 10).await;
+        }
+        assert!(!served.is_finished());
+        let silent = Instant::now();
+        served.await.expect("no panic");
+        assert!(silent.elapsed() <= 3 * PING, "{:?}", silent.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -299,6 +273,19 @@ mod tests {
         assert!(started.elapsed() >= STANDSTILL && started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
         drop((client, ended));
         served.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_for_which_there_never_is_room_is_reset() {
+        let (stream, _served) = connected(Many(2)).await;
+        let mut builder = h2::client::Builder::new();
+        let (mut client, connection) = builder.initial_window_size(0).handshake(stream).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        let started = Instant::now();
+        let (_, mut body) = ask(&mut client, "GET", "/").await.expect("an answer").into_parts();
+        let error = body.data().await.expect("no clean end").expect_err("nothing comes");
+        assert!(error.is_reset(), "{error}");
+        assert!(started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

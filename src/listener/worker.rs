@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Seat};
-use super::http1::Dates;
+use super::date::Dates;
 use super::sockets::Listener;
 use super::terms::Terms;
 use super::tls::Tls;

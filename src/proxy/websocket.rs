@@ -108,7 +108,7 @@ pub(super) fn switch(asked: Asked, mut headers: Fields, upstream: Option<Switche
 async fn tunnel(client: Switch, upstream: Option<Switched>) {
     // Whoever goes away before the switch leaves nothing to relay, and nobody to tell.
     let Some(upstream) = upstream else { return };
-    if let Some((upstream, _held)) = upstream.into_stream().await
+    if let Some(upstream) = upstream.into_stream()
         && let Some(client) = client.into_stream().await
     {
         let ended = relay::between(client, upstream).await;

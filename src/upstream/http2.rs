@@ -2,32 +2,30 @@
 
 mod connection;
 mod head;
-mod outgoing;
 mod streams;
 
-use std::error::Error as _;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
+use h2::client::ResponseFuture;
+use h2::{Reason, RecvStream, SendStream};
 use http::StatusCode;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming as Received;
-use hyper::upgrade::OnUpgrade;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::outgoing::{Left, Outgoing};
 use self::streams::{Room, Stream};
 use super::{
-    Incoming, LAST_BYTES, Pool, Purpose, Switched, UNASKED_SWITCH, UpstreamError, check_length, in_time,
+    Incoming, LAST_BYTES, OnEarlyHints, Pool, Purpose, Switched, UpstreamError, check_length, in_time,
     logs_the_connection_in,
 };
 use crate::alarm::Alarm;
 use crate::body::{Body, BodyError, Progress};
+use crate::http2::{Received, Sending, Tunnel, Unsent};
 use crate::message::{Fields, Request, Response, Value};
 
 pub(crate) use self::head::accept;
@@ -35,9 +33,6 @@ pub(super) use self::streams::Streams;
 
 /// How often a request is sent again that the dashboard has certainly not looked at.
 const AGAIN: usize = 2;
-
-/// How long it may take until a stream that failed has let go of its upload. It takes none.
-const MOMENT: Duration = Duration::from_secs(1);
 
 impl Pool {
     /// As [`exchange`](Self::exchange), in HTTP/2 where the dashboard speaks it.
@@ -104,56 +99,142 @@ enum Unanswered {
     Failed(UpstreamError),
 }
 
-impl Attempt {
-    async fn run(self, request: Request<Body>, purpose: Purpose) -> Result<Response<Incoming>, Unanswered> {
-        let (head, body) = request.into_parts();
-        let written = head::write(head.clone(), self.stream.scheme(), purpose).map_err(Unanswered::Failed)?;
-        let life = CancellationToken::new();
-        let lease = StreamLease {
-            stream: Arc::clone(&self.stream),
-            upload: self.upload.clone(),
-            life: Some(life.clone().drop_guard()),
-        };
-        let (outgoing, mut left) = Outgoing::new(body, Arc::clone(&self.stream), life);
-        let outgoing = http::Request::from_parts(written, outgoing);
-        let sent = pin!(self.stream.send(outgoing));
-        let mut error = match in_time(sent, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
-            Some(Ok(mut response)) => {
-                let upgrade = (purpose == Purpose::Switch).then(|| hyper::upgrade::on(&mut response));
-                let mut response = Response::from(response);
-                head::read(&mut response, &head.headers, purpose).map_err(Unanswered::Failed)?;
-                return answered(response, upgrade, lease).map_err(Unanswered::Failed);
-            }
-            Some(Err(error)) => error,
-            None => return Err(Unanswered::Failed(UpstreamError::TimedOut { what: "answer" })),
-        };
-        let body = match error.take_message() {
-            Some(unsent) => Some(unsent.into_body().into_inner()),
-            None => match timeout(MOMENT, &mut left).await {
-                Ok(Ok(Left::Failed(reason))) => return Err(Unanswered::Failed(UpstreamError::Upload(reason))),
-                Ok(Ok(Left::Untouched(body))) if is_unprocessed(error.error()) => Some(body),
-                Ok(_) | Err(_) => None,
-            },
-        };
-        let error = UpstreamError::broken(error.into_error());
-        Err(match body {
-            Some(body) => Unanswered::Untouched(Box::new(Request::from_parts(head, body)), error),
-            None => Unanswered::Failed(error),
-        })
+impl From<UpstreamError> for Unanswered {
+    fn from(error: UpstreamError) -> Self {
+        Self::Failed(error)
     }
 }
 
-fn answered(
-    response: Response<Received>,
-    upgrade: Option<OnUpgrade>,
-    lease: StreamLease,
-) -> Result<Response<Incoming>, UpstreamError> {
-    check_length(response.headers())?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(response.map(|received| Incoming::in_http2(Answer { received, lease })));
+impl Attempt {
+    async fn run(self, request: Request<Body>, purpose: Purpose) -> Result<Response<Incoming>, Unanswered> {
+        let (head, body) = request.into_parts();
+        if purpose == Purpose::Switch && !body.is_end_stream() {
+            return Err(UpstreamError::Http2("WebSocket behind a body").into());
+        }
+        let untouched = |head, body, error| {
+            Unanswered::Untouched(Box::new(Request::from_parts(head, body)), UpstreamError::broken(error))
+        };
+        let written = head::write(head.clone(), self.stream.scheme(), purpose)?;
+        let is_all = purpose == Purpose::Exchange && body.is_end_stream();
+        let (answer, outgoing) = match self.stream.send(http::Request::from_parts(written, ()), is_all).await {
+            Ok(sent) => sent,
+            Err(error) => return Err(untouched(head, body, error)),
+        };
+        let rest = match purpose {
+            Purpose::Switch => Rest::Tunnel(outgoing),
+            Purpose::Exchange if is_all => Rest::Nothing,
+            Purpose::Exchange => Rest::Upload(Sending::new(body, outgoing)),
+        };
+        let mut exchange = Exchange { answer, hints: head.extensions.get().cloned(), rest };
+        let answered = pin!(poll_fn(|cx| exchange.poll(cx)));
+        match in_time(answered, &mut Alarm::default(), self.upload.as_deref(), self.limit).await {
+            Some(Ok(answer)) => {
+                let (parts, stream) = answer.into_parts();
+                let received = Received::after(&parts.headers, stream);
+                let mut answer = Response::from(http::Response::from_parts(parts, received));
+                head::read(&mut answer, &head.headers, purpose)?;
+                check_length(answer.headers())?;
+                Ok(self.answered(answer, exchange.rest))
+            }
+            Some(Err(Failure::Upload(reason))) => Err(UpstreamError::Upload(reason).into()),
+            Some(Err(Failure::Answer(error))) => {
+                Err(match exchange.rest.into_untouched().filter(|_| is_unprocessed(&error)) {
+                    Some(body) => untouched(head, body, error),
+                    None => UpstreamError::broken(error).into(),
+                })
+            }
+            None => Err(UpstreamError::TimedOut { what: "answer" }.into()),
+        }
     }
-    let Some(upgrade) = upgrade else { return Err(UpstreamError::Malformed(UNASKED_SWITCH)) };
-    Ok(response.map(|_| Incoming::switched(Switched::Http2(upgrade, lease))))
+
+    /// The answer with what comes after its head. What is left of the upload goes on meanwhile.
+    fn answered(self, answer: Response<Received>, rest: Rest) -> Response<Incoming> {
+        let Self { stream, upload, .. } = self;
+        let lease = |life| StreamLease { stream: Arc::clone(&stream), upload, life };
+        let lease = match rest {
+            Rest::Tunnel(outgoing) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let to = |received: Received| Tunnel::new(received.into_stream(), outgoing, lease(None));
+                return answer.map(|received| Incoming::switched(Switched::Http2(to(received))));
+            }
+            Rest::Tunnel(mut outgoing) => {
+                // If it is gone, it has ended as well.
+                let _ = outgoing.send_data(Bytes::new(), true);
+                lease(None)
+            }
+            Rest::Upload(sending) => {
+                let life = CancellationToken::new();
+                tokio::spawn(go_on(sending, Arc::clone(&stream), life.clone()));
+                lease(Some(life.drop_guard()))
+            }
+            Rest::Nothing | Rest::Sent => lease(None),
+        };
+        answer.map(|received| Incoming::in_http2(Answer { received, lease }))
+    }
+}
+
+/// A request whose head was sent.
+struct Exchange {
+    answer: ResponseFuture,
+    hints: Option<OnEarlyHints>,
+    rest: Rest,
+}
+
+/// What is to be said behind the head of a request.
+enum Rest {
+    Nothing,
+    Upload(Sending),
+    /// It was an upload, of which all was sent.
+    Sent,
+    /// Another protocol, if the dashboard agrees.
+    Tunnel(SendStream<Bytes>),
+}
+
+/// Why a request whose head was sent has no answer.
+enum Failure {
+    Upload(BodyError),
+    Answer(h2::Error),
+}
+
+impl Exchange {
+    /// The head of the answer; the upload goes on meanwhile.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<http::Response<RecvStream>, Failure>> {
+        if let Rest::Upload(sending) = &mut self.rest {
+            match sending.poll(cx, Reason::CANCEL) {
+                Poll::Ready(Ok(())) => self.rest = Rest::Sent,
+                Poll::Ready(Err(Unsent::Broken(reason))) => return Poll::Ready(Err(Failure::Upload(reason))),
+                // Why the dashboard wants no more of it, the answer says, or that there is none.
+                Poll::Ready(Err(Unsent::GivenUp(_) | Unsent::Stalled)) | Poll::Pending => {}
+            }
+        }
+        if let Some(hints) = &self.hints {
+            while let Poll::Ready(Some(Ok(interim))) = self.answer.poll_informational(cx) {
+                if interim.status() == StatusCode::EARLY_HINTS {
+                    hints.say(&Fields::from(interim.headers()));
+                }
+            }
+        }
+        Pin::new(&mut self.answer).poll(cx).map_err(Failure::Answer)
+    }
+}
+
+impl Rest {
+    /// The body, if nothing was taken of it.
+    fn into_untouched(self) -> Option<Body> {
+        match self {
+            Self::Nothing | Self::Tunnel(_) => Some(Body::empty()),
+            Self::Upload(sending) => sending.into_untouched(),
+            Self::Sent => None,
+        }
+    }
+}
+
+/// Sends what is left of an upload. It takes its room on the connection for as long.
+async fn go_on(mut sending: Sending, room: Arc<Stream>, life: CancellationToken) {
+    let sent = life.run_until_cancelled(poll_fn(|cx| sending.poll(cx, Reason::CANCEL))).await;
+    if let Some(Err(error)) = sent {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the rest of an upload was not sent");
+    }
+    drop((sending, room));
 }
 
 /// A body that comes, and the stream it comes on: that is reset if this is dropped before its end.
@@ -165,15 +246,23 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.received).poll_frame(cx));
-        Poll::Ready(match frame {
-            None if self.lease.is_cut(&self.received) => Some(Err(BodyError::Cut)),
+        Poll::Ready(match ready!(self.received.poll(cx)) {
+            Some(Err(error)) if matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) => {
+                if self.is_whole() { None } else { Some(Err(BodyError::Cut)) }
+            }
             frame => frame.map(|frame| frame.map_err(BodyError::broken)),
         })
     }
 
+    /// Whether an answer whose stream was given up has come as a whole: the dashboard has said all, and does not want the rest
+    /// of the upload (section 8.1). Without a length, it may have.
+    fn is_whole(&self) -> bool {
+        let is_uploading = self.lease.upload.as_ref().is_some_and(|upload| !upload.is_complete());
+        self.received.left().map_or(is_uploading, |left| left == 0)
+    }
+
     pub(super) fn is_over(&self) -> bool {
-        self.received.is_end_stream()
+        self.received.is_over()
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
@@ -187,17 +276,16 @@ impl Answer {
 
 /// Whether the dashboard says that it has not looked at a request (section 8.7): its stream was refused, or is above the
 /// last that a connection that ends has looked at.
-fn is_unprocessed(error: &hyper::Error) -> bool {
-    let Some(error) = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>()) else { return false };
+fn is_unprocessed(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
-/// A stream for as long as an answer comes on it. Dropped, it resets the stream, and the connection lives on.
+/// A stream for as long as an answer comes on it. Dropped, what is left of the upload is given up, and the connection lives on.
 #[derive(Debug)]
 pub(crate) struct StreamLease {
     stream: Arc<Stream>,
     upload: Option<Arc<Progress>>,
-    /// That of everything that the library does for the request.
+    /// That of the upload that goes on.
     life: Option<DropGuard>,
 }
 
@@ -213,17 +301,6 @@ impl StreamLease {
                     life.cancel();
                 });
             }
-        }
-    }
-
-    /// Whether an answer that has ended, as the library sees it, was cut off: it takes a stream that is reset with
-    /// `NO_ERROR` for one that ended. That is right where the dashboard has said all, and does not want the rest of the
-    /// upload (section 8.1).
-    fn is_cut(&self, answer: &Received) -> bool {
-        let is_uploading = self.upload.as_ref().is_some_and(|upload| !upload.is_complete());
-        match answer.size_hint().exact() {
-            Some(left) => left > 0,
-            None => !answer.is_end_stream() && !is_uploading,
         }
     }
 }

@@ -4,13 +4,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
 use super::http1;
 use super::http2::{self, StreamLease};
 use crate::body::BodyError;
 use crate::http1::Stream;
+use crate::http2::Tunnel;
 
 /// The body of an answer with what it comes on, or what was switched to. Dropped before its end, it closes that.
 #[derive(Debug)]
@@ -112,15 +111,15 @@ impl Incoming {
 #[derive(Debug)]
 pub(crate) enum Switched {
     Http1(http1::Connection),
-    Http2(OnUpgrade, StreamLease),
+    Http2(Tunnel<StreamLease>),
 }
 
 impl Switched {
-    /// What is said from now on, and what has to be kept for as long as that lasts.
-    pub(crate) async fn into_stream(self) -> Option<(Box<dyn Stream>, Option<StreamLease>)> {
+    /// What is said from now on.
+    pub(crate) fn into_stream(self) -> Option<Box<dyn Stream>> {
         match self {
-            Self::Http1(connection) => Some((connection.into_stream()?, None)),
-            Self::Http2(upgrade, lease) => Some((Box::new(TokioIo::new(upgrade.await.ok()?)), Some(lease))),
+            Self::Http1(connection) => connection.into_stream(),
+            Self::Http2(tunnel) => Some(Box::new(tunnel)),
         }
     }
 }

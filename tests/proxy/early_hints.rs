@@ -1,7 +1,13 @@
 //! What a dashboard says before its answer (RFC 8297), for clients that can make use of it.
 
-use super::http2;
+use std::future::poll_fn;
+
+use h2::client::ResponseFuture;
+use http::{HeaderValue, Method, Response, StatusCode};
+
 use super::support::{End, World, field, soon, status};
+use super::upstream_http2::Dashboard;
+use super::{http2, upstream_http2};
 
 /// A browser that goes to `target`, and the origin that has read so.
 async fn going(world: &World, client: &mut End, target: &str) -> End {
@@ -95,17 +101,52 @@ async fn whoever_did_not_go_to_a_page_hears_none() {
 }
 
 #[tokio::test]
-async fn in_http_2_they_are_dropped() {
+async fn in_http_2_a_browser_hears_them_as_well() {
     let (world, client) = http2::world().await;
-    let mut request = http2::request(http::Method::GET, "/");
-    request.headers_mut().insert("sec-fetch-mode", "navigate".parse().expect("a value"));
-    let mut ready = soon(client.ready()).await.expect("the gateway takes requests");
-    let answer = ready.send_request(request, true).expect("sent").0;
+    let mut request = http2::request(Method::GET, "/");
+    request.headers_mut().insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
+    let mut answer = http2::send(&client, request).await;
     let mut origin = world.origin.accept().await;
     origin.head().await;
-    origin
-        .say("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
-        .await;
+    for link in ["</a.css>", "</b.css>"] {
+        origin.say(format!("HTTP/1.1 103 Early Hints\r\nLink: {link}\r\nSet-Cookie: sid=1\r\n\r\n")).await;
+        let hint = heard(&mut answer).await;
+        assert_eq!((hint.status(), hint.headers().len()), (StatusCode::EARLY_HINTS, 1));
+        assert_eq!(hint.headers()["link"], link);
+    }
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
     let (head, body) = http2::whole(answer).await;
-    assert_eq!((head.status().as_u16(), body.as_str()), (200, "hi"));
+    assert_eq!((head.status(), body.as_str()), (StatusCode::OK, "hi"));
+}
+
+#[tokio::test]
+async fn in_http_2_too_whoever_did_not_go_to_a_page_hears_none() {
+    let (world, client) = http2::world().await;
+    let mut answer = http2::send(&client, http2::request(Method::GET, "/")).await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n").await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+    assert!(soon(poll_fn(|cx| answer.poll_informational(cx))).await.is_none(), "the answer comes next");
+    assert_eq!(http2::whole(answer).await.1, "hi");
+}
+
+#[tokio::test]
+async fn a_browser_hears_those_of_a_dashboard_in_http_2() {
+    let world = upstream_http2::world().await;
+    let mut client = world.client().await;
+    client.say(navigation("/")).await;
+    let mut asked = Dashboard::accept(&world).await.asked().await;
+    for link in ["</a.css>", "</b.css>"] {
+        let hint = Response::builder().status(103).header("link", link).header("set-cookie", "sid=1");
+        asked.respond.send_informational(hint.body(()).expect("a head")).expect("sent");
+        assert_eq!(client.head().await, format!("HTTP/1.1 103 Early Hints\r\nlink: {link}\r\n\r\n"));
+    }
+    asked.answer("hi");
+    assert_eq!(status(&client.head().await), 200);
+}
+
+/// What is said next before that answer.
+async fn heard(answer: &mut ResponseFuture) -> Response<()> {
+    soon(poll_fn(|cx| answer.poll_informational(cx))).await.expect("something").expect("a head")
 }

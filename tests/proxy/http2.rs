@@ -1,9 +1,11 @@
 //! A client in HTTP/2 and a dashboard in HTTP/1.1, with what each of them can't say to the other.
 
+use std::future::poll_fn;
+
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -42,7 +44,7 @@ pub(crate) fn request(method: Method, path: &str) -> Request<()> {
     Request::builder().version(Version::HTTP_2).method(method).uri(uri).body(()).expect("a request")
 }
 
-async fn send(client: &SendRequest<Bytes>, request: Request<()>) -> ResponseFuture {
+pub(crate) async fn send(client: &SendRequest<Bytes>, request: Request<()>) -> ResponseFuture {
     let mut ready = soon(client.clone().ready()).await.expect("the gateway takes requests");
     ready.send_request(request, true).expect("sent").0
 }
@@ -414,4 +416,21 @@ async fn without_tls_http_2_is_for_those_who_begin_with_it_and_only_where_that_i
     let said = client.rest().await;
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
     world.nothing_arrived().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_go_on_is_told_to_once_its_body_is_wanted() {
+    let (world, client) = world().await;
+    let mut request = request(Method::POST, "/");
+    request.headers_mut().insert("expect", HeaderValue::from_static("100-continue"));
+    request.headers_mut().insert("content-length", HeaderValue::from_static("4"));
+    let (mut answer, mut upload) = begin(&client, request).await;
+    let mut origin = world.origin.accept().await;
+    assert_eq!(field(&origin.head().await, "expect"), None);
+    let told = soon(poll_fn(|cx| answer.poll_informational(cx))).await.expect("a word").expect("a head");
+    assert_eq!(told.status(), 100);
+    upload.send_data("data".into(), true).expect("sent");
+    assert_eq!(origin.exactly(4).await, "data");
+    origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(soon(answer).await.expect("an answer").status(), 204);
 }

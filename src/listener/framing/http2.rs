@@ -1,25 +1,17 @@
 //! What HTTP/2 asks of a request beyond that (RFC 9113, section 8), and how it is put so that the rest of the gateway
 //! reads it as one in HTTP/1.1.
 
-use http::header::{CONNECTION, COOKIE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue, Method};
-use hyper::ext::Protocol;
+use h2::ext::Protocol;
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, UPGRADE};
+use http::{HeaderValue, Method};
 
 use super::BadRequest;
 use crate::http1::MOST_FIELDS;
+use crate::http2::CONNECTION_SPECIFIC;
 use crate::message::{Fields, RequestHead, Value};
 
 /// In how many pieces cookies may come. Browsers that send each by itself have at most 180 of a site.
 const CRUMBS: usize = 256;
-
-/// Fields that are for a connection in HTTP/1.1. In HTTP/2 a request that has one is malformed (section 8.2.2).
-const CONNECTION_SPECIFIC: [HeaderName; 5] = [
-    CONNECTION,
-    UPGRADE,
-    TRANSFER_ENCODING,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
 
 /// Refuses what is malformed; names the host in `Host`, joins the pieces of cookies, puts the way to ask for a WebSocket as
 /// that of HTTP/1.1. With cookies joined there may be as many fields as in HTTP/1.1.
@@ -31,6 +23,10 @@ pub(super) fn settle(head: &mut RequestHead) -> Result<(), BadRequest> {
     }
     join_cookies(&mut head.headers)?;
     if head.method == Method::CONNECT && asks_for_websocket(head) {
+        // What is said on the stream is no body.
+        if head.headers.contains_key(CONTENT_LENGTH) {
+            return Err(BadRequest::Length);
+        }
         head.method = Method::GET;
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -66,7 +62,7 @@ fn join_cookies(headers: &mut Fields) -> Result<(), BadRequest> {
 
 /// Any `CONNECT` but this one (RFC 8441, section 4) is left for those that are refused.
 fn asks_for_websocket(head: &RequestHead) -> bool {
-    head.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket")
+    head.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
 #[cfg(test)]
@@ -174,6 +170,10 @@ mod tests {
         };
         let as_in_http1 = (Method::GET, ["upgrade", "websocket"].map(|said| Some(HeaderValue::from_static(said))));
         assert_eq!(asked(Some("websocket")), Ok(as_in_http1));
+        let mut with_length = head(HERE, &[("content-length", "0")]);
+        with_length.method = Method::CONNECT;
+        with_length.extensions.insert(Protocol::from_static("websocket"));
+        assert_eq!(check(&mut with_length).err(), Some(BadRequest::Length), "what is said on it is no body");
         for other in [None, Some("connect-udp"), Some("WebSocket"), Some("websocket2"), Some("")] {
             assert_eq!(asked(other), Err(BadRequest::Method), "{other:?}");
         }

@@ -10,11 +10,11 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
-use super::date::Dates;
 use super::head::Head;
 use crate::body::{Body, BodyError};
 use crate::http1::framing::{Coding, Written};
 use crate::http1::{Writer, fields};
+use crate::listener::date::Dates;
 use crate::message::{Response, ResponseHead, Value};
 use crate::tokens::has_token;
 
@@ -99,7 +99,7 @@ impl Outgoing {
             }
         }
         if !is_dated {
-            dates.write(bytes);
+            fields::write_one(bytes, "date", dates.now().as_bytes());
         }
         if !switches {
             self.write_persistence(bytes);

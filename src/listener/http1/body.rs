@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::interim::{GO_ON, Interim};
 use crate::http1::Receiver;
 use crate::http1::framing::{Framing, Piece};
+use crate::listener::interim::Interim;
 
 /// What a client sends with a request.
 pub(in crate::listener) struct Upload {
@@ -28,7 +28,7 @@ impl Upload {
     pub(in crate::listener) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some(receiver) = &mut self.receiver else { return Poll::Ready(None) };
         if let Some(interim) = self.to_go_on.take() {
-            interim.say(GO_ON);
+            interim.go_on();
         }
         let piece = match ready!(self.framing.poll(receiver, cx)) {
             Ok(Piece::Nothing) => Err(io::ErrorKind::UnexpectedEof.into()),

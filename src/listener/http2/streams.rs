@@ -1,135 +1,219 @@
 //! The streams of one connection in HTTP/2: each a task, for as long as its client takes what it is sent.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use hyper::rt::Executor;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::header::{CONTENT_LENGTH, DATE, EXPECT};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::traffic::{Stream, Traffic};
-use crate::body::{ANSWER_STRETCH, Body, BodyError};
+use super::heads::Heads;
+use super::traffic::{Stream, Traffic, Waiting};
+use crate::body::{ANSWER_STRETCH, Body};
+use crate::http2::{CONNECTION_SPECIFIC, Received, Sending, Tunnel};
+use crate::identity::client::Arrival;
+use crate::listener::Door;
 use crate::listener::connection::PanicNote;
 use crate::listener::crowd::Seat;
+use crate::listener::incoming::Incoming;
+use crate::listener::interim::{Interim, Word};
 use crate::listener::occupied::{Occupied, occupying};
-use crate::message::Response;
+use crate::listener::switch::Switch;
+use crate::listener::worker::Worker;
+use crate::message::{Request, Response};
 use crate::pace::Pace;
+use crate::tokens::has_token;
 
-/// Runs the streams of one connection, each as a task. One that is dropped is reset.
-#[derive(Clone)]
-pub(super) struct Streams(pub(super) Arc<Traffic>);
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
-    fn execute(&self, work: F) {
-        let stream = Stream::begin(&self.0);
-        // A stream that becomes a tunnel goes on as another task, which it starts itself.
-        let room = Occupied::now();
-        let work = PIECE.scope(Cell::new(Piece::Awaited), async move {
-            let _note = PanicNote;
-            while_taken(work).await;
-            drop(stream);
-        });
-        tokio::spawn(occupying(room, work));
-    }
+/// What the streams of one connection have in common.
+pub(super) struct Streams<D: Door> {
+    pub(super) worker: Arc<Worker<D>>,
+    pub(super) arrival: Arrival,
+    pub(super) seat: Arc<Seat>,
+    /// Where each request takes its room.
+    pub(super) rooms: [Option<Arc<Semaphore>>; 2],
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) heads: Heads,
+    pub(super) memory: D::Memory,
 }
 
 /// Leave for one request to be in progress: of the worker, and of its client, who is there for as long.
-pub(super) struct Room {
+struct Room {
     _of: [Option<OwnedSemaphorePermit>; 2],
     _seat: Arc<Seat>,
 }
 
 impl Room {
     /// One of each of these, as far as there are any, on the connection with that seat.
-    pub(super) fn take(from: &[Option<Arc<Semaphore>>; 2], seat: &Arc<Seat>) -> Option<Self> {
+    fn take(from: &[Option<Arc<Semaphore>>; 2], seat: &Arc<Seat>) -> Option<Self> {
         let take = |of: &Option<Arc<Semaphore>>| of.as_ref().map(|of| Arc::clone(of).try_acquire_owned()).transpose();
         Some(Self { _of: [take(&from[0]).ok()?, take(&from[1]).ok()?], _seat: Arc::clone(seat) })
     }
 }
 
-/// Where the answer of a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Piece {
-    /// Nothing is there to be sent. What it is waited for has limits of its own.
-    Awaited,
-    /// This many bytes of it were handed to the library, and it has not asked for more: the client takes none.
-    Handed(usize),
-}
-
-tokio::task_local! {
-    static PIECE: Cell<Piece>;
-}
-
-/// Works on a stream until it is done, or its client has taken nothing, or too little, for too long.
-async fn while_taken(work: impl Future<Output = ()>) {
-    let mut work = pin!(work);
-    let mut pace = Pace::over(ANSWER_STRETCH);
-    let (mut before, mut taken) = (Piece::Awaited, 0);
-    poll_fn(|cx| {
-        if work.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let piece = PIECE.with(Cell::get);
-        if piece != before
-            && let Piece::Handed(all) = std::mem::replace(&mut before, piece)
-        {
-            pace.moved(all.wrapping_sub(taken));
-            taken = all;
-        }
-        match piece {
-            Piece::Awaited => Poll::Pending,
-            Piece::Handed(_) => pace.poll(cx),
-        }
-    })
-    .await;
-}
-
-/// A body that tells its stream how far it is. It comes in pieces of the size of a frame: the library takes a piece as a
-/// whole, however little of it the client does.
-pub(super) struct Outgoing {
-    body: Body,
-    rest: Bytes,
-    handed: usize,
-}
-
-impl Outgoing {
-    /// An answer with such a body.
-    pub(super) fn of(answer: Response<Body>) -> http::Response<Self> {
-        http::Response::from(answer).map(|body| Self { body, rest: Bytes::new(), handed: 0 })
+impl<D: Door> Streams<D> {
+    /// Begins with a request.
+    pub(super) fn begin(self: &Arc<Self>, (request, respond): (http::Request<RecvStream>, SendResponse<Bytes>)) {
+        let (this, stream) = (Arc::clone(self), Stream::begin(&self.traffic));
+        let waiting = Waiting::begin(&self.traffic);
+        tokio::spawn(occupying(None, async move {
+            let _note = PanicNote;
+            this.attend(request, respond, (stream, waiting)).await;
+        }));
     }
-}
 
-/// The largest frame that every client takes (section 4.2).
-const FRAME: usize = 16 * 1024;
+    /// Answers a request. If its client gives it up, so does this.
+    async fn attend(
+        &self,
+        request: http::Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+        (stream, waiting): (Stream, Waiting),
+    ) {
+        let Some(room) = Room::take(&self.rooms, &self.seat) else {
+            // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return waiting.end();
+        };
+        let occupied = Occupied::new(Arc::new(room));
+        occupied.clone().take();
 
-impl http_body::Body for Outgoing {
-    type Data = Bytes;
-    type Error = BodyError;
+        let (head, incoming) = request.into_parts();
+        let method = head.method.clone();
+        let received = Received::after(&head.headers, incoming);
+        let head = self.heads.of(head, self.worker.door.is_one_client(self.arrival.peer));
+        let mut request = Box::new(Request::from_parts(head, Incoming::empty()));
+        let waits =
+            !received.is_over() && request.headers().get_all(EXPECT).any(|said| has_token(said, b"100-continue"));
+        let interim = Interim::of(&mut request, waits);
+        let switch = if method == Method::CONNECT {
+            Some((Switch::offer(&mut request), received))
+        } else {
+            *request.body_mut() = match interim.clone().filter(|_| waits) {
+                Some(interim) => Incoming::in_http2_once_told(received, interim),
+                None => Incoming::in_http2(received),
+            };
+            None
+        };
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.rest.is_empty() {
-            PIECE.with(|piece| piece.set(Piece::Awaited));
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) => self.rest = data,
-                Some(Err(other)) => return Poll::Ready(Some(Ok(other))),
-                None => return Poll::Ready(None),
+        let Some(answer) = self.answered(request, interim.as_deref(), &mut respond).await else { return };
+        waiting.end();
+        let answer = self.settled(answer, &method);
+        let (head, body) = http::Response::from(answer).into_parts();
+        let switch = switch.filter(|_| head.status.is_success());
+        let is_all = switch.is_none() && body.is_end_stream();
+        let outgoing = match respond.send_response(http::Response::from_parts(head, ()), is_all) {
+            Ok(outgoing) => outgoing,
+            Err(error) => {
+                tracing::debug!(%error, "an answer that can't be said");
+                return respond.send_reset(Reason::INTERNAL_ERROR);
+            }
+        };
+        if let Some((offer, received)) = switch {
+            // If nobody takes it, it is reset.
+            drop(offer.send(Box::new(Tunnel::new(received.into_stream(), outgoing, (stream, occupied)))));
+        } else if !is_all {
+            let mut sending = Sending::new(body, outgoing).at(Pace::over(ANSWER_STRETCH));
+            if let Err(error) = poll_fn(|cx| sending.poll(cx, Reason::INTERNAL_ERROR)).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not sent to its end");
             }
         }
-        let length = self.rest.len().min(FRAME);
-        self.handed = self.handed.wrapping_add(length);
-        PIECE.with(|piece| piece.set(Piece::Handed(self.handed)));
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+    /// The answer to a request. `None` if the client gives it up before.
+    async fn answered(
+        &self,
+        request: Box<Request<Incoming>>,
+        interim: Option<&Interim>,
+        respond: &mut SendResponse<Bytes>,
+    ) -> Option<Response<Body>> {
+        // In a box, which is gone when the answer is there. Built in there, since there is room before there is anything that
+        // would have to be dropped if there were none: otherwise its 14 kB are copied.
+        let room = Box::new_uninit();
+        let answering = self.worker.door.answer(request, self.arrival, &self.memory);
+        let mut answering = Box::into_pin(Box::write(room, answering));
+        let answer = poll_fn(|cx| {
+            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Some(answer));
+            }
+            if let Poll::Ready(reason) = respond.poll_reset(cx) {
+                tracing::debug!(?reason, "a request was given up");
+                return Poll::Ready(None);
+            }
+            if let Some(interim) = interim {
+                tell(interim, respond, cx);
+            }
+            Poll::Pending
+        })
+        .await;
+        if let Some(interim) = interim {
+            interim.end();
+        }
+        answer
     }
 
-    fn size_hint(&self) -> SizeHint {
-        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
+    /// An answer to that method as HTTP/2 says it.
+    fn settled(&self, answer: Response<Body>, method: &Method) -> Response<Body> {
+        let mut answer = match *method {
+            Method::HEAD => without_body(answer),
+            Method::CONNECT => to_connect(answer),
+            _ => answer,
+        };
+        let length = answer.body().size_hint().exact().filter(|_| !answer.body().is_end_stream());
+        let status = answer.status();
+        let headers = answer.headers_mut();
+        for name in CONNECTION_SPECIFIC {
+            headers.remove(name);
+        }
+        if status == StatusCode::NO_CONTENT {
+            // It has none (RFC 9110, section 8.6), and a client would miss what it says.
+            headers.remove(CONTENT_LENGTH);
+        } else if let Some(length) = length.filter(|_| !headers.contains_key(CONTENT_LENGTH)) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        if !headers.contains_key(DATE) {
+            headers.insert(DATE, self.worker.dates.now());
+        }
+        answer
     }
+}
+
+/// Tells the client what there is to be told before the answer.
+fn tell(interim: &Interim, respond: &mut SendResponse<Bytes>, cx: &Context<'_>) {
+    while let Poll::Ready(word) = interim.poll(cx) {
+        let (status, fields) = match word {
+            Word::GoOn => (StatusCode::CONTINUE, HeaderMap::new()),
+            Word::Hint(fields) => (StatusCode::EARLY_HINTS, fields.to_map()),
+        };
+        let mut said = http::Response::new(());
+        (*said.status_mut(), *said.headers_mut()) = (status, fields);
+        if let Err(error) = respond.send_informational(said) {
+            tracing::debug!(%error, "what was to be said before an answer can't be");
+        }
+    }
+}
+
+/// A body would be sent with an answer to `HEAD` as well.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0)
+        && !response.headers().contains_key(CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
+}
+
+/// Here 200 is what 101 is in HTTP/1.1: the stream is a tunnel from then on (RFC 8441, section 5). A page in its place
+/// would pass for one.
+fn to_connect(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        *response.status_mut() = StatusCode::OK;
+    } else if response.status().is_success() {
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+    }
+    response
 }

@@ -1,26 +1,23 @@
 //! One connection in HTTP/2: its limits, what the dashboard says of it, and its end.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::{self, ResponseFuture, SendRequest};
+use http::Request;
 use http::uri::Scheme;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http2};
-use hyper::rt::Executor;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, oneshot};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::outgoing::Outgoing;
+use crate::http2::{Alive, heard};
 use crate::upstream::{LAST_BYTES, UpstreamError};
 
 /// How many requests a connection may have in progress, however many more the dashboard would take.
@@ -43,25 +40,19 @@ const HEAD: u32 = 64 * 1024;
 /// How much of an upload the library keeps for a dashboard that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// After how long a silence the dashboard is asked whether it is still there while it owes something, and how long it may
-/// take to say so.
-const PING: Duration = Duration::from_secs(20);
-
 /// A connection. Dropped, it is closed once everything was said on it.
 pub(super) struct Connection {
-    sender: http2::SendRequest<Outgoing>,
+    sender: SendRequest<Bytes>,
     scheme: Scheme,
-    said: Arc<Said>,
+    state: Arc<State>,
     _unused: DropGuard,
 }
 
-/// What the dashboard says of the connection.
 #[derive(Default)]
-struct Said {
-    /// How many requests it takes at a time; none before its settings came.
-    streams: AtomicUsize,
-    takes_websockets: AtomicBool,
-    /// Whether it takes none anymore.
+struct State {
+    /// How many requests are in progress.
+    open: AtomicUsize,
+    /// Whether the dashboard takes none anymore.
     is_over: AtomicBool,
 }
 
@@ -76,28 +67,35 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (tasks, said) = (Tasks::default(), Arc::new(Said::default()));
-        let (sender, connection) = http2::Builder::new(tasks.clone())
-            .timer(TokioTimer::new())
+        let (stream, heard) = heard(stream);
+        let (sender, mut connection) = client::Builder::new()
+            .enable_push(false)
             .initial_max_send_streams(0)
-            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(HEAD)
-            .max_send_buf_size(SEND_BUFFER)
+            .max_send_buffer_size(SEND_BUFFER)
             .max_concurrent_reset_streams(GIVEN_UP)
             // The library would end the connection, which everybody shares, over what dashboards say wrongly, or too late of
             // what was given up, counted from its beginning on: whoever gives up often would take it from others.
             .max_local_error_reset_streams(None)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PING)
-            .handshake(TokioIo::new(stream))
+            .handshake(stream)
             .await
             .map_err(no_http2)?;
+        let pings = connection.ping_pong().expect("nobody else has asked for it");
         let (tell, introduced) = oneshot::channel();
-        let unused = CancellationToken::new();
-        let driver = Driver { tasks, said: Arc::clone(&said), unused: unused.clone(), changed };
-        tokio::spawn(driver.drive(connection, tell));
-        let connection = Self { sender, scheme, said, _unused: unused.drop_guard() };
+        let (state, unused) = (Arc::<State>::default(), CancellationToken::new());
+        let driver = Driver {
+            connection,
+            sender: Some(sender.clone()),
+            alive: Alive::new(pings, heard),
+            takes: (0, true),
+            introduced: Some(tell),
+            state: Arc::clone(&state),
+            changed,
+        };
+        tokio::spawn(driver.drive(unused.clone()));
+        let connection = Self { sender, scheme, state, _unused: unused.drop_guard() };
         match introduced.await {
             Ok(Ok(())) => Ok(connection),
             Ok(Err(error)) => Err(no_http2(error)),
@@ -107,26 +105,39 @@ impl Connection {
 
     /// How many requests it may have in progress.
     pub(super) fn streams(&self) -> usize {
-        if self.is_over() { 0 } else { self.said.streams.load(Ordering::Acquire).min(STREAMS) }
+        if self.is_over() { 0 } else { self.sender.current_max_send_streams().min(STREAMS) }
     }
 
     pub(super) fn takes_websockets(&self) -> bool {
-        self.said.takes_websockets.load(Ordering::Acquire)
+        self.sender.is_extended_connect_protocol_enabled()
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.said.is_over.load(Ordering::Acquire) || self.sender.is_closed()
+        self.state.is_over.load(Ordering::Acquire)
     }
 
     pub(super) const fn scheme(&self) -> &Scheme {
         &self.scheme
     }
 
-    pub(super) fn send(
+    /// One more request is in progress, or one less: while there is any, the dashboard has to show that it is there.
+    pub(super) fn note_begun(&self) {
+        self.state.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_ended(&self) {
+        self.state.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Sends the head of a request, which may be `all` of it. After an error, nothing was sent.
+    pub(super) async fn send(
         &self,
-        request: Request<Outgoing>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
-        self.sender.clone().try_send_request(request)
+        head: Request<()>,
+        all: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        let mut sender = self.sender.clone();
+        poll_fn(|cx| sender.poll_ready(cx)).await?;
+        sender.send_request(head, all)
     }
 }
 
@@ -140,127 +151,67 @@ fn no_http2(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Upstr
 struct NoHttp2(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Drives a connection from its beginning to its end.
-struct Driver<C> {
-    tasks: Tasks,
-    said: Arc<Said>,
-    unused: CancellationToken,
+struct Driver<S, C> {
+    connection: client::Connection<S, Bytes>,
+    /// Knows whether the dashboard takes requests. For as long as it is there, the library keeps the connection open.
+    sender: Option<SendRequest<Bytes>>,
+    alive: Alive,
+    /// How many requests the dashboard takes at a time (none before its settings came), and whether it takes any still.
+    takes: (usize, bool),
+    introduced: Option<oneshot::Sender<Result<(), h2::Error>>>,
+    state: Arc<State>,
     changed: C,
 }
 
-type Dispatch<S> = http2::Connection<TokioIo<S>, Outgoing, Tasks>;
-
-impl<C: Fn() + Send + Sync + 'static> Driver<C> {
-    async fn drive<S>(self, connection: Dispatch<S>, introduced: oneshot::Sender<hyper::Result<()>>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        WORK.scope(RefCell::default(), self.dispatch(connection, introduced)).await;
-        self.said.is_over.store(true, Ordering::Release);
-        (self.changed)();
-        // What was begun goes on; a connection that is left alone ends soon.
-        let left_alone = async {
-            self.unused.cancelled().await;
-            sleep(LAST_BYTES).await;
-        };
-        tokio::select! {
-            // Whoever has something on it is told by the library.
-            () = self.tasks.0.ended.cancelled() => {}
-            () = left_alone => self.tasks.0.end.cancel(),
+impl<S, C> Driver<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Fn(),
+{
+    async fn drive(mut self, unused: CancellationToken) {
+        let mut unused = pin!(unused.cancelled());
+        let ended = poll_fn(|cx| match self.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => unused.as_mut().poll(cx).map(|()| false),
+        });
+        if !ended.await {
+            self.sender = None;
+            // What was begun is said to its end, if that is soon.
+            drop(timeout(LAST_BYTES, poll_fn(|cx| self.poll(cx))).await);
         }
+        self.note(0, false);
     }
 
-    /// Hands requests over, until no more can be.
-    async fn dispatch<S>(&self, connection: Dispatch<S>, introduced: oneshot::Sender<hyper::Result<()>>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let mut connection = pin!(connection);
-        let mut introduced = Some(introduced);
-        let ended = loop {
-            tokio::select! {
-                biased;
-                ended = &mut connection => break ended,
-                () = self.tasks.0.news.notified() => {}
-            }
-            self.note(connection.current_max_send_streams(), connection.is_extended_connect_protocol_enabled());
-            if self.said.streams.load(Ordering::Relaxed) > 0
-                && let Some(introduced) = introduced.take()
-            {
+    /// Ready once it has ended, or the dashboard is gone.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let ended = Pin::new(&mut self.connection).poll(cx);
+        let takes_any =
+            self.sender.as_mut().is_some_and(|sender| !matches!(sender.poll_ready(cx), Poll::Ready(Err(_))));
+        self.note(self.connection.max_concurrent_send_streams(), takes_any);
+        if let Poll::Ready(Err(error)) = ended {
+            if let Some(introduced) = self.introduced.take() {
                 // Whoever is gone by now does not want the connection either.
-                drop(introduced.send(Ok(())));
+                drop(introduced.send(Err(error)));
+            } else {
+                tracing::debug!(%error, "a connection to an upstream broke off");
             }
-        };
-        match (ended, introduced.take()) {
-            (Err(error), Some(introduced)) => drop(introduced.send(Err(error))),
-            (Err(error), None) => tracing::debug!(%error, "a connection to an upstream broke off"),
-            (Ok(()), _) => {}
+            return Poll::Ready(());
         }
+        if self.takes.0 > 0
+            && let Some(introduced) = self.introduced.take()
+        {
+            drop(introduced.send(Ok(())));
+        }
+        if ended.is_ready() {
+            return Poll::Ready(());
+        }
+        self.alive.poll_gone(cx, self.state.open.load(Ordering::Relaxed) > 0)
     }
 
-    fn note(&self, streams: usize, takes_websockets: bool) {
-        self.said.takes_websockets.store(takes_websockets, Ordering::Release);
-        if self.said.streams.swap(streams, Ordering::AcqRel) != streams {
+    fn note(&mut self, streams: usize, takes_any: bool) {
+        self.state.is_over.store(!takes_any, Ordering::Release);
+        if std::mem::replace(&mut self.takes, (streams, takes_any)) != (streams, takes_any) {
             (self.changed)();
         }
-    }
-}
-
-/// Runs what the library does for one connection, each part as a task.
-#[derive(Clone, Default)]
-struct Tasks(Arc<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    /// Whether the first task has begun, which is the connection itself.
-    begun: AtomicBool,
-    /// Told whenever the connection itself has done something: the library has no other way to learn of settings.
-    news: Notify,
-    /// Cancelled when the connection itself has ended.
-    ended: CancellationToken,
-    /// Ends all of it.
-    end: CancellationToken,
-}
-
-tokio::task_local! {
-    /// The life of the request that is worked for.
-    static WORK: RefCell<Option<CancellationToken>>;
-}
-
-/// Whatever begins next in this task ends with that life, and so does what it begins itself.
-pub(super) fn work_for(life: &CancellationToken) {
-    // Whoever is not at work for a connection begins nothing.
-    let _ = WORK.try_with(|work| *work.borrow_mut() = Some(life.clone()));
-}
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
-    fn execute(&self, task: F) {
-        let shared = Arc::clone(&self.0);
-        if !shared.begun.swap(true, Ordering::Relaxed) {
-            tokio::spawn(shared.run_connection(task));
-            return;
-        }
-        let life = WORK.try_with(|work| work.borrow().clone()).ok().flatten();
-        tokio::spawn(WORK.scope(RefCell::new(life.clone()), async move {
-            let life = life.unwrap_or_default();
-            tokio::select! {
-                biased;
-                () = life.cancelled() => {}
-                () = shared.end.cancelled() => {}
-                () = task => {}
-            }
-        }));
-    }
-}
-
-impl Shared {
-    async fn run_connection(self: Arc<Self>, connection: impl Future<Output = ()>) {
-        let mut connection = pin!(connection);
-        let observed = poll_fn(|cx| {
-            let polled: Poll<()> = Pin::new(&mut connection).poll(cx);
-            self.news.notify_one();
-            polled
-        });
-        self.end.run_until_cancelled(observed).await;
-        self.ended.cancel();
     }
 }

@@ -2,25 +2,15 @@
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use data_encoding::BASE64;
-use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TE, TRANSFER_ENCODING, UPGRADE};
+use h2::ext::Protocol;
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TE, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
-use hyper::body::Incoming;
-use hyper::ext::Protocol;
 
 use super::super::{Purpose, UpstreamError};
+use crate::http2::CONNECTION_SPECIFIC;
 use crate::message::{Fields, RequestHead, Response};
-
-/// Fields that are for a connection in HTTP/1.1, and that HTTP/2 does not have (RFC 9113, section 8.2.2).
-const CONNECTION_SPECIFIC: [HeaderName; 6] = [
-    CONNECTION,
-    UPGRADE,
-    TRANSFER_ENCODING,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
 
 /// Puts the head of a request as HTTP/2 does: what was `Host` is the authority, and what asks for a WebSocket is a
 /// `CONNECT` (RFC 8441, section 4).
@@ -30,7 +20,7 @@ pub(super) fn write(mut head: RequestHead, scheme: &Scheme, purpose: Purpose) ->
     target.authority = head.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     head.headers.remove(HOST);
     head.uri = Uri::from_parts(target).map_err(|_| UpstreamError::Http2("such host or target"))?;
-    for name in CONNECTION_SPECIFIC {
+    for name in CONNECTION_SPECIFIC.iter().map(HeaderName::as_str).chain(["http2-settings"]) {
         head.headers.remove(name);
     }
     // What trailers an answer has are passed on, or dropped by whoever can't.
@@ -46,14 +36,13 @@ pub(super) fn write(mut head: RequestHead, scheme: &Scheme, purpose: Purpose) ->
 
 /// Refuses an answer that is malformed in a way the library does not mind, and puts one that agrees to a WebSocket as
 /// HTTP/1.1 does, with what agrees to the key that was `asked` with.
-pub(super) fn read(answer: &mut Response<Incoming>, asked: &Fields, purpose: Purpose) -> Result<(), UpstreamError> {
+pub(super) fn read<B>(answer: &mut Response<B>, asked: &Fields, purpose: Purpose) -> Result<(), UpstreamError> {
     if super::has_padding(answer.headers()) {
         return Err(UpstreamError::Malformed("space around the value of a field"));
     }
     if purpose == Purpose::Exchange || !answer.status().is_success() {
         return Ok(());
     }
-    // The library makes a tunnel of a 200 alone.
     if answer.status() != StatusCode::OK {
         return Err(UpstreamError::Malformed("a status for a WebSocket that is not 200"));
     }

@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::SendStream;
+use h2::client::ResponseFuture;
+use http::Request;
 use http::uri::Scheme;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{Connection, STREAMS};
-use super::outgoing::Outgoing;
 use crate::upstream::UpstreamError;
 use crate::upstream::connect::{Connector, Http1, Speech};
 use crate::upstream::http1;
@@ -81,11 +81,17 @@ impl Stream {
         self.connection.takes_websockets()
     }
 
-    pub(super) fn send(
+    pub(super) async fn send(
         &self,
-        request: Request<Outgoing>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
-        self.connection.send(request)
+        head: Request<()>,
+        all: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        self.connection.send(head, all).await
+    }
+
+    fn on(connection: Arc<Connection>, streams: &Weak<Streams>) -> Self {
+        connection.note_begun();
+        Self { connection, streams: Weak::clone(streams) }
     }
 }
 
@@ -97,6 +103,7 @@ impl fmt::Debug for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.connection.note_ended();
         if let Some(streams) = self.streams.upgrade() {
             streams.release(&self.connection);
             streams.distribute();
@@ -168,7 +175,7 @@ impl Streams {
                 let connection = Arc::new(connection);
                 state.each = connection.streams().max(1);
                 state.connections.push(Held { connection: Arc::clone(&connection), open: 1, since: Instant::now() });
-                Room::Stream(Arc::new(Stream { connection, streams: Weak::clone(&self.this) }))
+                Room::Stream(Arc::new(Stream::on(connection, &self.this)))
             }
         };
         drop(state);
@@ -196,8 +203,7 @@ impl Streams {
         }
         if let Some(held) = state.connections.iter_mut().find(|held| held.has_room(now, self.idle_timeout)) {
             held.open += 1;
-            let connection = Arc::clone(&held.connection);
-            return Some(Turn::Stream(Stream { connection, streams: Weak::clone(&self.this) }));
+            return Some(Turn::Stream(Stream::on(Arc::clone(&held.connection), &self.this)));
         }
         let is_room_coming = state.connecting * (state.each - 1) > others;
         if is_room_coming || state.connections.len() + state.connecting >= self.most {

@@ -3,30 +3,34 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use http::HeaderValue;
+
 use crate::clock::Clock;
-use crate::http1::fields;
 
 /// What answers are dated by. A second is put into words once.
-pub(in crate::listener) struct Dates {
+pub(super) struct Dates {
     clock: Clock,
-    last: Mutex<Option<(u64, String)>>,
+    last: Mutex<Option<(u64, HeaderValue)>>,
 }
 
 impl Dates {
     /// By that clock.
-    pub(in crate::listener) const fn new(clock: Clock) -> Self {
+    pub(super) const fn new(clock: Clock) -> Self {
         Self { clock, last: Mutex::new(None) }
     }
 
-    /// Writes the field.
-    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+    /// The value of the field.
+    pub(super) fn now(&self) -> HeaderValue {
         let now = self.clock.now().as_secs();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, date) = match last.take().filter(|(second, _)| *second == now) {
-            Some(same) => last.insert(same),
-            None => last.insert((now, httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now)))),
-        };
-        fields::write_one(bytes, "date", date.as_bytes());
+        if let Some((second, date)) = &*last
+            && *second == now
+        {
+            return date.clone();
+        }
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(now));
+        let date = HeaderValue::try_from(date).expect("a date is visible ASCII");
+        last.insert((now, date)).1.clone()
     }
 }
 
@@ -43,11 +47,8 @@ mod tests {
         let dates = Dates::new(clock);
         for (later, expected) in [(0, "37"), (999, "37"), (1, "38"), (-1000, "37"), (60_000, "37")] {
             millis.fetch_add(later, Ordering::SeqCst);
-            let mut written = Vec::new();
-            dates.write(&mut written);
             let minute = if later == 60_000 { 50 } else { 49 };
-            let date = format!("date: Sun, 06 Nov 1994 08:{minute}:{expected} GMT\r\n");
-            assert_eq!(String::from_utf8(written).expect("text"), date);
+            assert_eq!(dates.now(), format!("Sun, 06 Nov 1994 08:{minute}:{expected} GMT"));
         }
     }
 }

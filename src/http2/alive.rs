@@ -1,0 +1,96 @@
+//! Whether the other side of a connection is still there.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// After how long a silence the other side is asked whether it is still there (section 6.7), and how long it may take to say
+/// anything then. It is asked after twice as long at most.
+pub(crate) const PING: Duration = Duration::from_secs(20);
+
+/// Asks the other side, and notices that it says nothing.
+pub(crate) struct Alive {
+    pings: PingPong,
+    heard: Arc<AtomicBool>,
+    was_asked: bool,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Alive {
+    pub(crate) fn new(pings: PingPong, heard: Arc<AtomicBool>) -> Self {
+        Self { pings, heard, was_asked: false, timer: Box::pin(sleep(PING)) }
+    }
+
+    /// Ready once it has said nothing for too long. Whoever owes nothing may be silent.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>, owes: bool) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let is_there = self.heard.swap(false, Ordering::Relaxed) || !owes;
+            if self.was_asked && !is_there {
+                return Poll::Ready(());
+            }
+            self.was_asked = !is_there;
+            if self.was_asked {
+                // The library asks again only after the last answer was taken; as long as there was none, that is still asked.
+                let _ = self.pings.poll_pong(cx);
+                let _ = self.pings.send_ping(Ping::opaque());
+            }
+            self.timer.as_mut().reset(Instant::now() + PING);
+        }
+    }
+}
+
+/// A stream, and whether anything was heard on it.
+pub(crate) fn heard<S>(stream: S) -> (Heard<S>, Arc<AtomicBool>) {
+    let heard = Arc::new(AtomicBool::new(false));
+    (Heard { stream, heard: Arc::clone(&heard) }, heard)
+}
+
+/// Notes whenever something comes on a stream: whoever takes what it is sent, however slowly, is there as well, though an
+/// answer to a ping may have to wait behind all of that.
+#[derive(Debug)]
+pub(crate) struct Heard<S> {
+    stream: S,
+    heard: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.heard.store(true, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

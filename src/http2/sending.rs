@@ -1,0 +1,122 @@
+//! A body on its way to a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::{Body as _, Frame};
+
+use crate::body::{Body, BodyError};
+use crate::pace::Pace;
+
+/// The largest frame that everybody takes (section 4.2). A body goes in pieces of that size: the library takes a piece as a
+/// whole, however little of it the other side does.
+const FRAME: usize = 16 * 1024;
+
+/// A body that is sent. Dropped before its end, it resets its stream.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    body: Body,
+    stream: SendStream<Bytes>,
+    /// What is left of the last piece of the body.
+    rest: Bytes,
+    /// Whether anything was taken of the body.
+    is_touched: bool,
+    /// What the library took since there was room the last time.
+    handed: usize,
+    /// Whether the other side takes it fast enough, if that matters.
+    pace: Option<Pace>,
+}
+
+/// Why a body was not sent to its end. Its stream is reset then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unsent {
+    /// It broke off by itself.
+    #[error("what was to be sent broke off")]
+    Broken(#[source] BodyError),
+    /// The other side wants no more of it, or is gone.
+    #[error("it was given up by whom it was for")]
+    GivenUp(#[source] h2::Error),
+    /// The other side took none of it, or too little, for too long.
+    #[error("it was not taken in time")]
+    Stalled,
+}
+
+impl From<h2::Error> for Unsent {
+    fn from(error: h2::Error) -> Self {
+        Self::GivenUp(error)
+    }
+}
+
+impl Sending {
+    /// Of this body on this stream, whose head was sent.
+    pub(crate) fn new(body: Body, stream: SendStream<Bytes>) -> Self {
+        Self { body, stream, rest: Bytes::new(), is_touched: false, handed: 0, pace: None }
+    }
+
+    /// The same for somebody who has to keep this pace.
+    pub(crate) fn at(self, pace: Pace) -> Self {
+        Self { pace: Some(pace), ..self }
+    }
+
+    /// The body, if nothing was taken of it.
+    pub(crate) fn into_untouched(self) -> Option<Body> {
+        Some(self.body).filter(|_| !self.is_touched)
+    }
+
+    /// Sends all of it. What breaks off by itself resets the stream for this reason.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, broken: Reason) -> Poll<Result<(), Unsent>> {
+        loop {
+            ready!(self.poll_room(cx))?;
+            if self.rest.is_empty() {
+                let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+                self.is_touched = true;
+                match frame.map(|frame| frame.map(Frame::into_data)) {
+                    Some(Ok(Ok(data))) => self.rest = data,
+                    Some(Ok(Err(other))) => {
+                        let trailers = other.into_trailers().unwrap_or_default();
+                        return Poll::Ready(Ok(self.stream.send_trailers(trailers)?));
+                    }
+                    Some(Err(error)) => {
+                        self.stream.send_reset(broken);
+                        return Poll::Ready(Err(Unsent::Broken(error)));
+                    }
+                    None => return Poll::Ready(Ok(self.stream.send_data(Bytes::new(), true)?)),
+                }
+            }
+            let piece = self.rest.split_to(self.rest.len().min(FRAME));
+            let is_last = self.rest.is_empty() && self.body.is_end_stream();
+            if !piece.is_empty() || is_last {
+                self.handed += piece.len();
+                self.stream.send_data(piece, is_last)?;
+            }
+            if is_last {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Waits until the library takes more, which is when the other side has taken enough of what it has.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
+        self.stream.reserve_capacity(1);
+        while self.stream.capacity() == 0 {
+            match self.stream.poll_capacity(cx) {
+                Poll::Ready(Some(room)) => drop(room?),
+                // The stream has ended.
+                Poll::Ready(None) => return Poll::Ready(Err(h2::Error::from(Reason::STREAM_CLOSED).into())),
+                Poll::Pending => {
+                    let Some(pace) = &mut self.pace else { return Poll::Pending };
+                    return pace.poll(cx).map(|()| Err(Unsent::Stalled));
+                }
+            }
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.moved(std::mem::take(&mut self.handed));
+        }
+        match self.stream.poll_reset(cx) {
+            Poll::Ready(reason) => Poll::Ready(Err(h2::Error::from(reason?).into())),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A stream on which another protocol is spoken (RFC 8441).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use h2::{Reason, RecvStream, SendStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Both sides of such a stream, and what has to be held on to for as long as it is open. Dropped before either side has said
+/// its last, it is reset.
+#[derive(Debug)]
+pub(crate) struct Tunnel<H> {
+    incoming: RecvStream,
+    /// What came, and was not read yet.
+    heard: Bytes,
+    outgoing: SendStream<Bytes>,
+    _held: H,
+}
+
+impl<H> Tunnel<H> {
+    pub(crate) const fn new(incoming: RecvStream, outgoing: SendStream<Bytes>, held: H) -> Self {
+        Self { incoming, heard: Bytes::new(), outgoing, _held: held }
+    }
+}
+
+impl<H: Unpin> AsyncRead for Tunnel<H> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.heard.is_empty() {
+            match ready!(self.incoming.poll_data(cx)) {
+                Some(Ok(data)) => self.heard = data,
+                // Whoever needs nothing more may say so (section 8.1), or give it up.
+                Some(Err(error)) if matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) => break,
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
+                None => break,
+            }
+        }
+        let length = self.heard.len().min(buf.remaining());
+        buf.put_slice(&self.heard[..length]);
+        self.heard.advance(length);
+        // As much may come again.
+        Poll::Ready(self.incoming.flow_control().release_capacity(length).map_err(io_error))
+    }
+}
+
+impl<H: Unpin> AsyncWrite for Tunnel<H> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.outgoing.reserve_capacity(buf.len());
+        while self.outgoing.capacity() == 0 && !buf.is_empty() {
+            match ready!(self.outgoing.poll_capacity(cx)) {
+                Some(room) => drop(room.map_err(io_error)?),
+                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+        let length = self.outgoing.capacity().min(buf.len());
+        let sent = self.outgoing.send_data(Bytes::copy_from_slice(&buf[..length]), false);
+        Poll::Ready(sent.map(|()| length).map_err(io_error))
+    }
+
+    /// Whatever was written goes out with what else the connection has to say.
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.outgoing.send_data(Bytes::new(), true).map_err(io_error))
+    }
+}
+
+fn io_error(error: h2::Error) -> io::Error {
+    if error.is_io() {
+        error.into_io().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
+    } else {
+        io::Error::other(error)
+    }
+}
