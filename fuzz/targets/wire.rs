@@ -199,6 +199,8 @@ struct Pieces {
     size: usize,
 }
 
+impl listener::Accepted for Pieces {}
+
 impl AsyncRead for Pieces {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 use super::crowd::Seat;
 use super::preface::Begun;
@@ -18,9 +20,26 @@ use crate::identity::client::{Arrival, Peer, Scheme};
 pub(super) const BUFFER: usize = 64 * 1024;
 
 /// A stream that was just accepted.
-pub(crate) trait Accepted: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub(crate) trait Accepted: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Has it end, when it is dropped, in a way that nobody takes for an orderly end. Where there is no other, as in a Unix
+    /// socket, and over TLS, whose orderly end is a message of its own, nothing needs to be done.
+    fn break_off(&self) {}
+}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Accepted for S {}
+impl Accepted for TcpStream {
+    /// By a reset.
+    fn break_off(&self) {
+        // If it is not connected anymore, nobody sees its end.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Accepted for UnixStream {}
+
+impl<S: Accepted> Accepted for Box<TlsStream<S>> {}
+
+#[cfg(any(test, fuzzing))]
+impl Accepted for tokio::io::DuplexStream {}
 
 /// Attends to one connection until it is closed, or has become a tunnel, which keeps the seat.
 pub(super) async fn attend<S: Accepted, D: Door>(

@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 use crate::body::Body;
 use crate::identity::client::{Arrival, Peer};
 use crate::message::{Request, Response};
+#[cfg(any(test, fuzzing))]
+pub(crate) use connection::Accepted;
 use crowd::Crowd;
 pub use given::Given;
 pub use incoming::Incoming;

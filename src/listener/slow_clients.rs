@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::attend;
 use super::worker::{Entrance, Room, Worker};
-use super::{Door, Incoming, attend_one};
+use super::{Accepted, Door, Incoming, attend_one};
 use crate::body::{ANSWER_STRETCH, Body, BodyError, UPLOAD_STRETCH};
 use crate::identity::client::{Arrival, Peer};
 use crate::message::{Request, Response};
@@ -119,6 +119,8 @@ struct Layer {
     below: DuplexStream,
     kept: Vec<u8>,
 }
+
+impl Accepted for Layer {}
 
 impl AsyncRead for Layer {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::connection::Accepted;
 use super::crowd::Seat;
 use super::preface::{Begun, PREFACE};
 use crate::body::ANSWER_STRETCH;
@@ -20,10 +21,12 @@ pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
 
-/// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
+/// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it. Dropped before it was
+/// shut down, it breaks off: an answer that ends with its connection has no other sign that it is not whole.
 #[derive(Debug)]
-pub(super) struct Wire<S> {
+pub(super) struct Wire<S: Accepted> {
     stream: S,
+    is_shut_down: bool,
     /// What was read of the stream before, to be read again.
     begun: Vec<u8>,
     /// Gone once as many bytes came as are awaited.
@@ -34,7 +37,7 @@ pub(super) struct Wire<S> {
     seat: Arc<Seat>,
 }
 
-impl<S> Wire<S> {
+impl<S: Accepted> Wire<S> {
     /// For a client that speaks HTTP/1.
     pub(super) fn http1(stream: S, seat: Seat) -> Self {
         Self::new(stream, seat, 1)
@@ -46,13 +49,15 @@ impl<S> Wire<S> {
     }
 
     /// Of which this much was read already.
-    pub(super) fn after(self, begun: &Begun) -> Self {
-        Self { begun: begun.bytes().to_vec(), ..self }
+    pub(super) fn after(mut self, begun: &Begun) -> Self {
+        self.begun = begun.bytes().to_vec();
+        self
     }
 
     fn new(stream: S, seat: Seat, awaited: usize) -> Self {
         Self {
             stream,
+            is_shut_down: false,
             begun: Vec::new(),
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
@@ -76,7 +81,7 @@ impl<S> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Wire<S> {
+impl<S: Accepted> Wire<S> {
     fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.begun.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -100,7 +105,7 @@ fn gather<'a>(slices: &'a [IoSlice<'_>], together: &'a mut [u8; TOGETHER]) -> Op
     Some(&together[..length])
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+impl<S: Accepted> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
@@ -121,7 +126,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Accepted> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
@@ -154,6 +159,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_shut_down = true;
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: Accepted> Drop for Wire<S> {
+    fn drop(&mut self) {
+        if !self.is_shut_down {
+            self.stream.break_off();
+        }
     }
 }

@@ -126,6 +126,20 @@ async fn an_answer_that_breaks_off_is_seen_to_break_off() {
 }
 
 #[tokio::test]
+async fn a_client_in_http_1_0_sees_it_by_a_reset() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+    assert!(client.until("half").await.ends_with("half"));
+    drop(origin);
+    let end = soon(client.stream.read(&mut [0])).await.expect_err("no orderly end");
+    assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
 async fn over_tls_a_client_in_http_1_0_sees_it_too() {
     let (world, mut client) = arrived(&["http/1.1"]).await;
     soon(client.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")).await.expect("written");
