@@ -41,6 +41,9 @@ use crate::message::{Request, Response};
 /// How long a connection may be without a request, the time in which its head comes included.
 pub(super) const HEAD: Duration = Duration::from_secs(30);
 
+/// How long a head that has begun may take to end once the gateway stops.
+const LAST_HEADS: Duration = Duration::from_secs(5);
+
 /// After how long without a request a connection forgets what it remembers of the last one.
 const TIRED: Duration = Duration::from_secs(2);
 
@@ -106,7 +109,7 @@ impl<M> Pause<'_, '_, M> {
     async fn end(&mut self, receiver: &mut Receiver, remembers: bool, turns: &Turns) -> Came {
         let (since, mut known) = (Instant::now(), 0);
         let (mut polls, mut place) = (0, turns.place());
-        let mut leaves = None;
+        let mut stopped_at = None;
         let came = poll_fn(|cx| {
             // For whoever is woken there is something to read, mostly: that is left alone until it is their turn.
             if polls > 0 {
@@ -129,11 +132,14 @@ impl<M> Pause<'_, '_, M> {
                     Poll::Pending => break,
                 }
             }
-            // Whoever has begun with a head may end it, in its time.
-            if receiver.bytes.is_empty() && self.stopped.as_mut().poll(cx).is_ready() {
-                let grace = if self.is_first { NEWCOMERS } else { Duration::ZERO };
-                let until = *leaves.get_or_insert_with(|| Instant::now() + grace);
-                return self.alarm.poll(cx, until).map(|()| Came::Stop);
+            if self.stopped.as_mut().poll(cx).is_ready() {
+                let grace = match (receiver.bytes.is_empty(), self.is_first) {
+                    (false, _) => LAST_HEADS,
+                    (true, true) => NEWCOMERS,
+                    (true, false) => Duration::ZERO,
+                };
+                let stopped = *stopped_at.get_or_insert_with(Instant::now);
+                return self.alarm.poll(cx, stopped + grace).map(|()| Came::Stop);
             }
             if self.memory.is_some() {
                 ready!(self.alarm.poll(cx, since + TIRED));

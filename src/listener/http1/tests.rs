@@ -269,6 +269,18 @@ async fn whoever_has_begun_with_a_head_may_end_it_when_the_gateway_stops() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_a_head_holds_up_the_end_of_the_gateway_for_seconds_alone() {
+    let (stop, (mut client, server)) = (CancellationToken::new(), duplex(1024));
+    let worker = Worker::new(Arc::new(Bytes::new(2)), Entrance::Http1, &stop, Room::default());
+    let seat = Arc::new(Semaphore::new(1)).acquire_owned().await.expect("a seat");
+    tokio::spawn(attend(worker, server, Peer::Unix, seat));
+    client.write_all(b"GET / HTTP/1.1\r\nHo").await.expect("written");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stop.cancel();
+    assert_eq!(hung_up(&mut client).await, (LAST_HEADS.as_secs(), String::new()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_was_let_in_may_begin_when_the_gateway_stops_but_not_go_on() {
     const ASKED: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     for (before, is_answered) in [(&b""[..], true), (ASKED, false)] {
