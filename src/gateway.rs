@@ -444,8 +444,6 @@ impl Visit<'_> {
                 self.gateway.metrics.count(Outcome::Enroll);
                 Box::pin(stop::enroll(self, &visitor)).await.map(Answer::Own)
             }
-            Decision::LogIn => stop::log_in(self).map(Answer::Own),
-            Decision::Refuse => Err(Failure::Internal("a known visitor is never refused")),
         }
     }
 

@@ -230,7 +230,7 @@ impl Visit<'_> {
             self.trace(known, proof.map(Proof::session), &decision);
             match decision {
                 Decision::Pass(passage) => Some(passage),
-                Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => None,
+                Decision::Challenge | Decision::Enroll => None,
             }
         });
         passage.flatten()
@@ -300,7 +300,7 @@ impl Visit<'_> {
     pub async fn decide(&self, visitor: Box<Visitor>) -> Result<(Box<Visitor>, Decision), StoreError> {
         match visitor.decide() {
             passed @ Decision::Pass(_) => Ok((visitor, passed)),
-            Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => {
+            Decision::Challenge | Decision::Enroll => {
                 // Boxed: those who pass would carry the room for it along.
                 let visitor = Box::pin(self.made_sure(visitor)).await?;
                 let decision = visitor.decide();

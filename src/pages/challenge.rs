@@ -8,7 +8,6 @@ use super::stop::with_next;
 use super::view::{form_page, frame};
 use super::{Halt, Handled, visitor};
 use crate::body::Body;
-use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::message::Response;
 use crate::respond;
@@ -25,7 +24,6 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
         Decision::Challenge => page(visit, &visitor, &next, None).await,
         Decision::Enroll => Ok(respond::see_other(&with_next(&visit.own("enroll"), &next))),
         Decision::Pass(_) => Ok(respond::see_other(&next)),
-        Decision::LogIn | Decision::Refuse => Err(Failure::Internal("a known visitor is nobody").into()),
     }
 }
 
@@ -41,7 +39,6 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
             // Sent twice: the first one was taken.
             Some(_) | None => return Ok(respond::see_other(&next)),
         },
-        Decision::LogIn | Decision::Refuse => return Err(Failure::Internal("a known visitor is nobody").into()),
     }
     let Some((token, effect)) = sign_in_or_step_up(visit, &visitor).await? else {
         return page(visit, &visitor, &next, Some(&Reply::EXPIRED)).await;

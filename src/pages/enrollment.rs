@@ -203,9 +203,7 @@ async fn underway(visit: &Visit<'_>, visitor: &Visitor) -> Result<Option<Ceremon
 fn elsewhere(visit: &Visit<'_>, visitor: &Visitor, next: &str) -> Response<Body> {
     match visitor.decide() {
         Decision::Pass(_) => respond::see_other(&visit.own("profile")),
-        Decision::Challenge | Decision::Enroll | Decision::LogIn | Decision::Refuse => {
-            respond::see_other(&with_next(&visit.own("verify"), next))
-        }
+        Decision::Challenge | Decision::Enroll => respond::see_other(&with_next(&visit.own("verify"), next)),
     }
 }
 

@@ -182,6 +182,5 @@ async fn passenger(visit: &Visit<'_>, freshness: Freshness) -> Result<(Box<Visit
         Decision::Pass(passage) => Ok((visitor, passage)),
         Decision::Challenge => Err(Halt::answer(stop::challenge(visit, &visitor).await?)),
         Decision::Enroll => Err(Halt::answer(stop::enroll(visit, &visitor).await?)),
-        Decision::LogIn | Decision::Refuse => Err(Failure::Internal("a known visitor is nobody").into()),
     }
 }

@@ -9,7 +9,6 @@ use super::stop::with_next;
 use super::view::{form_page, frame};
 use super::{Handled, visitor};
 use crate::body::Body;
-use crate::failure::Failure;
 use crate::identity::probe::Freshness;
 use crate::message::Response;
 use crate::respond;
@@ -20,7 +19,7 @@ use crate::visit::{Visit, Visitor};
 pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     let next = visit.next();
     let visitor = visitor(visit, Freshness::Cached).await?;
-    if let Some(elsewhere) = elsewhere(visit, &visitor, &next)? {
+    if let Some(elsewhere) = elsewhere(visit, &visitor, &next) {
         return Ok(elsewhere);
     }
     page(visit, &visitor, &next, None).await
@@ -30,7 +29,7 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
 pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     let next = visit.safe_next(form.one("next"));
     let visitor = visitor(visit, Freshness::Cached).await?;
-    if let Some(elsewhere) = elsewhere(visit, &visitor, &next)? {
+    if let Some(elsewhere) = elsewhere(visit, &visitor, &next) {
         return Ok(elsewhere);
     }
     let Some((token, effect)) = sign_in_or_step_up(visit, &visitor).await? else {
@@ -44,15 +43,14 @@ pub(super) async fn take(visit: &Visit<'_>, form: &Form) -> Handled {
     }
 }
 
-fn elsewhere(visit: &Visit<'_>, visitor: &Visitor, next: &str) -> Result<Option<Response<Body>>, Failure> {
+fn elsewhere(visit: &Visit<'_>, visitor: &Visitor, next: &str) -> Option<Response<Body>> {
     match visitor.decide() {
-        Decision::Challenge => Ok(None),
+        Decision::Challenge => None,
         Decision::Pass(passage) => {
             let verified = passage.traveler().is_some_and(|traveler| traveler.verified.is_some());
-            Ok((!verified).then(|| respond::see_other(next)))
+            (!verified).then(|| respond::see_other(next))
         }
-        Decision::Enroll => Ok(Some(respond::see_other(&with_next(&visit.own("enroll"), next)))),
-        Decision::LogIn | Decision::Refuse => Err(Failure::Internal("a known visitor is nobody")),
+        Decision::Enroll => Some(respond::see_other(&with_next(&visit.own("enroll"), next))),
     }
 }
 

@@ -22,15 +22,15 @@ pub(super) async fn show(visit: &Visit<'_>) -> Handled {
     let decision = visitor.decide();
     let verified = match &decision {
         Decision::Pass(passage) => passage.traveler().and_then(|traveler| traveler.verified),
-        Decision::LogIn | Decision::Challenge | Decision::Enroll | Decision::Refuse => None,
+        Decision::Challenge | Decision::Enroll => None,
     };
     let page = match &decision {
         Decision::Enroll => "enroll",
-        Decision::Pass(_) | Decision::LogIn | Decision::Challenge | Decision::Refuse => "verify",
+        Decision::Pass(_) | Decision::Challenge => "verify",
     };
     let cookie = match &decision {
         Decision::Challenge | Decision::Enroll => visit.wait(&visitor).await?.cookie,
-        Decision::Pass(_) | Decision::LogIn | Decision::Refuse => None,
+        Decision::Pass(_) => None,
     };
     let status = json!({
         "user": account.key.user,

@@ -33,7 +33,7 @@ pub(super) fn frame<'a>(visit: &'a Visit<'_>, visitor: &'a Visitor) -> Frame<'a>
     let navigation = match visitor.decide() {
         Decision::Pass(_) if visitor.is_marked_admin(&visit.dashboard.site) => Navigation::ProfileAndSettings,
         Decision::Pass(_) => Navigation::Profile,
-        Decision::LogIn | Decision::Challenge | Decision::Enroll | Decision::Refuse => Navigation::Hidden,
+        Decision::Challenge | Decision::Enroll => Navigation::Hidden,
     };
     visit.dashboard.appearance.frame(Some(person), navigation)
 }

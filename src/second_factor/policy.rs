@@ -11,11 +11,7 @@ use super::session::{FRESH, Proof, SessionId, VerifiedBy};
 pub enum Standing<'a> {
     /// The path is open to everybody: the dashboard's login page and what it loads, and its logout.
     Public,
-    /// The dashboard says that nobody is logged in.
-    Anonymous,
-    /// The dashboard did not say who is logged in.
-    Unknown,
-    /// The dashboard says who is logged in.
+    /// The dashboard says who is logged in. Where it says that nobody is, or nothing, there is nothing to decide.
     Known {
         /// What the visitor's organization asks for.
         requirement: Requirement,
@@ -31,22 +27,16 @@ pub enum Standing<'a> {
 pub enum Decision {
     /// Let it through.
     Pass(Passage),
-    /// Have the visitor log in at the dashboard first.
-    LogIn,
     /// Ask for a code.
     Challenge,
     /// Have the visitor enroll an authenticator.
     Enroll,
-    /// Nothing can be said of the visitor, so nothing passes.
-    Refuse,
 }
 
 /// Decides on a request: the table of the rules, row by row.
 pub fn decide(standing: &Standing<'_>) -> Decision {
     match *standing {
         Standing::Public => Decision::Pass(Passage { traveler: None }),
-        Standing::Anonymous => Decision::LogIn,
-        Standing::Unknown => Decision::Refuse,
         Standing::Known { requirement, account, proof } => match (account.factor, requirement) {
             (Factor::Enrolled { .. }, _) => match proof {
                 Some(proof) => Decision::Pass(Passage::verified(account, proof)),
@@ -268,8 +258,6 @@ mod tests {
             },
             Decision::Challenge => "challenge",
             Decision::Enroll => "enroll",
-            Decision::LogIn => "log in",
-            Decision::Refuse => "refuse",
         }
     }
 
@@ -297,10 +285,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_known_gets_through_only_where_everybody_does() {
+    fn where_everybody_gets_through_nobody_is_known() {
         assert!(matches!(decide(&Standing::Public), Decision::Pass(p) if p.traveler().is_none()));
-        assert!(matches!(decide(&Standing::Anonymous), Decision::LogIn));
-        assert!(matches!(decide(&Standing::Unknown), Decision::Refuse));
     }
 
     fn passage(factor: Factor, by: Option<VerifiedBy>) -> Passage {
