@@ -196,11 +196,6 @@ impl Visit<'_> {
         place: Place,
         freshness: Freshness,
     ) -> Result<Seen, StoreError> {
-        if freshness == Freshness::Cached
-            && let Some(visitor) = self.visitor_at_hand(credentials, None)
-        {
-            return Ok(Seen::Somebody(visitor));
-        }
         match self.dashboard.source.identify(credentials, &self.head, self.client, self.pool, freshness).await {
             Verdict::Identified(identity) => {
                 let visitor = match self.visitor_at_hand(credentials, Some(&identity)) {

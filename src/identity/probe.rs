@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::answer::{Answer, Asked, LONGEST, Reader, Said, Unusable};
 use super::cache::Answers;
-pub use super::cache::{LastAnswer, Login};
+pub use super::cache::LastAnswer;
 use super::client::{Client, FORWARDED_HOST};
 use super::complaint::Complaint;
 use super::credentials::{Carries, Credentials, carried_fields, carried_query};
@@ -100,36 +100,9 @@ impl Prober {
         }
     }
 
-    /// A login that the dashboard is about to have before it as a whole; until this is dropped, each request is asked about.
-    pub fn login(&self) -> Login {
-        self.answers.login()
-    }
-
-    /// How many answers came by that may have changed for whom a login stands.
-    pub fn turns(&self) -> u64 {
-        self.answers.turns()
-    }
-
-    /// Counts one more.
-    pub fn note_turn(&self) {
-        self.answers.note_turn();
-    }
-
-    /// Drops what is known, and being asked, of these credentials: the dashboard may think differently by now.
-    pub fn forget(&self, credentials: &Credentials) {
-        self.answers.forget(credentials.key());
-    }
-
-    /// Keeps nothing of what the dashboard says of these credentials until a login or logout that is under way must have
-    /// come to its end, and drops what is known of them.
-    pub fn expect_a_change(&self, credentials: &Credentials) {
-        self.answers.unsettle(credentials.key());
-    }
-
-    /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many
-    /// ways.
-    pub fn forget_all(&self) {
-        self.answers.forget_all();
+    /// What the dashboard said, and is being asked.
+    pub(super) const fn answers(&self) -> &Arc<Answers> {
+        &self.answers
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::cache::Answers;
+pub use super::cache::Login;
 use super::client::Client;
 use super::credentials::Credentials;
 use super::outer_login::OuterLogin;
-use super::probe::{Freshness, LastAnswer, Login, Prober};
+use super::probe::{Freshness, LastAnswer, Prober};
 use super::token::Tokens;
 use super::{Identity, Verdict};
 use crate::clock::Clock;
@@ -76,51 +78,49 @@ impl Source {
     /// A login that the dashboard is about to have before it as a whole; until this is dropped, no answer of its is used
     /// again.
     pub fn login(&self) -> Option<Login> {
-        match self {
-            Self::Probe(prober) => Some(prober.login()),
-            Self::Header(_) | Self::Token(_) => None,
-        }
+        self.answers().map(Answers::login)
     }
 
     /// How many answers came by that may have changed for whom a login stands; none where that stands in the request.
     pub fn turns(&self) -> u64 {
-        match self {
-            Self::Probe(prober) => prober.turns(),
-            Self::Header(_) | Self::Token(_) => 0,
-        }
+        self.answers().map_or(0, |answers| answers.turns())
     }
 
     /// Counts one more.
     pub fn note_turn(&self) {
-        match self {
-            Self::Probe(prober) => prober.note_turn(),
-            Self::Header(_) | Self::Token(_) => {}
+        if let Some(answers) = self.answers() {
+            answers.note_turn();
         }
     }
 
     /// Drops what the dashboard said, and is being asked, of these credentials: it may think differently by now. What is
     /// known of others stands in the request itself.
     pub fn forget(&self, credentials: &Credentials) {
-        match self {
-            Self::Probe(prober) => prober.forget(credentials),
-            Self::Header(_) | Self::Token(_) => {}
+        if let Some(answers) = self.answers() {
+            answers.forget(credentials.key());
         }
     }
 
     /// Keeps nothing of what the dashboard says of these credentials until a login or logout that is under way must have
     /// come to its end, and drops what is known of them.
     pub fn expect_a_change(&self, credentials: &Credentials) {
-        match self {
-            Self::Probe(prober) => prober.expect_a_change(credentials),
-            Self::Header(_) | Self::Token(_) => {}
+        if let Some(answers) = self.answers() {
+            answers.unsettle(credentials.key());
         }
     }
 
     /// Drops what is known of all credentials: some login may stand for somebody else by now, and it can be written in many ways.
     pub fn forget_all(&self) {
+        if let Some(answers) = self.answers() {
+            answers.forget_all();
+        }
+    }
+
+    /// What somebody has to be asked for.
+    fn answers(&self) -> Option<&Arc<Answers>> {
         match self {
-            Self::Probe(prober) => prober.forget_all(),
-            Self::Header(_) | Self::Token(_) => {}
+            Self::Probe(prober) => Some(prober.answers()),
+            Self::Header(_) | Self::Token(_) => None,
         }
     }
 }
