@@ -1,15 +1,21 @@
 //! The fields of a message (RFC 9110, section 5).
 
+mod key;
 mod known;
+mod name;
+mod value;
 
 use std::fmt;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
+use self::key::{Firsts, Key, KeySet};
 pub use self::known::KnownNames;
+pub use self::name::{FieldName, Name};
+pub use self::value::{FieldValue, Value};
 
 /// The fields of a head, line by line, in their order.
 ///
@@ -60,8 +66,8 @@ static NOTHING: Lines = Lines {
     names: String::new(),
     all: Vec::new(),
     added: 0,
-    firsts: Firsts([0; 1 << Firsts::BITS]),
-    seen_again: KeySet([0; 2]),
+    firsts: Firsts::EMPTY,
+    seen_again: KeySet::EMPTY,
 };
 
 /// How much there is room for at once: lines that the gateway adds to a request, and their values.
@@ -104,257 +110,6 @@ impl Span {
         let (start, length) = (self.start as usize, (self.end - self.start) as usize);
         assert!(part.start <= part.end && part.end <= length, "{part:?} is a part of {length} bytes");
         Self::new(start + part.start, part.len())
-    }
-}
-
-/// What two names differ by, mostly, whatever their case.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Key(u64);
-
-impl Key {
-    /// Of how they begin and end, and their length.
-    #[inline]
-    const fn of(name: &str) -> Self {
-        let bytes = name.as_bytes();
-        let ends = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-            // As numbers: what was just put together in memory from smaller pieces is slow to be read again.
-            u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << u32::BITS
-        } else {
-            let (mut ends, mut at) = (0, 0);
-            while at < bytes.len() {
-                ends |= (bytes[at] as u64) << (at * 8);
-                at += 1;
-            }
-            ends
-        };
-        // A bit is all that letters differ by from those of the other case. The golden ratio, as in Fibonacci hashing, makes
-        // the upper bits depend on all others.
-        let ends = (ends | 0x2020_2020_2020_2020) ^ (bytes.len() as u64) << 10;
-        Self(ends.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    /// As many of the upper bits.
-    #[expect(clippy::cast_possible_truncation, reason = "they are few")]
-    const fn upper(self, bits: u32) -> usize {
-        (self.0 >> (u64::BITS - bits)) as usize
-    }
-}
-
-/// For each of some places, which keys share, the number of the first line that was added with one of them, counted
-/// from one: zero for none, and the largest for that one and all behind it.
-#[derive(Clone, Copy)]
-struct Firsts([u8; 1 << Self::BITS]);
-
-impl Firsts {
-    const BITS: u32 = 7;
-
-    /// Behind how many lines the first was added, or behind more than that.
-    #[inline]
-    fn behind(&self, key: Key) -> Option<usize> {
-        usize::from(self.0[key.upper(Self::BITS)]).checked_sub(1)
-    }
-
-    /// Notes one that is added behind so many.
-    #[inline]
-    fn note(&mut self, key: Key, behind: usize) {
-        let first = &mut self.0[key.upper(Self::BITS)];
-        if *first == 0 {
-            *first = u8::try_from(behind + 1).unwrap_or(u8::MAX);
-        }
-    }
-}
-
-impl Default for Firsts {
-    fn default() -> Self {
-        Self([0; 1 << Self::BITS])
-    }
-}
-
-/// A bit for each of some keys, and for those that share it.
-#[derive(Clone, Copy, Default)]
-struct KeySet([u64; 2]);
-
-impl KeySet {
-    /// In which of the two its bit is, and the bit.
-    const fn place(key: Key) -> (usize, u64) {
-        (key.upper(1), 1 << (key.upper(7) % 64))
-    }
-
-    /// Whether it may be among them.
-    #[inline]
-    const fn has(&self, key: Key) -> bool {
-        let (half, bit) = Self::place(key);
-        self.0[half] & bit != 0
-    }
-
-    /// Adds it.
-    #[inline]
-    const fn add(&mut self, key: Key) {
-        let (half, bit) = Self::place(key);
-        self.0[half] |= bit;
-    }
-}
-
-/// What is a field's name, and may be put as one.
-pub trait FieldName {
-    /// In lower case.
-    fn text(&self) -> &str;
-}
-
-impl FieldName for HeaderName {
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl FieldName for Name<'_> {
-    fn text(&self) -> &str {
-        self.text
-    }
-}
-
-/// For what tests write down.
-#[cfg(any(test, fuzzing))]
-impl FieldName for &str {
-    fn text(&self) -> &str {
-        self
-    }
-}
-
-impl FieldName for &HeaderName {
-    fn text(&self) -> &str {
-        self.as_str()
-    }
-}
-
-/// What is a field's value, and may be put as one.
-pub trait FieldValue {
-    /// As it is written.
-    fn bytes(&self) -> &[u8];
-}
-
-impl FieldValue for HeaderValue {
-    fn bytes(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-impl FieldValue for &HeaderValue {
-    fn bytes(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-impl FieldValue for Value<'_> {
-    fn bytes(&self) -> &[u8] {
-        self.0
-    }
-}
-
-/// The name of a field, in lower case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name<'a> {
-    text: &'a str,
-    /// Where it is among the [known] ones.
-    place: known::Place,
-}
-
-impl<'a> Name<'a> {
-    #[inline]
-    fn of(line: Line, names: &'a str) -> Self {
-        match known_text(line.name) {
-            Some(text) => Self { text, place: known::Place::of(line.key) },
-            None => Self { text: text(names, line.name), place: known::Place::NONE },
-        }
-    }
-
-    /// As text.
-    pub const fn as_str(self) -> &'a str {
-        self.text
-    }
-
-    /// A copy that lives on.
-    pub(crate) fn to_owned(self) -> HeaderName {
-        HeaderName::from_bytes(self.text.as_bytes()).expect("it is one")
-    }
-}
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
-    }
-}
-
-impl Deref for Name<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.text
-    }
-}
-
-/// The value of a field: any bytes but control characters.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Value<'a>(&'a [u8]);
-
-impl<'a> Value<'a> {
-    /// These bytes, if a field may have them for its value.
-    pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
-        let may_be_in_one = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
-        bytes.iter().all(may_be_in_one).then_some(Self(bytes))
-    }
-
-    /// As it was written.
-    pub const fn as_bytes(self) -> &'a [u8] {
-        self.0
-    }
-
-    /// If it is made of nothing but visible ASCII, spaces and tabs.
-    pub fn to_str(self) -> Option<&'a str> {
-        // Looks at all of it at once: most values are text.
-        let is_text = self.0.iter().fold(true, |is_text, byte| is_text & matches!(byte, b'\t' | b' '..=b'~'));
-        std::str::from_utf8(self.0).ok().filter(|_| is_text)
-    }
-
-    /// Whether it has space around it, which is malformed in HTTP/2 (RFC 9113, section 8.2.1).
-    pub(crate) fn is_padded(self) -> bool {
-        let padding = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-        padding(self.0.first()) || padding(self.0.last())
-    }
-
-    /// A copy that lives on.
-    pub(crate) fn to_owned(self) -> HeaderValue {
-        HeaderValue::from_bytes(self.0).expect("it is one")
-    }
-}
-
-impl<'a> From<&'a HeaderValue> for Value<'a> {
-    fn from(value: &'a HeaderValue) -> Self {
-        Self(value.as_bytes())
-    }
-}
-
-impl PartialEq<str> for Value<'_> {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
-    }
-}
-
-impl PartialEq<&str> for Value<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        self.0 == other.as_bytes()
-    }
-}
-
-impl PartialEq<HeaderValue> for Value<'_> {
-    fn eq(&self, other: &HeaderValue) -> bool {
-        self.0 == other.as_bytes()
-    }
-}
-
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 
