@@ -452,7 +452,7 @@ mod tests {
         let (answer, upload) = client.ready().await.expect("ready").send_request(request, false).expect("sent");
         let (request, respond) = told.recv().await.expect("a request");
         let (head, stream) = request.into_parts();
-        let incoming = Incoming::in_http2(Received::after(&head.headers, stream));
+        let incoming = Incoming::in_http2(Received::after(&head.headers, stream), None);
         (Body::client(incoming), upload, (answer, respond))
     }
 

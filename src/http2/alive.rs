@@ -47,35 +47,48 @@ impl Alive {
     }
 }
 
-/// A stream, and whether anything was heard on it.
+/// A stream, and whether there was any sign of life on it.
 pub(crate) fn heard<S>(stream: S) -> (Heard<S>, Arc<AtomicBool>) {
-    let heard = Arc::new(AtomicBool::new(false));
-    (Heard { stream, heard: Arc::clone(&heard) }, heard)
+    let is_there = Arc::new(AtomicBool::new(false));
+    (Heard { stream, is_there: Arc::clone(&is_there), is_full: false }, is_there)
 }
 
-/// Notes whenever something comes on a stream: whoever takes what it is sent, however slowly, is there as well, though an
-/// answer to a ping may have to wait behind all of that.
+/// Notes whenever something comes on a stream, or goes after it could not: whoever takes what it is sent, however slowly, is
+/// there as well, though a ping, and the answer to it, have to wait behind all of that.
 #[derive(Debug)]
 pub(crate) struct Heard<S> {
     stream: S,
-    heard: Arc<AtomicBool>,
+    is_there: Arc<AtomicBool>,
+    /// Whether there was no room the last time.
+    is_full: bool,
+}
+
+impl<S> Heard<S> {
+    fn written<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if std::mem::replace(&mut self.is_full, written.is_pending()) && matches!(written, Poll::Ready(Ok(_))) {
+            self.is_there.store(true, Ordering::Relaxed);
+        }
+        written
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.heard.store(true, Ordering::Relaxed);
+        self.is_there.store(true, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -87,7 +100,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,10 +3,12 @@
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::{Reason, RecvStream};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
+
+use crate::body::BodyError;
 
 /// A body that comes, with what follows it. Dropped before its end, it resets its stream, if nobody sends on that either.
 #[derive(Debug)]
@@ -26,8 +28,24 @@ impl Received {
         Self { stream, left, is_data_over: false }
     }
 
-    /// The next of it; as much may be sent then as was taken. A reset is an error, whatever its reason.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    /// The next of it; as much may be sent then as was taken. Only the end of the stream, or all of a length, is the end: one
+    /// that is reset was cut off, whatever the reason.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(self.poll_frame(cx));
+        Poll::Ready(
+            frame
+                .transpose()
+                .or_else(|error| match error.reason() {
+                    // What has said all may be reset by whoever does not want the rest of the upload (section 8.1).
+                    Some(Reason::NO_ERROR | Reason::CANCEL) if self.left == Some(0) => Ok(None),
+                    Some(Reason::NO_ERROR) => Err(BodyError::Cut),
+                    _ => Err(BodyError::broken(error)),
+                })
+                .transpose(),
+        )
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if !self.is_data_over {
             if let Some(data) = ready!(self.stream.poll_data(cx)).transpose()? {
                 self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));

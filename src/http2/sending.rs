@@ -10,8 +10,7 @@ use http_body::{Body as _, Frame};
 use crate::body::{Body, BodyError};
 use crate::pace::Pace;
 
-/// The largest frame that everybody takes (section 4.2). A body goes in pieces of that size: the library takes a piece as a
-/// whole, however little of it the other side does.
+/// The largest frame that everybody takes (section 4.2), in which a body goes.
 const FRAME: usize = 16 * 1024;
 
 /// A body that is sent. Dropped before its end, it resets its stream.
@@ -19,17 +18,19 @@ const FRAME: usize = 16 * 1024;
 pub(crate) struct Sending {
     body: Body,
     stream: SendStream<Bytes>,
+    /// With which reason the stream is reset if the body breaks off.
+    broken: Reason,
     /// What is left of the last piece of the body.
     rest: Bytes,
     /// Whether anything was taken of the body.
     is_touched: bool,
-    /// What the library took since there was room the last time.
-    handed: usize,
+    /// What was sent since the other side was waited for.
+    moved: usize,
     /// Whether the other side takes it fast enough, if that matters.
     pace: Option<Pace>,
 }
 
-/// Why a body was not sent to its end. Its stream is reset then.
+/// Why a body was not sent to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unsent {
     /// It broke off by itself.
@@ -50,9 +51,9 @@ impl From<h2::Error> for Unsent {
 }
 
 impl Sending {
-    /// Of this body on this stream, whose head was sent.
-    pub(crate) fn new(body: Body, stream: SendStream<Bytes>) -> Self {
-        Self { body, stream, rest: Bytes::new(), is_touched: false, handed: 0, pace: None }
+    /// Of this body on this stream, whose head was sent, and which is reset for that reason if the body breaks off.
+    pub(crate) const fn new(body: Body, stream: SendStream<Bytes>, broken: Reason) -> Self {
+        Self { body, stream, broken, rest: Bytes::new(), is_touched: false, moved: 0, pace: None }
     }
 
     /// The same for somebody who has to keep this pace.
@@ -65,10 +66,13 @@ impl Sending {
         Some(self.body).filter(|_| !self.is_touched)
     }
 
-    /// Sends all of it. What breaks off by itself resets the stream for this reason.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, broken: Reason) -> Poll<Result<(), Unsent>> {
+    /// Sends all of it. After an error, there will be the same one.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         loop {
-            ready!(self.poll_room(cx))?;
+            if let Poll::Ready(reason) = self.stream.poll_reset(cx) {
+                return Poll::Ready(Err(h2::Error::from(reason?).into()));
+            }
+            // Before room is asked for: whoever has some and says nothing has taken it from all others on the connection.
             if self.rest.is_empty() {
                 let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
                 self.is_touched = true;
@@ -79,27 +83,31 @@ impl Sending {
                         return Poll::Ready(Ok(self.stream.send_trailers(trailers)?));
                     }
                     Some(Err(error)) => {
-                        self.stream.send_reset(broken);
+                        self.stream.send_reset(self.broken);
                         return Poll::Ready(Err(Unsent::Broken(error)));
                     }
                     None => return Poll::Ready(Ok(self.stream.send_data(Bytes::new(), true)?)),
                 }
             }
-            let piece = self.rest.split_to(self.rest.len().min(FRAME));
-            let is_last = self.rest.is_empty() && self.body.is_end_stream();
-            if !piece.is_empty() || is_last {
-                self.handed += piece.len();
-                self.stream.send_data(piece, is_last)?;
+            if self.rest.is_empty() && !self.body.is_end_stream() {
+                continue;
             }
+            let room = if self.rest.is_empty() { 0 } else { ready!(self.poll_room(cx))? };
+            let piece = self.rest.split_to(room);
+            let is_last = self.rest.is_empty() && self.body.is_end_stream();
+            self.moved += piece.len();
+            self.stream.send_data(piece, is_last)?;
             if is_last {
                 return Poll::Ready(Ok(()));
             }
         }
     }
 
-    /// Waits until the library takes more, which is when the other side has taken enough of what it has.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
-        self.stream.reserve_capacity(1);
+    /// How much of the rest may be sent: never more than the other side has made room for, so that what it does not take is
+    /// seen, and does not pile up in the library.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Unsent>> {
+        let wanted = self.rest.len().min(FRAME);
+        self.stream.reserve_capacity(wanted);
         while self.stream.capacity() == 0 {
             match self.stream.poll_capacity(cx) {
                 Poll::Ready(Some(room)) => drop(room?),
@@ -107,16 +115,15 @@ impl Sending {
                 Poll::Ready(None) => return Poll::Ready(Err(h2::Error::from(Reason::STREAM_CLOSED).into())),
                 Poll::Pending => {
                     let Some(pace) = &mut self.pace else { return Poll::Pending };
-                    return pace.poll(cx).map(|()| Err(Unsent::Stalled));
+                    ready!(pace.poll(cx));
+                    self.stream.send_reset(Reason::CANCEL);
+                    return Poll::Ready(Err(Unsent::Stalled));
                 }
             }
         }
         if let Some(pace) = &mut self.pace {
-            pace.moved(std::mem::take(&mut self.handed));
+            pace.moved(std::mem::take(&mut self.moved));
         }
-        match self.stream.poll_reset(cx) {
-            Poll::Ready(reason) => Poll::Ready(Err(h2::Error::from(reason?).into())),
-            Poll::Pending => Poll::Ready(Ok(())),
-        }
+        Poll::Ready(Ok(self.stream.capacity().min(wanted)))
     }
 }

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Both sides of such a stream, and what has to be held on to for as long as it is open. Dropped before either side has said
-/// its last, it is reset.
+/// Both sides of such a stream, and what has to be held on to for as long as it is open. Only the end of the stream is the end
+/// of what the other side says; a reset, whatever its reason, ends both directions. Dropped before either side has said its
+/// last, the stream is reset.
 #[derive(Debug)]
 pub(crate) struct Tunnel<H> {
     incoming: RecvStream,
@@ -30,8 +31,6 @@ impl<H: Unpin> AsyncRead for Tunnel<H> {
         while self.heard.is_empty() {
             match ready!(self.incoming.poll_data(cx)) {
                 Some(Ok(data)) => self.heard = data,
-                // Whoever needs nothing more may say so (section 8.1), or give it up.
-                Some(Err(error)) if matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) => break,
                 Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
                 None => break,
             }
@@ -46,8 +45,11 @@ impl<H: Unpin> AsyncRead for Tunnel<H> {
 
 impl<H: Unpin> AsyncWrite for Tunnel<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         self.outgoing.reserve_capacity(buf.len());
-        while self.outgoing.capacity() == 0 && !buf.is_empty() {
+        while self.outgoing.capacity() == 0 {
             match ready!(self.outgoing.poll_capacity(cx)) {
                 Some(room) => drop(room.map_err(io_error)?),
                 None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
@@ -58,9 +60,13 @@ impl<H: Unpin> AsyncWrite for Tunnel<H> {
         Poll::Ready(sent.map(|()| length).map_err(io_error))
     }
 
-    /// Whatever was written goes out with what else the connection has to say.
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// Whatever was written goes out with what else the connection has to say. Whoever has said its last, and then gives the
+    /// stream up, is noticed here: nothing is read from it, and nothing may be to be written for hours.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.outgoing.poll_reset(cx) {
+            Poll::Ready(reset) => Poll::Ready(Err(io_error(reset.map_or_else(|error| error, h2::Error::from)))),
+            Poll::Pending => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

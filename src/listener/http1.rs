@@ -8,6 +8,7 @@ mod telling;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ const LEAVE_BYTES: u64 = 1024 * 1024;
 
 /// Answers the requests of one connection until either side ends it, or it becomes a tunnel, which keeps the seat.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {
-    let conversation = Conversation { worker, arrival, term: worker.terms.current() };
+    let breaks_off = Arc::clone(wire.breaks_off());
+    let conversation = Conversation { worker, arrival, term: worker.terms.current(), breaks_off };
     let occupied = Occupied::new(Arc::clone(wire.seat()));
     let (reader, mut writer) = split::<Box<dyn Stream>>(Box::new(wire));
     let mut receiver = Receiver::new(reader, BUFFER);
@@ -161,6 +163,8 @@ struct Conversation<'a, D> {
     worker: &'a Worker<D>,
     arrival: Arrival,
     term: Arc<Term>,
+    /// [`Wire::breaks_off`].
+    breaks_off: Arc<AtomicBool>,
 }
 
 /// A request, and both sides of its connection.
@@ -208,6 +212,8 @@ impl<D: Door> Conversation<'_, D> {
                 return Next::Leave(reading.into_receiver(), writer);
             }
         };
+        // Its client is told by the end of the connection that it has all of it: one that comes before would tell it so as well.
+        self.breaks_off.store(sending.ends_with_connection(), Ordering::Relaxed);
         match poll_fn(|cx| unless_gone(sending.poll(cx, &mut writer), &mut reading, cx)).await {
             None => return Next::Over,
             Some(Ok(_)) if switches => {
@@ -218,7 +224,7 @@ impl<D: Door> Conversation<'_, D> {
             Some(Ok(_)) => return Next::Leave(reading.into_receiver(), writer),
             Some(Err(error)) => {
                 tracing::debug!(%error, "a connection broke off");
-                // An orderly end would tell the client that it has all of it (over TLS, where there is another).
+                // To shut the connection down would be an orderly end.
                 let seems_whole = sending.ends_with_connection();
                 return if seems_whole { Next::Over } else { Next::Leave(reading.into_receiver(), writer) };
             }

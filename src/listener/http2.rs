@@ -7,8 +7,9 @@ mod traffic;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use h2::server;
+use h2::{Reason, server};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use self::heads::Heads;
 use self::streams::Streams;
@@ -54,6 +55,8 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
         leave.notify_one();
         // Whoever does not take leave either is left.
         traffic.quiet(LEAVE).await;
+        leave.notify_one();
+        sleep(LEAVE).await;
     };
     let ended = tokio::select! {
         biased;
@@ -66,7 +69,8 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
     }
 }
 
-/// Begins with each request as it comes. Told to `leave`, it tells the client that there will be no others.
+/// Begins with each request as it comes. Told to `leave`, it tells the client that there will be no others; told so once more,
+/// it ends with what is on its way.
 async fn serve<S: Accepted, D: Door>(
     streams: &Arc<Streams<D>>,
     wire: Wire<S>,
@@ -83,10 +87,17 @@ async fn serve<S: Accepted, D: Door>(
         .handshake(wire)
         .await?;
     let mut alive = connection.ping_pong().map(|pings| Alive::new(pings, heard)).expect("nobody else has asked for it");
+    let mut is_leaving = false;
     loop {
+        let came = poll_fn(|cx| {
+            let came = connection.poll_accept(cx);
+            // A stream whose task is done has still to be sent what was handed over.
+            streams.traffic.note_unsent(connection.has_streams());
+            came
+        });
         tokio::select! {
             biased;
-            came = connection.accept() => match came {
+            came = came => match came {
                 Some(request) => streams.begin(request?),
                 None => return Ok(()),
             },
@@ -94,7 +105,11 @@ async fn serve<S: Accepted, D: Door>(
                 tracing::debug!("a client says nothing anymore; its connection is closed");
                 return Ok(());
             }
-            () = leave.notified() => connection.graceful_shutdown(),
+            () = leave.notified() => if std::mem::replace(&mut is_leaving, true) {
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+            } else {
+                connection.graceful_shutdown();
+            },
         }
     }
 }
@@ -108,17 +123,17 @@ async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
     use std::time::Duration;
 
     use bytes::Bytes;
-    use h2::Reason;
     use h2::client::{ResponseFuture, SendRequest};
     use http::header::CONTENT_LENGTH;
     use http::{Method, StatusCode};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::sync::Semaphore;
     use tokio::task::JoinHandle;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::{Instant, timeout};
     use tokio_util::sync::CancellationToken;
 
     use super::traffic::GIVEN_UP;
@@ -276,16 +291,72 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_for_which_there_never_is_room_is_reset() {
-        let (stream, _served) = connected(Many(2)).await;
-        let mut builder = h2::client::Builder::new();
-        let (mut client, connection) = builder.initial_window_size(0).handshake(stream).await.expect("HTTP/2");
+    async fn an_answer_for_which_there_never_is_room_is_reset_and_takes_its_room_until_then() {
+        for window in [0, 1, 100] {
+            let (stream, _served) = connected(Many(200)).await;
+            let mut builder = h2::client::Builder::new();
+            let (mut client, connection) = builder.initial_window_size(window).handshake(stream).await.expect("HTTP/2");
+            tokio::spawn(connection);
+            let started = Instant::now();
+            let mut answers = Vec::new();
+            for _ in 0..ROOMS {
+                answers.push(ask(&mut client, "GET", "/").await.expect("an answer").into_body());
+            }
+            sleep(STANDSTILL / 2).await;
+            let refused = ask(&mut client, "GET", "/").await.expect_err("no room");
+            assert_eq!(refused.reason(), Some(Reason::REFUSED_STREAM));
+            for mut body in answers {
+                let error = loop {
+                    let piece = timeout(2 * STANDSTILL, body.data()).await.expect("it does not wait for ever");
+                    match piece.expect("no clean end") {
+                        Ok(piece) => assert!(piece.len() <= window as usize, "{window}"),
+                        Err(error) => break error,
+                    }
+                };
+                assert!(error.is_reset(), "{error}");
+            }
+            assert!(started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_of_the_gateway_a_client_that_reads_slowly_gets_all_of_its_answer() {
+        const LENGTH: usize = 60_000;
+        let stop = CancellationToken::new();
+        let (stream, _served) = connected_until(&stop, Many(LENGTH)).await;
+        let (mut client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        let mut connection = Box::pin(connection);
+        let answer = ask(&mut client, "GET", "/");
+        assert!(poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await.is_pending(), "it is asked");
+        sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        sleep(5 * LEAVE).await;
         tokio::spawn(connection);
+        let mut body = answer.await.expect("an answer").into_body();
+        let mut length = 0;
+        while let Some(piece) = body.data().await {
+            length += piece.expect("no reset").len();
+        }
+        assert_eq!((length, body.is_end_stream()), (LENGTH, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_what_it_is_sent_is_there_though_it_says_nothing() {
+        let (mut client, served) = connected(Many(1 << 20)).await;
+        let mut said = PREFACE.to_vec();
+        // SETTINGS_INITIAL_WINDOW_SIZE as large as can be, as much for the connection, and a request.
+        said.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
+        said.extend([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0, 0]);
+        said.extend([0, 0, 8, 1, 5, 0, 0, 0, 1, 0x82, 0x87, 0x84, 0x01, 0x03]);
+        said.extend(b"a.a");
+        client.write_all(&said).await.expect("written");
         let started = Instant::now();
-        let (_, mut body) = ask(&mut client, "GET", "/").await.expect("an answer").into_parts();
-        let error = body.data().await.expect("no clean end").expect_err("nothing comes");
-        assert!(error.is_reset(), "{error}");
-        assert!(started.elapsed() <= 2 * STANDSTILL, "{:?}", started.elapsed());
+        let mut piece = [0; 1024];
+        while started.elapsed() < 20 * PING {
+            assert!(client.read(&mut piece).await.expect("no error") > 0, "hung up on after {:?}", started.elapsed());
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!served.is_finished());
     }
 
     #[tokio::test(start_paused = true)]

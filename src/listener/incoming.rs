@@ -2,10 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::Reason;
 use http_body::{Body, Frame, SizeHint};
 
 use super::http1::Upload;
@@ -34,13 +33,9 @@ impl Incoming {
         Self(State::Http1(Box::new(upload)))
     }
 
-    pub(crate) const fn in_http2(received: Received) -> Self {
-        Self(State::Http2(received, None))
-    }
-
-    /// The same in HTTP/2 of a client that waits until it is told to go on.
-    pub(super) const fn in_http2_once_told(received: Received, to_go_on: Arc<Interim>) -> Self {
-        Self(State::Http2(received, Some(to_go_on)))
+    /// With where the client is told to go on, if it waits for that.
+    pub(crate) const fn in_http2(received: Received, to_go_on: Option<Arc<Interim>>) -> Self {
+        Self(State::Http2(received, to_go_on))
     }
 }
 
@@ -56,7 +51,7 @@ impl Body for Incoming {
                 if let Some(interim) = to_go_on.take() {
                     interim.go_on();
                 }
-                Poll::Ready(ready!(received.poll(cx)).map(|frame| frame.map_err(cut_or_broken)))
+                received.poll(cx)
             }
         }
     }
@@ -78,8 +73,4 @@ impl Body for Incoming {
             State::Http2(received, _) => received.size_hint(),
         }
     }
-}
-
-fn cut_or_broken(error: h2::Error) -> BodyError {
-    if error.reason() == Some(Reason::NO_ERROR) { BodyError::Cut } else { BodyError::broken(error) }
 }

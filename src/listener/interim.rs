@@ -28,7 +28,7 @@ pub(super) enum Word {
 
 /// What is said before the final answer to one request.
 #[derive(Debug, Default)]
-pub(super) struct Interim(Mutex<State>);
+pub(crate) struct Interim(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,12 +22,12 @@ pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
 
-/// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it. Dropped before it was
-/// shut down, it breaks off: an answer that ends with its connection has no other sign that it is not whole.
+/// A client's stream. Holds the connection's seat for as long as it is open, whatever is spoken on it.
 #[derive(Debug)]
 pub(super) struct Wire<S: Accepted> {
     stream: S,
-    is_shut_down: bool,
+    /// Whether it breaks off if it is dropped before it was shut down.
+    breaks_off: Arc<AtomicBool>,
     /// What was read of the stream before, to be read again.
     begun: Vec<u8>,
     /// Gone once as many bytes came as are awaited.
@@ -57,13 +58,19 @@ impl<S: Accepted> Wire<S> {
     fn new(stream: S, seat: Seat, awaited: usize) -> Self {
         Self {
             stream,
-            is_shut_down: false,
+            breaks_off: Arc::default(),
             begun: Vec::new(),
             first: Some(Box::pin(sleep(FIRST_BYTES))),
             awaited,
             pace: Pace::over(ANSWER_STRETCH),
             seat: Arc::new(seat),
         }
+    }
+
+    /// Where is said that it is in the middle of something whose end is that of the connection, which then must not pass for
+    /// an orderly one.
+    pub(super) const fn breaks_off(&self) -> &Arc<AtomicBool> {
+        &self.breaks_off
     }
 
     pub(super) const fn seat(&self) -> &Arc<Seat> {
@@ -159,14 +166,14 @@ impl<S: Accepted> AsyncWrite for Wire<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.is_shut_down = true;
+        self.breaks_off.store(false, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 impl<S: Accepted> Drop for Wire<S> {
     fn drop(&mut self) {
-        if !self.is_shut_down {
+        if self.breaks_off.load(Ordering::Relaxed) {
             self.stream.break_off();
         }
     }

@@ -7,7 +7,7 @@ mod streams;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,12 +118,13 @@ impl Attempt {
         let is_all = purpose == Purpose::Exchange && body.is_end_stream();
         let (answer, outgoing) = match self.stream.send(http::Request::from_parts(written, ()), is_all).await {
             Ok(sent) => sent,
-            Err(error) => return Err(untouched(head, body, error)),
+            Err(error) if error.is_go_away() || error.is_io() => return Err(untouched(head, body, error)),
+            Err(error) => return Err(UpstreamError::broken(error).into()),
         };
         let rest = match purpose {
             Purpose::Switch => Rest::Tunnel(outgoing),
             Purpose::Exchange if is_all => Rest::Nothing,
-            Purpose::Exchange => Rest::Upload(Sending::new(body, outgoing)),
+            Purpose::Exchange => Rest::Upload(Sending::new(body, outgoing, Reason::CANCEL)),
         };
         let mut exchange = Exchange { answer, hints: head.extensions.get().cloned(), rest };
         let answered = pin!(poll_fn(|cx| exchange.poll(cx)));
@@ -199,10 +200,11 @@ impl Exchange {
     /// The head of the answer; the upload goes on meanwhile.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<http::Response<RecvStream>, Failure>> {
         if let Rest::Upload(sending) = &mut self.rest {
-            match sending.poll(cx, Reason::CANCEL) {
+            match sending.poll(cx) {
                 Poll::Ready(Ok(())) => self.rest = Rest::Sent,
                 Poll::Ready(Err(Unsent::Broken(reason))) => return Poll::Ready(Err(Failure::Upload(reason))),
-                // Why the dashboard wants no more of it, the answer says, or that there is none.
+                // Why the dashboard wants no more of it, the answer says, or that there is none. Whether any of it was taken may
+                // matter then.
                 Poll::Ready(Err(Unsent::GivenUp(_) | Unsent::Stalled)) | Poll::Pending => {}
             }
         }
@@ -230,7 +232,7 @@ impl Rest {
 
 /// Sends what is left of an upload. It takes its room on the connection for as long.
 async fn go_on(mut sending: Sending, room: Arc<Stream>, life: CancellationToken) {
-    let sent = life.run_until_cancelled(poll_fn(|cx| sending.poll(cx, Reason::CANCEL))).await;
+    let sent = life.run_until_cancelled(poll_fn(|cx| sending.poll(cx))).await;
     if let Some(Err(error)) = sent {
         tracing::debug!(error = &error as &dyn std::error::Error, "the rest of an upload was not sent");
     }
@@ -246,19 +248,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(match ready!(self.received.poll(cx)) {
-            Some(Err(error)) if matches!(error.reason(), Some(Reason::NO_ERROR | Reason::CANCEL)) => {
-                if self.is_whole() { None } else { Some(Err(BodyError::Cut)) }
-            }
-            frame => frame.map(|frame| frame.map_err(BodyError::broken)),
-        })
-    }
-
-    /// Whether an answer whose stream was given up has come as a whole: the dashboard has said all, and does not want the rest
-    /// of the upload (section 8.1). Without a length, it may have.
-    fn is_whole(&self) -> bool {
-        let is_uploading = self.lease.upload.as_ref().is_some_and(|upload| !upload.is_complete());
-        self.received.left().map_or(is_uploading, |left| left == 0)
+        self.received.poll(cx)
     }
 
     pub(super) fn is_over(&self) -> bool {

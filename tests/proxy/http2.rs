@@ -434,3 +434,24 @@ async fn a_client_that_waits_to_go_on_is_told_to_once_its_body_is_wanted() {
     origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert_eq!(soon(answer).await.expect("an answer").status(), 204);
 }
+
+#[tokio::test]
+async fn an_answer_that_pauses_takes_no_room_from_another() {
+    const WINDOW: usize = 65_535;
+    let (world, stream) = arrived(&["h2"]).await;
+    let (client, connection) = soon(h2::client::handshake(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let (answer, mut pausing) = asked(&world, &client, "/pausing").await;
+    pausing.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * WINDOW)).await;
+    pausing.say("x".repeat(WINDOW - 1)).await;
+    // Of all that comes nothing is taken, so that no more room is made.
+    let (_, mut body) = soon(answer).await.expect("an answer").into_parts();
+    let mut came = 0;
+    while came < WINDOW - 1 {
+        came += soon(body.data()).await.expect("a piece").expect("no reset").len();
+    }
+    let (answer, mut other) = asked(&world, &client, "/other").await;
+    other.say("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\ny").await;
+    let (_, mut body) = soon(answer).await.expect("an answer").into_parts();
+    assert_eq!(soon(body.data()).await.expect("a piece").expect("no reset"), "y");
+}

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::ext::Protocol;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::{Method, Request, Response};
 
 use super::http2::{begin, request, text, whole, world};
 use super::support::{End, World, field, soon};
 use super::tls::NAME;
+use super::{upstream_http2, upstream_http2_websocket};
 
 pub(crate) async fn ask(
     client: &SendRequest<Bytes>,
@@ -38,7 +39,7 @@ fn agreement(head: &str) -> String {
     let accept = data_encoding::BASE64.encode(digest.as_ref());
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+         Content-Length: 0\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
 
@@ -171,9 +172,48 @@ async fn a_websocket_ends_with_the_session_that_opened_it_and_its_connection_liv
 async fn a_client_that_resets_its_websocket_or_goes_away_is_no_longer_listed() {
     let (world, client) = world().await;
     let (mut up, down, mut origin) = opened(&world, &client).await;
-    up.send_reset(h2::Reason::CANCEL);
+    up.send_reset(Reason::CANCEL);
     assert_eq!(origin.rest().await, "");
     drop((up, down, origin));
+    closed(&world).await;
+}
+
+#[tokio::test]
+async fn so_is_one_whose_dashboard_says_nothing_to_that() {
+    let (world, client) = world().await;
+    for reason in [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR] {
+        for has_said_its_last in [false, true] {
+            let (mut up, _down, mut origin) = opened(&world, &client).await;
+            if has_said_its_last {
+                up.send_data(Bytes::new(), true).expect("sent");
+                assert_eq!(origin.rest().await, "");
+            }
+            up.send_reset(reason);
+            closed(&world).await;
+            assert_eq!(origin.rest().await, "", "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_is_one_whose_dashboard_in_http_2_gives_it_up() {
+    for reason in [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR] {
+        for has_said_its_last in [false, true] {
+            let world = upstream_http2::world().await;
+            let (mut client, _dashboard, _asked, mut down) = upstream_http2_websocket::opened(&world).await;
+            if has_said_its_last {
+                down.send_data(Bytes::new(), true).expect("sent");
+                assert_eq!(client.rest().await, "");
+            }
+            down.send_reset(reason);
+            closed(&world).await;
+            assert_eq!(client.rest().await, "", "{reason}");
+        }
+    }
+}
+
+/// Waits until no WebSocket is open, though neither end may have closed one.
+async fn closed(world: &World) {
     let gone = async {
         while !world.tunnels.holders().is_empty() {
             tokio::task::yield_now().await;

@@ -423,3 +423,26 @@ async fn an_unused_connection_is_closed_before_the_dashboard_would() {
     client.say("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(Dashboard::accept(&world).await.asked().await.path(), "/2");
 }
+
+/// As much as may be sent on a connection, and on a stream of it, before anything was taken.
+const WINDOW: usize = 65_535;
+
+#[tokio::test]
+async fn an_upload_that_pauses_takes_no_room_from_another() {
+    let world = world().await;
+    let post = |length: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    let mut pausing = world.client().await;
+    pausing.say(post(2 * WINDOW) + &"x".repeat(WINDOW - 1)).await;
+    let mut dashboard = Dashboard::accept(&world).await;
+    let mut first = dashboard.asked().await;
+    let mut came = 0;
+    while came < WINDOW - 1 {
+        came += soon(first.body.data()).await.expect("a piece").expect("no reset").len();
+    }
+    let mut other = world.client().await;
+    other.say(post(1) + "y").await;
+    let mut second = dashboard.asked().await;
+    assert_eq!(soon(second.body.data()).await.expect("a piece").expect("no reset"), "y");
+    second.answer("hi");
+    assert_eq!(status(&other.head().await), 200);
+}

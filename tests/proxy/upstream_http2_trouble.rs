@@ -344,6 +344,24 @@ async fn an_answer_that_is_reset_is_seen_to_break_off_whatever_the_reason() {
 }
 
 #[tokio::test]
+async fn so_is_one_whose_upload_goes_on() {
+    let world = world().await;
+    for reason in [Reason::NO_ERROR, Reason::CANCEL, Reason::INTERNAL_ERROR] {
+        let mut client = world.client().await;
+        client.say("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbeginning").await;
+        let mut raw = Raw::accept(&world).await;
+        let stream = raw.asked().await;
+        raw.next(DATA).await.expect("a piece");
+        raw.say(&[answer(stream, &[])]).await;
+        client.head().await;
+        raw.say(&[frame(DATA, 0, stream, b"half"), reset(stream, reason)]).await;
+        let got = client.rest().await;
+        assert!(!got.contains("0\r\n\r\n"), "{reason}: {got}");
+        raw.say(&[go_away(stream, Reason::NO_ERROR)]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_whole_answer_whose_stream_is_reset_because_of_the_upload_is_whole() {
     let world = world().await;
     for fields in [&[][..], &[("content-length", "3")]] {

@@ -29,7 +29,7 @@ fn check(asked: &Asked) {
 }
 
 /// A client in HTTP/1.1 and a dashboard in HTTP/2 with a WebSocket between them.
-async fn opened(world: &World) -> (End, Dashboard, Asked, SendStream<Bytes>) {
+pub(crate) async fn opened(world: &World) -> (End, Dashboard, Asked, SendStream<Bytes>) {
     let mut client = world.client().await;
     client.say(format!("{ASK}Origin: http://a\r\n\r\n")).await;
     let mut dashboard = Dashboard::accept_as(world, &that_takes_websockets()).await;

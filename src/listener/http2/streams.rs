@@ -62,25 +62,18 @@ impl<D: Door> Streams<D> {
         // have to be dropped if there were none: otherwise it is copied once more.
         let room = Box::new_uninit();
         let (this, stream) = (Arc::clone(self), Stream::begin(&self.traffic));
-        let waiting = Waiting::begin(&self.traffic);
         let attending = Box::write(room, async move {
             let _note = PanicNote;
-            this.attend(request, respond, (stream, waiting)).await;
+            this.attend(request, respond, stream).await;
         });
         tokio::spawn(occupying(None, Box::into_pin(attending)));
     }
 
     /// Answers a request. If its client gives it up, so does this.
-    async fn attend(
-        &self,
-        request: http::Request<RecvStream>,
-        mut respond: SendResponse<Bytes>,
-        (stream, waiting): (Stream, Waiting),
-    ) {
+    async fn attend(&self, request: http::Request<RecvStream>, mut respond: SendResponse<Bytes>, stream: Stream) {
         let Some(room) = Room::take(&self.rooms, &self.seat) else {
             // Nothing was done, so that it may be asked again (RFC 9113, section 8.7).
-            respond.send_reset(Reason::REFUSED_STREAM);
-            return waiting.end();
+            return respond.send_reset(Reason::REFUSED_STREAM);
         };
         let occupied = Occupied::new(Arc::new(room));
         occupied.clone().take();
@@ -96,15 +89,11 @@ impl<D: Door> Streams<D> {
         let switch = if method == Method::CONNECT {
             Some((Switch::offer(&mut request), received))
         } else {
-            *request.body_mut() = match interim.clone().filter(|_| waits) {
-                Some(interim) => Incoming::in_http2_once_told(received, interim),
-                None => Incoming::in_http2(received),
-            };
+            *request.body_mut() = Incoming::in_http2(received, interim.clone().filter(|_| waits));
             None
         };
 
         let Some(answer) = self.answered(request, interim.as_deref(), &mut respond).await else { return };
-        waiting.end();
         let answer = self.settled(answer, &method);
         let (head, body) = http::Response::from(answer).into_parts();
         let switch = switch.filter(|_| head.status.is_success());
@@ -120,8 +109,8 @@ impl<D: Door> Streams<D> {
             // If nobody takes it, it is reset.
             drop(offer.send(Box::new(Tunnel::new(received.into_stream(), outgoing, (stream, occupied)))));
         } else if !is_all {
-            let mut sending = Sending::new(body, outgoing).at(Pace::over(ANSWER_STRETCH));
-            if let Err(error) = poll_fn(|cx| sending.poll(cx, Reason::INTERNAL_ERROR)).await {
+            let mut sending = Sending::new(body, outgoing, Reason::INTERNAL_ERROR).at(Pace::over(ANSWER_STRETCH));
+            if let Err(error) = poll_fn(|cx| sending.poll(cx)).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not sent to its end");
             }
         }
@@ -134,6 +123,11 @@ impl<D: Door> Streams<D> {
         interim: Option<&Interim>,
         respond: &mut SendResponse<Bytes>,
     ) -> Option<Response<Body>> {
+        // Dropped before its end, it counts as given up.
+        let waiting = Waiting::begin(&self.traffic);
+        if poll_fn(|cx| Poll::Ready(respond.poll_reset(cx))).await.is_ready() {
+            return None;
+        }
         // In a box of its own, built in there as well, whose 14 kB are gone when the answer is there.
         let room = Box::new_uninit();
         let answering = self.worker.door.answer(request, self.arrival, &self.memory);
@@ -146,16 +140,18 @@ impl<D: Door> Streams<D> {
                 tracing::debug!(?reason, "a request was given up");
                 return Poll::Ready(None);
             }
+            // Behind that, for the library would say it on a stream that is gone as well.
             if let Some(interim) = interim {
                 tell(interim, respond, cx);
             }
             Poll::Pending
-        })
-        .await;
+        });
+        let answer = answer.await?;
+        waiting.end();
         if let Some(interim) = interim {
             interim.end();
         }
-        answer
+        Some(answer)
     }
 
     /// An answer to that method as HTTP/2 says it.
@@ -163,6 +159,9 @@ impl<D: Door> Streams<D> {
         let mut answer = match *method {
             Method::HEAD => without_body(answer),
             Method::CONNECT => to_connect(answer),
+            _ if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
+                answer.map(|_| Body::empty())
+            }
             _ => answer,
         };
         let length = answer.body().size_hint().exact().filter(|_| !answer.body().is_end_stream());
@@ -214,6 +213,8 @@ fn without_body(mut response: Response<Body>) -> Response<Body> {
 fn to_connect(mut response: Response<Body>) -> Response<Body> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         *response.status_mut() = StatusCode::OK;
+        // What is said on it from now on is no body (RFC 9110, section 9.3.6).
+        response.headers_mut().remove(CONTENT_LENGTH);
     } else if response.status().is_success() {
         response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_IMPLEMENTED;

@@ -24,6 +24,8 @@ pub(super) const GIVEN_UP: usize = 2 * STREAMS as usize;
 pub(super) struct Traffic {
     streams: AtomicUsize,
     begun: AtomicBool,
+    /// Whether something of an answer has still to be sent.
+    is_unsent: AtomicBool,
     /// How many more requests were given up than answered.
     given_up: AtomicUsize,
     /// Told once those are too many.
@@ -36,12 +38,18 @@ impl Traffic {
         self.restless.notified().await;
     }
 
+    /// Notes whether anything is on its way that the library has to send.
+    pub(super) fn note_unsent(&self, is_unsent: bool) {
+        self.is_unsent.store(is_unsent, Ordering::Relaxed);
+    }
+
     /// Returns once nothing was going on for so long, or up to twice as long.
     pub(super) async fn quiet(&self, span: Duration) {
         loop {
             sleep(span).await;
             let begun = self.begun.swap(false, Ordering::Relaxed);
-            if !begun && self.streams.load(Ordering::Relaxed) == 0 {
+            let goes_on = self.is_unsent.load(Ordering::Relaxed) || self.streams.load(Ordering::Relaxed) > 0;
+            if !begun && !goes_on {
                 return;
             }
         }

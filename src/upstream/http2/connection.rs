@@ -120,11 +120,12 @@ impl Connection {
         &self.scheme
     }
 
-    /// One more request is in progress, or one less: while there is any, the dashboard has to show that it is there.
+    /// One more request is in progress. While there is any, the dashboard has to show that it is there.
     pub(super) fn note_begun(&self) {
         self.state.open.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One less is.
     pub(super) fn note_ended(&self) {
         self.state.open.fetch_sub(1, Ordering::Relaxed);
     }
