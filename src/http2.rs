@@ -11,7 +11,7 @@ use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
 
 #[cfg(test)]
 pub(crate) use self::alive::PING;
-pub(crate) use self::alive::{Alive, heard};
+pub(crate) use self::alive::{Alive, Lent, lend};
 pub(crate) use self::received::Received;
 pub(crate) use self::sending::{Sending, Unsent};
 pub(crate) use self::tunnel::Tunnel;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// After how long a silence the other side is asked whether it is still there (section 6.7), and how long it may take to say
@@ -47,23 +48,31 @@ impl Alive {
     }
 }
 
-/// A stream, and whether there was any sign of life on it.
-pub(crate) fn heard<S>(stream: S) -> (Heard<S>, Arc<AtomicBool>) {
-    let is_there = Arc::new(AtomicBool::new(false));
-    (Heard { stream, is_there: Arc::clone(&is_there), is_full: false }, is_there)
+/// A stream to speak HTTP/2 on, whether there was any sign of life on it, and where it comes back to when it is dropped: the
+/// library keeps it to the end.
+pub(crate) fn lend<S>(stream: S) -> (Lent<S>, Arc<AtomicBool>, oneshot::Receiver<S>) {
+    let (is_there, (back, returned)) = (Arc::new(AtomicBool::new(false)), oneshot::channel());
+    let lent = Lent { stream: Some((stream, back)), is_there: Arc::clone(&is_there), is_full: false };
+    (lent, is_there, returned)
 }
 
 /// Notes whenever something comes on a stream, or goes after it could not: whoever takes what it is sent, however slowly, is
 /// there as well, though a ping, and the answer to it, have to wait behind all of that.
 #[derive(Debug)]
-pub(crate) struct Heard<S> {
-    stream: S,
+pub(crate) struct Lent<S> {
+    /// Here until this is dropped.
+    stream: Option<(S, oneshot::Sender<S>)>,
     is_there: Arc<AtomicBool>,
     /// Whether there was no room the last time.
     is_full: bool,
 }
 
-impl<S> Heard<S> {
+impl<S: Unpin> Lent<S> {
+    fn stream(&mut self) -> Pin<&mut S> {
+        let (stream, _) = self.stream.as_mut().expect("it is here until this is dropped");
+        Pin::new(stream)
+    }
+
     fn written<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if std::mem::replace(&mut self.is_full, written.is_pending()) && matches!(written, Poll::Ready(Ok(_))) {
             self.is_there.store(true, Ordering::Relaxed);
@@ -72,27 +81,36 @@ impl<S> Heard<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S> Drop for Lent<S> {
+    fn drop(&mut self) {
+        if let Some((stream, back)) = self.stream.take() {
+            // Nobody may want it.
+            drop(back.send(stream));
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Lent<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(self.stream().poll_read(cx, buf))?;
         self.is_there.store(true, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let written = self.stream().poll_write(cx, buf);
         self.written(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = self.stream().poll_flush(cx);
         self.written(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream().poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -100,11 +118,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let written = self.stream().poll_write_vectored(cx, bufs);
         self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(|(stream, _)| stream.is_write_vectored())
     }
 }

@@ -30,7 +30,7 @@ use super::interim::Interim;
 use super::occupied::{Occupied, occupying};
 use super::terms::Term;
 use super::turns::{Turn, Turns};
-use super::wire::Wire;
+use super::wire::{LEAVE_BYTES, Wire};
 use super::worker::{NEWCOMERS, Worker};
 use crate::alarm::Alarm;
 use crate::body::Body;
@@ -48,10 +48,9 @@ const LAST_HEADS: Duration = Duration::from_secs(5);
 /// After how long without a request a connection forgets what it remembers of the last one.
 const TIRED: Duration = Duration::from_secs(2);
 
-/// How long and how much is still read from a client that was answered before all it sent was read: closing on unread
-/// bytes would take the answer away from it.
+/// How long is still read from a client that was answered before all it sent was read: closing on unread bytes would take the
+/// answer away from it.
 const LEAVE: Duration = Duration::from_secs(2);
-const LEAVE_BYTES: u64 = 1024 * 1024;
 
 /// Answers the requests of one connection until either side ends it, or it becomes a tunnel, which keeps the seat.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Worker<D>, wire: Wire<S>, arrival: Arrival) {

@@ -6,6 +6,8 @@ mod traffic;
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use h2::{Reason, server};
 use tokio::sync::Notify;
@@ -19,7 +21,7 @@ use super::connection::{Accepted, BUFFER};
 use super::terms::Term;
 use super::wire::Wire;
 use super::worker::Worker;
-use crate::http2::{Alive, heard};
+use crate::http2::{Alive, Lent, lend};
 use crate::identity::client::Arrival;
 
 /// How many requests one connection may have in progress.
@@ -36,6 +38,9 @@ const HEAD: u32 = BUFFER as u32;
 
 /// How much of an answer the library keeps for a client that does not take it.
 const SEND_BUFFER: usize = 64 * 1024;
+
+/// How long a client may take to take what was on its way when the connection ended.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// Answers the requests of one connection until either side ends it.
 pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire: Wire<S>, arrival: Arrival) {
@@ -58,14 +63,18 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
         leave.notify_one();
         sleep(LEAVE).await;
     };
+    let (lent, heard, returned) = lend(wire);
     let ended = tokio::select! {
         biased;
-        ended = serve(&streams, wire, &leave) => ended,
+        ended = serve(&streams, (lent, heard), &leave) => ended,
         () = traffic.restless() => return,
         () = takes_leave => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
+    }
+    if let Ok(wire) = returned.await {
+        wire.take_leave(LAST_BYTES).await;
     }
 }
 
@@ -73,10 +82,9 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
 /// it ends with what is on its way.
 async fn serve<S: Accepted, D: Door>(
     streams: &Arc<Streams<D>>,
-    wire: Wire<S>,
+    (wire, heard): (Lent<Wire<S>>, Arc<AtomicBool>),
     leave: &Notify,
 ) -> Result<(), h2::Error> {
-    let (wire, heard) = heard(wire);
     let mut connection = server::Builder::new()
         .max_concurrent_streams(STREAMS)
         .initial_window_size(STREAM_WINDOW)
@@ -124,7 +132,6 @@ async fn until_quiet_or_over(term: &Term, traffic: &Traffic) {
 #[cfg(test)]
 mod tests {
     use std::task::Poll;
-    use std::time::Duration;
 
     use bytes::Bytes;
     use h2::client::{ResponseFuture, SendRequest};
@@ -229,7 +236,26 @@ mod tests {
         stop.cancel();
         let stopped = Instant::now();
         served.await.expect("no panic");
-        assert!(stopped.elapsed() <= 2 * LEAVE, "{:?}", stopped.elapsed());
+        assert!(stopped.elapsed() <= 2 * LEAVE + LAST_BYTES, "{:?}", stopped.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_says_after_the_end_does_not_close_its_connection_before_it_has_taken_all() {
+        let stop = CancellationToken::new();
+        let (mut client, served) = connected_until(&stop, Many(2)).await;
+        client.write_all(&[PREFACE.as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await.expect("written");
+        sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        sleep(2 * LEAVE + Duration::from_secs(1)).await;
+        let an_answer_to_a_ping = [0, 0, 8, 6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        client.write_all(&an_answer_to_a_ping).await.expect("somebody is there");
+        let mut said = Vec::new();
+        client.read_to_end(&mut said).await.expect("an orderly end");
+        assert!(!served.is_finished());
+        drop(client);
+        let closed = Instant::now();
+        served.await.expect("no panic");
+        assert_eq!(closed.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

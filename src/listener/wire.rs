@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::connection::Accepted;
 use super::crowd::Seat;
@@ -18,6 +18,9 @@ use crate::pace::Pace;
 
 /// How long the first byte (in HTTP/2, the preface) may take to come, and how long a TLS handshake may take.
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
+
+/// How much is still read of a client that is told that nothing more will be said.
+pub(super) const LEAVE_BYTES: u64 = 1024 * 1024;
 
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
@@ -75,6 +78,17 @@ impl<S: Accepted> Wire<S> {
 
     pub(super) const fn seat(&self) -> &Arc<Seat> {
         &self.seat
+    }
+
+    /// Says that nothing more will be said, and gives the client a moment to take what was: closing on what it says meanwhile
+    /// would take the rest of it away.
+    pub(super) async fn take_leave(mut self, moment: Duration) {
+        let last_bytes = async {
+            self.shutdown().await?;
+            copy(&mut (&mut self).take(LEAVE_BYTES), &mut sink()).await
+        };
+        // Whether it has read it is up to the client.
+        drop(timeout(moment, last_bytes).await);
     }
 
     /// Holds the client to its pace, in what it takes.

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::http2::{Alive, heard};
+use crate::http2::{Alive, lend};
 use crate::upstream::{LAST_BYTES, UpstreamError};
 
 /// How many requests a connection may have in progress, however many more the dashboard would take.
@@ -67,7 +67,7 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stream, heard) = heard(stream);
+        let (stream, heard, _) = lend(stream);
         let (sender, mut connection) = client::Builder::new()
             .enable_push(false)
             .initial_max_send_streams(0)
