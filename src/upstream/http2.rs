@@ -31,8 +31,9 @@ use crate::message::{Fields, Request, Response, Value};
 pub(crate) use self::head::accept;
 pub(super) use self::streams::Streams;
 
-/// How often a request is sent again that the dashboard has certainly not looked at.
-const AGAIN: usize = 2;
+/// How often a request is sent again that the dashboard has certainly not looked at. Each time it may come to a connection that
+/// is just being let go, as servers do after some requests.
+const AGAIN: usize = 4;
 
 impl Pool {
     /// As [`exchange`](Self::exchange), in HTTP/2 where the dashboard speaks it.
