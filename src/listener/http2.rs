@@ -74,7 +74,7 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
         tracing::debug!(%error, "a connection broke off");
     }
     if let Ok(wire) = returned.await {
-        wire.take_leave(LAST_BYTES).await;
+        Box::pin(wire.take_leave(LAST_BYTES)).await;
     }
 }
 
@@ -85,15 +85,16 @@ async fn serve<S: Accepted, D: Door>(
     (wire, heard): (Lent<Wire<S>>, Arc<AtomicBool>),
     leave: &Notify,
 ) -> Result<(), h2::Error> {
-    let mut connection = server::Builder::new()
+    let handshake = server::Builder::new()
         .max_concurrent_streams(STREAMS)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD)
         .max_send_buffer_size(SEND_BUFFER)
         .enable_connect_protocol()
-        .handshake(wire)
-        .await?;
+        .handshake(wire);
+    // Boxed, as the end is: the connection would have the room for it as long as it lasts.
+    let mut connection = Box::pin(handshake).await?;
     let mut alive = connection.ping_pong().map(|pings| Alive::new(pings, heard)).expect("nobody else has asked for it");
     let mut is_leaving = false;
     loop {
