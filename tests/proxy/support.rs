@@ -138,6 +138,7 @@ pub(crate) struct Options {
     pub(crate) listen: Listen,
     pub(crate) h2c: bool,
     pub(crate) tls: Option<config::Tls>,
+    pub(crate) connect_timeout: Duration,
     pub(crate) answer_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) workers: usize,
@@ -152,6 +153,7 @@ impl Default for Options {
             listen: Listen::Tcp(([127, 0, 0, 1], 0).into()),
             h2c: false,
             tls: None,
+            connect_timeout: TOO_LONG,
             answer_timeout: TOO_LONG,
             idle_timeout: TOO_LONG,
             // One, so that connections to the origin are found again.
@@ -175,7 +177,7 @@ impl World {
             addresses: vec![address],
             http: options.upstream_http,
             host: None,
-            connect_timeout: TOO_LONG,
+            connect_timeout: options.connect_timeout,
             answer_timeout: options.answer_timeout,
             idle_timeout: options.idle_timeout,
         }));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::Reason;
+use h2::server::Builder;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -152,6 +153,14 @@ async fn a_connection_that_breaks_off_fails_what_is_on_it_and_is_replaced() {
     assert_eq!(status(&bob.answer().await.0), 502);
     bob.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(Dashboard::accept(&world).await.asked().await.path(), "/next");
+}
+
+#[tokio::test]
+async fn a_dashboard_that_takes_no_request_at_all_is_given_up_in_time() {
+    let world = World::with(Options { connect_timeout: Duration::from_millis(300), ..in_http2() }).await;
+    let mut client = ask(&world, "/").await;
+    let _idle = Dashboard::accept_as(&world, Builder::new().max_concurrent_streams(0)).await;
+    assert_eq!(status(&client.answer().await.0), 504);
 }
 
 #[tokio::test]
