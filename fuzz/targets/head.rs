@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use h2::ext::Protocol;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
-use hyper::ext::Protocol;
 use memchr::memmem;
 
 use super::{cookie, fields, first_line, folded, site};

@@ -116,7 +116,7 @@ async fn a_dashboard_that_refuses_everything_is_not_asked_for_ever() {
     let world = world().await;
     let mut client = ask(&world, "/").await;
     let mut dashboard = Dashboard::accept(&world).await;
-    for _ in 0..3 {
+    for _ in 0..5 {
         dashboard.asked().await.respond.send_reset(Reason::REFUSED_STREAM);
     }
     assert_eq!(status(&client.answer().await.0), 502);
