@@ -6,6 +6,10 @@ mod received;
 mod sending;
 mod tunnel;
 
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
 use http::HeaderName;
 use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
 
@@ -24,3 +28,16 @@ pub(crate) const CONNECTION_SPECIFIC: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
+
+/// How much of so many bytes may be sent on a stream, once any may: as much as the other side has made room for.
+fn poll_room(stream: &mut SendStream<Bytes>, wanted: usize, cx: &mut Context<'_>) -> Poll<Result<usize, h2::Error>> {
+    stream.reserve_capacity(wanted);
+    while stream.capacity() == 0 {
+        match ready!(stream.poll_capacity(cx)) {
+            Some(room) => drop(room?),
+            // The stream has ended.
+            None => return Poll::Ready(Err(Reason::STREAM_CLOSED.into())),
+        }
+    }
+    Poll::Ready(Ok(stream.capacity().min(wanted)))
+}

@@ -106,24 +106,14 @@ impl Sending {
     /// How much of the rest may be sent: never more than the other side has made room for, so that what it does not take is
     /// seen, and does not pile up in the library.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Unsent>> {
-        let wanted = self.rest.len().min(FRAME);
-        self.stream.reserve_capacity(wanted);
-        while self.stream.capacity() == 0 {
-            match self.stream.poll_capacity(cx) {
-                Poll::Ready(Some(room)) => drop(room?),
-                // The stream has ended.
-                Poll::Ready(None) => return Poll::Ready(Err(h2::Error::from(Reason::STREAM_CLOSED).into())),
-                Poll::Pending => {
-                    let Some(pace) = &mut self.pace else { return Poll::Pending };
-                    ready!(pace.poll(cx));
-                    self.stream.send_reset(Reason::CANCEL);
-                    return Poll::Ready(Err(Unsent::Stalled));
-                }
-            }
-        }
-        if let Some(pace) = &mut self.pace {
-            pace.moved(std::mem::take(&mut self.moved));
-        }
-        Poll::Ready(Ok(self.stream.capacity().min(wanted)))
+        let polled = super::poll_room(&mut self.stream, self.rest.len().min(FRAME), cx);
+        let Some(pace) = &mut self.pace else { return polled.map_err(Unsent::from) };
+        let Poll::Ready(room) = polled else {
+            ready!(pace.poll(cx));
+            self.stream.send_reset(Reason::CANCEL);
+            return Poll::Ready(Err(Unsent::Stalled));
+        };
+        pace.moved(std::mem::take(&mut self.moved));
+        Poll::Ready(Ok(room?))
     }
 }

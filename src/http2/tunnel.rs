@@ -48,14 +48,7 @@ impl<H: Unpin> AsyncWrite for Tunnel<H> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        self.outgoing.reserve_capacity(buf.len());
-        while self.outgoing.capacity() == 0 {
-            match ready!(self.outgoing.poll_capacity(cx)) {
-                Some(room) => drop(room.map_err(io_error)?),
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            }
-        }
-        let length = self.outgoing.capacity().min(buf.len());
+        let length = ready!(super::poll_room(&mut self.outgoing, buf.len(), cx)).map_err(io_error)?;
         let sent = self.outgoing.send_data(Bytes::copy_from_slice(&buf[..length]), false);
         Poll::Ready(sent.map(|()| length).map_err(io_error))
     }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink, split};
+use tokio::io::{AsyncWriteExt, split};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::WaitForCancellationFuture;
@@ -30,7 +30,7 @@ use super::interim::Interim;
 use super::occupied::{Occupied, occupying};
 use super::terms::Term;
 use super::turns::{Turn, Turns};
-use super::wire::{LEAVE_BYTES, Wire};
+use super::wire::{self, Wire};
 use super::worker::{NEWCOMERS, Worker};
 use crate::alarm::Alarm;
 use crate::body::Body;
@@ -282,17 +282,9 @@ async fn refuse<D>(conversation: &Conversation<'_, D>, status: StatusCode, recei
     }
 }
 
-/// Says that nothing more will be said, and gives the client a moment to read what was.
-async fn take_leave(receiver: Option<Receiver>, mut writer: Writer) {
-    let last_bytes = async {
-        writer.shutdown().await?;
-        match receiver {
-            Some(receiver) => copy(&mut receiver.into_reader().take(LEAVE_BYTES), &mut sink()).await,
-            None => Ok(0),
-        }
-    };
-    // Whether it has read it is up to the client.
-    drop(timeout(LEAVE, last_bytes).await);
+/// [`wire::take_leave`], without what came already.
+async fn take_leave(receiver: Option<Receiver>, writer: Writer) {
+    wire::take_leave(receiver.map(Receiver::into_reader), writer, LEAVE).await;
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use h2::{Reason, server};
+use tokio::io::split;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -19,7 +20,7 @@ use self::traffic::{LEAVE, QUIET, Traffic};
 use super::Door;
 use super::connection::{Accepted, BUFFER};
 use super::terms::Term;
-use super::wire::Wire;
+use super::wire::{Wire, take_leave};
 use super::worker::Worker;
 use crate::http2::{Alive, Lent, lend};
 use crate::identity::client::Arrival;
@@ -74,7 +75,8 @@ pub(super) async fn converse<S: Accepted, D: Door>(worker: &Arc<Worker<D>>, wire
         tracing::debug!(%error, "a connection broke off");
     }
     if let Ok(wire) = returned.await {
-        Box::pin(wire.take_leave(LAST_BYTES)).await;
+        let (read, write) = split(wire);
+        Box::pin(take_leave(Some(read), write, LAST_BYTES)).await;
     }
 }
 
@@ -211,6 +213,11 @@ mod tests {
         client.send_request(request, true).expect("sent").0
     }
 
+    /// With what a client begins: the preface, and settings that say nothing.
+    fn introduction() -> Vec<u8> {
+        [PREFACE.as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()
+    }
+
     /// After how many seconds the gateway hangs up on a client that says nothing after this.
     async fn hung_up_on(said: &[u8]) -> u64 {
         let (mut client, _served) = connected(Many(2)).await;
@@ -232,7 +239,7 @@ mod tests {
     async fn at_the_end_of_the_gateway_a_client_that_says_nothing_is_not_waited_for() {
         let stop = CancellationToken::new();
         let (mut client, served) = connected_until(&stop, Many(2)).await;
-        client.write_all(&[PREFACE.as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await.expect("written");
+        client.write_all(&introduction()).await.expect("written");
         sleep(Duration::from_secs(1)).await;
         stop.cancel();
         let stopped = Instant::now();
@@ -244,7 +251,7 @@ mod tests {
     async fn what_a_client_says_after_the_end_does_not_close_its_connection_before_it_has_taken_all() {
         let stop = CancellationToken::new();
         let (mut client, served) = connected_until(&stop, Many(2)).await;
-        client.write_all(&[PREFACE.as_slice(), &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat()).await.expect("written");
+        client.write_all(&introduction()).await.expect("written");
         sleep(Duration::from_secs(1)).await;
         stop.cancel();
         sleep(2 * LEAVE + Duration::from_secs(1)).await;
@@ -261,11 +268,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_is_gone_or_never_finishes_its_head_is_noticed() {
-        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-        let half_a_head = [0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
-        for said in [&[&PREFACE[..], &settings].concat(), &[&PREFACE[..], &settings, &half_a_head].concat()] {
+        let half_a_head = vec![0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
+        for said in [introduction(), [introduction(), half_a_head].concat()] {
             // Something was heard at first.
-            assert_eq!(hung_up_on(said).await, 3 * PING.as_secs());
+            assert_eq!(hung_up_on(&said).await, 3 * PING.as_secs());
         }
     }
 
@@ -273,7 +279,7 @@ mod tests {
     async fn a_client_that_says_anything_is_there_though_it_never_answers_a_ping() {
         let (mut client, served) = connected(Many(2)).await;
         let request = b"\x82\x87\x04\x06/never\x01\x01a";
-        let mut said = [&PREFACE[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+        let mut said = introduction();
         said.extend([0, 0, 13, 1, 5, 0, 0, 0, 1]);
         said.extend(request);
         client.write_all(&said).await.expect("written");

@@ -20,7 +20,7 @@ use crate::pace::Pace;
 pub(super) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// How much is still read of a client that is told that nothing more will be said.
-pub(super) const LEAVE_BYTES: u64 = 1024 * 1024;
+const LEAVE_BYTES: u64 = 1024 * 1024;
 
 /// Up to how much is written in one piece, rather than as a list of pieces.
 const TOGETHER: usize = 2048;
@@ -80,17 +80,6 @@ impl<S: Accepted> Wire<S> {
         &self.seat
     }
 
-    /// Says that nothing more will be said, and gives the client a moment to take what was: closing on what it says meanwhile
-    /// would take the rest of it away.
-    pub(super) async fn take_leave(mut self, moment: Duration) {
-        let last_bytes = async {
-            self.shutdown().await?;
-            copy(&mut (&mut self).take(LEAVE_BYTES), &mut sink()).await
-        };
-        // Whether it has read it is up to the client.
-        drop(timeout(moment, last_bytes).await);
-    }
-
     /// Holds the client to its pace, in what it takes.
     fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = &result {
@@ -111,6 +100,24 @@ impl<S: Accepted> Wire<S> {
         buf.put_slice(&std::mem::replace(&mut self.begun, rest));
         Poll::Ready(Ok(()))
     }
+}
+
+/// Says that nothing more will be said, and gives the client a moment to take what was: closing on what it says meanwhile, where
+/// that is still to be `read`, would take the rest of it away.
+pub(super) async fn take_leave(
+    read: Option<impl AsyncRead + Unpin>,
+    mut write: impl AsyncWrite + Unpin,
+    moment: Duration,
+) {
+    let last_bytes = async {
+        write.shutdown().await?;
+        match read {
+            Some(read) => copy(&mut read.take(LEAVE_BYTES), &mut sink()).await,
+            None => Ok(0),
+        }
+    };
+    // Whether it has read it is up to the client.
+    drop(timeout(moment, last_bytes).await);
 }
 
 /// All of it in one piece, if it is small: the system takes one piece with less ado than a list.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, Weak};
 
 use http_body_util::BodyExt;
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 

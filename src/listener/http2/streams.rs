@@ -156,15 +156,12 @@ impl<D: Door> Streams<D> {
 
     /// An answer to that method as HTTP/2 says it.
     fn settled(&self, answer: Response<Body>, method: &Method) -> Response<Body> {
-        let mut answer = match *method {
-            Method::HEAD => without_body(answer),
-            Method::CONNECT => to_connect(answer),
-            _ if matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
-                answer.map(|_| Body::empty())
-            }
-            _ => answer,
-        };
+        let answer = if *method == Method::CONNECT { to_connect(answer) } else { answer };
         let length = answer.body().size_hint().exact().filter(|_| !answer.body().is_end_stream());
+        let has_none =
+            *method == Method::HEAD || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        // It would be sent all the same.
+        let mut answer = if has_none { answer.map(|_| Body::empty()) } else { answer };
         let status = answer.status();
         let headers = answer.headers_mut();
         for name in CONNECTION_SPECIFIC {
@@ -196,16 +193,6 @@ fn tell(interim: &Interim, respond: &mut SendResponse<Bytes>, cx: &Context<'_>) 
             tracing::debug!(%error, "what was to be said before an answer can't be");
         }
     }
-}
-
-/// A body would be sent with an answer to `HEAD` as well.
-fn without_body(mut response: Response<Body>) -> Response<Body> {
-    if let Some(length) = response.body().size_hint().exact().filter(|&length| length > 0)
-        && !response.headers().contains_key(CONTENT_LENGTH)
-    {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response.map(|_| Body::empty())
 }
 
 /// Here 200 is what 101 is in HTTP/1.1: the stream is a tunnel from then on (RFC 8441, section 5). A page in its place
