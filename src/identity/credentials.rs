@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
 use http::header::COOKIE;
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::client::{Client, Scheme};
 use super::token;
@@ -39,7 +39,7 @@ pub enum Carries {
     NotCarried,
 }
 
-/// Keyed hash of everything by which the dashboard could tell this request's probe from another: SipHash-2-4 with 128 bits
+/// Keyed hash of everything by which the dashboard could tell this request's probe from another: SipHash-1-3 with 128 bits
 /// (Aumasson and Bernstein, 2012), under a secret that is drawn anew with each start. Who knows neither the secret nor any
 /// hash can't work out which requests have the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,15 +49,6 @@ pub(super) struct Key(pub(super) u128);
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key")
-    }
-}
-
-impl Key {
-    fn of(parts: &[u8]) -> Self {
-        static SECRET: LazyLock<[u8; 16]> = LazyLock::new(entropy::random);
-        let mut hasher = SipHasher24::new_with_key(&SECRET);
-        hasher.write(parts);
-        Self(hasher.finish128().as_u128())
     }
 }
 
@@ -86,9 +77,12 @@ impl Credentials {
     /// Reads them from the head of a request: after the gateway's own cookie was taken out and what clients may not send
     /// was stripped, and before anything is added. `host` is the site's host as it was asked for.
     pub fn of(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Self {
-        let mut last = LastCredentials::default();
-        let (key, _) = last.key(site, head, client, host);
-        last.read(key, site, head)
+        Self::read(key(site, head, client, host), site, head)
+    }
+
+    fn read(key: Key, site: &Site, head: &RequestHead) -> Self {
+        let carries = carries(site, head);
+        Self { key, carries, bound: bound(site, head, carries) }
     }
 
     /// Whether there are any.
@@ -147,23 +141,18 @@ pub fn withhold(head: &mut RequestHead, site: &Site) {
     query::strip(&mut head.uri, &parameters.collect::<Vec<_>>());
 }
 
-/// The names of the fields that are credentials.
-fn credential_fields(site: &Site) -> impl Iterator<Item = &str> {
-    site.credentials.iter().filter_map(|credential| match credential {
-        Credential::Cookie => Some("cookie"),
-        Credential::Header(field) => Some(field.as_str()),
-        Credential::Query(_) => None,
-    })
-}
-
+/// Whether a field other than cookies is one.
 fn is_credential(site: &Site, name: &str) -> bool {
-    credential_fields(site).any(|field| field == name)
+    site.credentials.iter().any(|credential| matches!(credential, Credential::Header(field) if field == name))
 }
 
 fn carries(site: &Site, head: &RequestHead) -> Carries {
-    if credential_fields(site).any(|field| head.headers.contains_key(field))
-        || carried_query(site, head).next().is_some()
-    {
+    let is_carried = |credential: &Credential| match credential {
+        Credential::Cookie => head.headers.contains_key(COOKIE),
+        Credential::Header(field) => head.headers.contains_key(field),
+        Credential::Query(_) => false,
+    };
+    if site.credentials.iter().any(is_carried) || carried_query(site, head).next().is_some() {
         Carries::Carried
     } else if site.credentials.contains(&Credential::Cookie) {
         Carries::Nothing
@@ -172,41 +161,75 @@ fn carries(site: &Site, head: &RequestHead) -> Carries {
     }
 }
 
-fn add_key(hash: &mut Hash<'_, Key>, site: &Site, head: &RequestHead, (client, host): (&Client, &str)) {
-    hash.part(site.name.as_bytes());
-    hash.part(host.as_bytes());
+fn key(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Key {
+    let mut hash = Hash::new();
+    hash.pair(site.name.as_bytes(), host.as_bytes());
     hash.address(client.address);
     hash.address(client.peer.address());
-    hash.part(&[u8::from(client.scheme == Scheme::Https), u8::from(client.trusted)]);
+    hash.pair(&[u8::from(client.scheme == Scheme::Https)], &[u8::from(client.trusted)]);
     for (name, value) in carried_fields(site, head, client) {
-        hash.part(name.as_bytes());
-        hash.part(value.as_bytes());
+        hash.pair(name.as_bytes(), value.as_bytes());
     }
     // No field is called this, so no list of fields looks like one that is followed by a query.
-    hash.part(b"?");
     for part in carried_query(site, head) {
-        hash.part(part.as_bytes());
+        hash.pair(b"?", part.as_bytes());
+    }
+    hash.finish()
+}
+
+/// A hash over pairs, each with its lengths before it, so that no two lists of pairs give the same bytes.
+struct Hash(SipHasher13);
+
+impl Hash {
+    fn new() -> Self {
+        static SECRET: LazyLock<[u8; 16]> = LazyLock::new(entropy::random);
+        Self(SipHasher13::new_with_key(&SECRET))
+    }
+
+    fn pair(&mut self, first: &[u8], second: &[u8]) {
+        // Neither is as long as half of this has room for.
+        self.0.write_u64((first.len() as u64) << 32 | second.len() as u64);
+        self.0.write(first);
+        self.0.write(second);
+    }
+
+    fn address(&mut self, address: Option<IpAddr>) {
+        match address {
+            None => self.0.write_u8(0),
+            Some(IpAddr::V4(address)) => {
+                self.0.write_u8(4);
+                self.0.write_u32(address.to_bits());
+            }
+            Some(IpAddr::V6(address)) => {
+                self.0.write_u8(6);
+                self.0.write(&address.octets());
+            }
+        }
+    }
+
+    fn finish(self) -> Key {
+        Key(self.0.finish128().as_u128())
     }
 }
 
-fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastHash<[u8; 32]>) -> Bound {
+fn bound(site: &Site, head: &RequestHead, carries: Carries) -> Bound {
     let digest = match &site.bind {
         None => return Bound::Unbound,
         Some(Bind::Cookie(bound)) => {
-            login_cookies(head, (|name| name == bound.as_bytes(), |piece| could_name(piece, bound)), last)
+            login_cookies(head, |name| name == bound.as_bytes(), |piece| could_name(piece, bound))
         }
         Some(Bind::CookiesBeginning(start)) => {
-            login_cookies(head, (|name| name.starts_with(start.as_bytes()), |piece| could_begin(piece, start)), last)
+            login_cookies(head, |name| name.starts_with(start.as_bytes()), |piece| could_begin(piece, start))
         }
         // With another credential in its place it is a request that could have carried this one.
         Some(Bind::Header(_) | Bind::Claim(_)) if carries == Carries::NotCarried => return Bound::NotCarried,
         Some(Bind::Header(field)) => {
             let lines = head.headers.get_all(field);
-            digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())), last)
+            digest(lines.map(|value| (field.as_str().as_bytes(), value.as_bytes())))
         }
         Some(Bind::Claim(pointer)) => {
             let claim = token::claim(site, head, pointer);
-            digest(claim.iter().map(|claim| (pointer.as_bytes(), claim.as_bytes())), last)
+            digest(claim.iter().map(|claim| (pointer.as_bytes(), claim.as_bytes())))
         }
     };
     Bound::Carried(digest)
@@ -216,15 +239,15 @@ fn bound(site: &Site, head: &RequestHead, carries: Carries, last: &mut LastHash<
 /// a login that is carried beside the one that a session is bound to is another one.
 fn login_cookies(
     head: &RequestHead,
-    (is_one, could_be): (impl Fn(&[u8]) -> bool, impl Fn(&str) -> bool),
-    last: &mut LastHash<[u8; 32]>,
+    is_one: impl Fn(&[u8]) -> bool,
+    could_be: impl Fn(&str) -> bool,
 ) -> Option<[u8; 32]> {
     let exact = || cookies(head).filter(|(name, _)| is_one(name));
     let spelled = pieces(&head.headers).filter(|piece| could_be(piece)).count();
     match exact().count() {
         0 => None,
-        count if count == spelled => digest(exact(), last),
-        _ => digest(exact().chain(around(&head.headers, could_be).map(|part| (&b""[..], part))), last),
+        count if count == spelled => digest(exact()),
+        _ => digest(exact().chain(around(&head.headers, could_be).map(|part| (&b""[..], part)))),
     }
 }
 
@@ -232,81 +255,62 @@ fn cookies(head: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
     head.headers.get_all(COOKIE).flat_map(|line| pairs(line.as_bytes()))
 }
 
-/// Digest of all of them in order; `None` if there are none.
-fn digest<'a>(
-    credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    last: &mut LastHash<[u8; 32]>,
-) -> Option<[u8; 32]> {
-    let mut credentials = credentials.peekable();
-    credentials.peek()?;
-    let mut hash = Hash::after(last);
-    for (name, value) in credentials {
-        hash.part(name);
-        hash.part(value);
+/// Digest of all of them in order, each name and each value with its length before it; `None` if there are none.
+fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<[u8; 32]> {
+    let mut parts = Vec::new();
+    for part in credentials.flat_map(|(name, value)| [name, value]) {
+        parts.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        parts.extend_from_slice(part);
     }
-    Some(hash.finish(sha256).0)
+    (!parts.is_empty()).then(|| sha256(&parts))
 }
 
-/// A visitor's last credentials, with what they were made of.
+/// A visitor's last credentials, with what they were read of.
 #[derive(Default)]
-pub struct LastCredentials {
-    key: LastHash<Key>,
-    bound: LastHash<[u8; 32]>,
+pub struct LastCredentials(Option<Last>);
+
+struct Last {
+    site: Arc<Site>,
+    credentials: Credentials,
+    /// The request, if its fields can be told from others at once.
     request: Option<LastRequest>,
 }
 
-/// What was read of the last request.
 struct LastRequest {
-    site: Arc<Site>,
+    fields: Fields,
     client: Client,
     host: Box<str>,
-    /// Its fields, if they can be told from others at once.
-    fields: Option<Fields>,
-    credentials: Credentials,
 }
 
 impl LastCredentials {
-    /// [`Credentials::of`], with nothing read or computed again that was the last.
+    /// [`Credentials::of`], with nothing read again that was the last.
     pub fn of(&mut self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
-        if let Some(last) = self.request.as_ref().filter(|last| last.is_of(site, head, client, host)) {
+        if let Some(last) = self.0.as_ref().filter(|last| last.is_of(site, head, client, host)) {
             return last.credentials;
         }
-        let (key, is_last) = self.key(site, head, client, host);
+        let key = key(site, head, client, host);
+        let credentials = match &self.0 {
+            Some(Last { site: last, credentials, .. })
+                if credentials.key == key && Arc::ptr_eq(last, site) && is_all_in_key(site) =>
+            {
+                *credentials
+            }
+            _ => Credentials::read(key, site, head),
+        };
         let fields = head.headers.clone_if_shared();
-        match &mut self.request {
-            Some(last) if is_last && Arc::ptr_eq(&last.site, site) && is_all_in_key(site) => {
-                last.fields = fields;
-                last.credentials
-            }
-            _ => {
-                let credentials = self.read(key, site, head);
-                let (site, client, host) = (Arc::clone(site), client.clone(), host.into());
-                self.request = Some(LastRequest { site, client, host, fields, credentials });
-                credentials
-            }
-        }
-    }
-
-    fn read(&mut self, key: Key, site: &Site, head: &RequestHead) -> Credentials {
-        let carries = carries(site, head);
-        Credentials { key, carries, bound: bound(site, head, carries, &mut self.bound) }
-    }
-
-    /// The key, and whether it is the last one.
-    fn key(&mut self, site: &Site, head: &RequestHead, client: &Client, host: &str) -> (Key, bool) {
-        let mut hash = Hash::after(&mut self.key);
-        add_key(&mut hash, site, head, (client, host));
-        hash.finish(Key::of)
+        let request = fields.map(|fields| LastRequest { fields, client: client.clone(), host: host.into() });
+        self.0 = Some(Last { site: Arc::clone(site), credentials, request });
+        credentials
     }
 }
 
-impl LastRequest {
+impl Last {
     /// Whether nothing that is read is another: where no parameter is a credential, nothing is but fields.
     fn is_of(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> bool {
-        self.fields.as_ref().is_some_and(|fields| fields.is_copy_of(&head.headers))
+        self.request
+            .as_ref()
+            .is_some_and(|last| last.fields.is_copy_of(&head.headers) && last.client == *client && *last.host == *host)
             && Arc::ptr_eq(&self.site, site)
-            && self.client == *client
-            && *self.host == *host
             && !site.credentials.iter().any(|credential| matches!(credential, Credential::Query(_)))
     }
 }
@@ -322,85 +326,10 @@ fn is_all_in_key(site: &Site) -> bool {
     }
 }
 
-struct LastHash<T> {
-    parts: Vec<u8>,
-    /// Theirs.
-    hash: Option<T>,
-}
-
-impl<T> Default for LastHash<T> {
-    fn default() -> Self {
-        Self { parts: Vec::new(), hash: None }
-    }
-}
-
-/// There are secrets among the parts.
+/// There are secrets among the fields.
 impl std::fmt::Debug for LastCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LastCredentials")
-    }
-}
-
-/// As much as most requests' parts are, in bytes.
-const USUAL: usize = 512;
-
-/// Up to how much is remembered for the next request.
-const REMEMBERED: usize = 4096;
-
-/// A hash over parts, each with its length before it, so that no two lists of parts give the same bytes. Not computed
-/// again for what it was computed of the last time.
-struct Hash<'a, T> {
-    last: &'a mut LastHash<T>,
-    /// How much there is so far: the beginning of the last parts, or all of them.
-    length: usize,
-}
-
-impl<'a, T: Copy> Hash<'a, T> {
-    const fn after(last: &'a mut LastHash<T>) -> Self {
-        Self { last, length: 0 }
-    }
-
-    fn part(&mut self, bytes: &[u8]) {
-        let length = (bytes.len() as u64).to_be_bytes();
-        let end = self.length + length.len() + bytes.len();
-        let last = self.last.parts.get(self.length..end).and_then(|last| last.split_first_chunk());
-        if last != Some((&length, bytes)) {
-            self.end_here();
-            self.last.parts.extend_from_slice(&length);
-            self.last.parts.extend_from_slice(bytes);
-        }
-        self.length = end;
-    }
-
-    /// Forgets what came after.
-    fn end_here(&mut self) {
-        self.last.hash = None;
-        self.last.parts.truncate(self.length);
-        if self.last.parts.capacity() == 0 {
-            self.last.parts.reserve(USUAL);
-        }
-    }
-
-    fn address(&mut self, address: Option<IpAddr>) {
-        match address {
-            None => self.part(&[]),
-            Some(IpAddr::V4(address)) => self.part(&address.octets()),
-            Some(IpAddr::V6(address)) => self.part(&address.octets()),
-        }
-    }
-
-    /// The hash, and whether it is the last one.
-    fn finish(mut self, of: impl FnOnce(&[u8]) -> T) -> (T, bool) {
-        if self.length < self.last.parts.len() {
-            self.end_here();
-        }
-        let LastHash { parts, hash: last } = self.last;
-        let is_last = last.is_some();
-        let hash = *last.get_or_insert_with(|| of(parts));
-        if parts.len() > REMEMBERED {
-            *self.last = LastHash::default();
-        }
-        (hash, is_last)
     }
 }
 
@@ -750,7 +679,7 @@ mod tests {
         let claimed = tokens.each_ref().map(|token| of(&sites[3], &head("/?t=1", &[("referer", token)])));
         assert!(claimed[0].key == claimed[1].key && claimed[0].bound != claimed[1].bound);
         let bearers = tokens.each_ref().map(|token| format!("Bearer {token}"));
-        let long = "x".repeat(REMEMBERED);
+        let long = "x".repeat(4096);
         let lines = ["", "sid=1", "sid=2", "sid=1; sid2=1", "sid=1; a=1", "sid=1; a=2", "sid=1; a=11", "b=1", &long];
         let heads: Vec<_> = ["/", "/?t=1", "/?t=2"]
             .iter()
@@ -801,48 +730,29 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_or_computed_for_the_last_request_is_not_again() {
+    fn what_was_read_for_the_last_request_is_not_again() {
         let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
         let mut last = LastCredentials::default();
-        let mut credentials = |agent: &str, mark: fn(&mut LastCredentials)| {
-            mark(&mut last);
-            let head = head("/", &[("cookie", "sid=1"), ("user-agent", agent)]);
-            last.of(&site, &head, &visitor(), "a")
+        let mut bound = |agent: &str, accept: &str| {
+            let head = head("/", &[("cookie", "sid=1"), ("user-agent", agent), ("accept", accept)]);
+            let bound = last.of(&site, &head, &visitor(), "a").bound;
+            last.0.as_mut().expect("a request").credentials.bound = Bound::Carried(Some([8; 32]));
+            bound
         };
-        let first = credentials("x", |_| {});
-        let again = credentials("x", |last| last.request.as_mut().expect("a request").credentials.key = Key(7));
-        assert_eq!((again.key, again.bound), (Key(7), first.bound));
-        let other = credentials("y", |last| last.bound.hash = Some([8; 32]));
-        assert!(![first.key, again.key].contains(&other.key));
-        assert_eq!(other.bound, Bound::Carried(Some([8; 32])));
+        let first = bound("x", "a");
+        assert_ne!(first, Bound::Carried(Some([8; 32])));
+        assert_eq!(bound("x", "b"), Bound::Carried(Some([8; 32])), "the same credentials");
+        assert_eq!(bound("y", "b"), first, "other ones");
     }
 
     #[test]
-    fn usual_requests_are_remembered_in_the_same_room_and_long_ones_up_to_a_length() {
-        let site = Arc::new(site(&["cookie"], None));
-        let mut last = LastCredentials::default();
-        let mut parts = |length: usize| {
-            let cookie = format!("{}=", "x".repeat(length));
-            last.of(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
-            (last.key.parts.len(), last.key.parts.capacity())
-        };
-        let (shortest, _) = parts(0);
-        for length in [1, 100, 2, 200] {
-            let (used, room) = parts(length);
-            assert!(used == shortest + length && (USUAL..2 * USUAL).contains(&room), "{used} in {room}");
-        }
-        assert_eq!(parts(REMEMBERED - shortest).0, REMEMBERED);
-        assert_eq!(parts(REMEMBERED - shortest + 1), (0, 0));
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded_and_shows_no_secret() {
+    fn what_is_remembered_shows_no_secret() {
         let site = Arc::new(site(&["cookie"], Some(Bind::Cookie(COOKIE_BOUND.into()))));
         let mut last = LastCredentials::default();
-        let cookie = format!("sid=correct-horse; a={}", "x".repeat(64 * 1024));
-        last.of(&site, &head("/", &[("cookie", &cookie)]), &visitor(), "insights.example");
-        assert!(last.key.parts.capacity() <= REMEMBERED);
-        assert!(!last.bound.parts.is_empty());
+        let mut head = head("/", &[("cookie", "sid=correct-horse")]);
+        head.headers.share();
+        last.of(&site, &head, &visitor(), "insights.example");
+        assert!(last.0.as_ref().is_some_and(|last| last.request.is_some()));
         assert_eq!(format!("{last:?}"), "LastCredentials");
     }
 
