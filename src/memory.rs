@@ -17,7 +17,7 @@ use crate::message::{Fields, RequestHead};
 use crate::proxy::LastLeave;
 use crate::proxy::headers::LastOutgoing;
 use crate::second_factor::session::Presented;
-use crate::session_cookie::{self, LastCookie};
+use crate::session_cookie::LastCookie;
 use crate::standing::{LastAccount, LastSession};
 
 /// The memory of one connection of a client, whose requests mostly carry the same cookies, or of one visitor for whom a
@@ -69,20 +69,14 @@ impl Memory {
         self.with(|recent| &mut recent.settled, settle)
     }
 
-    /// [`session_cookie::take`], by what is remembered.
+    /// [`LastCookie::take`], by what is remembered.
     pub fn take_cookie(&self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-        match self.lock() {
-            Some(mut recent) => recent.cookie.take(headers, scheme),
-            None => session_cookie::take(headers, scheme),
-        }
+        self.with(|recent| &mut recent.cookie, |last| last.take(headers, scheme))
     }
 
-    /// [`Credentials::of`], by what is remembered.
+    /// [`LastCredentials::of`], by what is remembered.
     pub(crate) fn credentials(&self, site: &Arc<Site>, head: &RequestHead, client: &Client, host: &str) -> Credentials {
-        match self.lock() {
-            Some(mut recent) => recent.credentials.of(site, head, client, host),
-            None => Credentials::of(site, head, client, host),
-        }
+        self.with(|recent| &mut recent.credentials, |last| last.of(site, head, client, host))
     }
 
     /// Looks something up, by what was found the last time.

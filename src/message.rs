@@ -38,6 +38,11 @@ pub struct Response<B> {
     body: B,
 }
 
+/// Whether no answer with this status has a body, whatever its fields say (RFC 9110, section 6.4.1). To `HEAD`, none has one.
+pub const fn has_no_body(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 100..200 | 204 | 304)
+}
+
 /// What an answer begins with.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseHead {

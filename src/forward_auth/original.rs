@@ -11,6 +11,7 @@ use crate::listener::framing::{self, BadRequest, Host};
 use crate::message::{Fields, Name, RequestHead, Several, Value};
 use crate::proxy::headers;
 use crate::site::query;
+use crate::tokens::tokens;
 
 /// Why a question is about no request that could be decided on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -209,9 +210,9 @@ const OF_A_SWITCH: [HeaderName; 4] = [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SE
 /// other fields say so (RFC 6455, section 4.1).
 fn asks_for_websocket(method: &Method, headers: &Fields) -> Result<bool, Denied> {
     let of_this_hop: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
-    let lines = headers.get_all(CONNECTION);
-    let mut tokens = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
-    if !tokens.all(|token| token.is_empty() || of_this_hop.iter().any(|known| token.eq_ignore_ascii_case(known))) {
+    let names_no_field =
+        |token: &[u8]| token.is_empty() || of_this_hop.iter().any(|known| token.eq_ignore_ascii_case(known));
+    if !tokens(headers, &CONNECTION).all(names_no_field) {
         // Fields that are left out on the way to the dashboard by one of the two servers, and not by the other.
         return Err(Denied::Unstripped(CONNECTION));
     }

@@ -126,6 +126,7 @@ fn forward_auth_finds_out_what_is_asked_and_knows_none_who_could_decide() {
         "message",
         "proxy::headers",
         "site::query",
+        "tokens",
     ]);
     rule.holds();
     for bad in [

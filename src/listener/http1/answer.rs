@@ -15,7 +15,7 @@ use crate::body::{Body, BodyError};
 use crate::http1::framing::{Coding, Written};
 use crate::http1::{Writer, fields};
 use crate::listener::date::Dates;
-use crate::message::{Response, ResponseHead, Value};
+use crate::message::{Response, ResponseHead, Value, has_no_body};
 use crate::tokens::has_token;
 
 /// What a head takes with a small body, unless either is a large one.
@@ -65,7 +65,7 @@ impl Outgoing {
     }
 
     const fn has_body(self, status: StatusCode) -> bool {
-        !self.is_to_head && !matches!(status.as_u16(), 100..200 | 204 | 304)
+        !self.is_to_head && !has_no_body(status)
     }
 
     /// Writes the head, and says how the body is to be written.

@@ -25,7 +25,7 @@ use crate::listener::interim::{Interim, Word};
 use crate::listener::occupied::{Occupied, occupying};
 use crate::listener::switch::Switch;
 use crate::listener::worker::Worker;
-use crate::message::{Request, Response};
+use crate::message::{Request, Response, has_no_body};
 use crate::pace::Pace;
 use crate::tokens::has_token;
 
@@ -158,8 +158,7 @@ impl<D: Door> Streams<D> {
     fn settled(&self, answer: Response<Body>, method: &Method) -> Response<Body> {
         let answer = if *method == Method::CONNECT { to_connect(answer) } else { answer };
         let length = answer.body().size_hint().exact().filter(|_| !answer.body().is_end_stream());
-        let has_none =
-            *method == Method::HEAD || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_none = *method == Method::HEAD || has_no_body(answer.status());
         // It would be sent all the same.
         let mut answer = if has_none { answer.map(|_| Body::empty()) } else { answer };
         let status = answer.status();

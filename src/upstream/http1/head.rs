@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use crate::http1::MOST_FIELDS;
 use crate::http1::fields::{self, NoHead};
 use crate::http1::framing::{Chunked, Framing};
-use crate::message::{Fields, Request};
+use crate::message::{Fields, Request, has_no_body};
 use crate::tokens::tokens;
 use crate::upstream::{UpstreamError, check_length};
 
@@ -87,9 +87,7 @@ impl Head {
     }
 
     fn has_no_body(&self, method: &Method) -> bool {
-        method == Method::HEAD
-            || self.status.is_informational()
-            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        method == Method::HEAD || has_no_body(self.status)
     }
 }
 

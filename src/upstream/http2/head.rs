@@ -6,7 +6,7 @@ use h2::ext::Protocol;
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TE, UPGRADE};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
 
 use super::super::{Purpose, UpstreamError};
 use crate::http2::CONNECTION_SPECIFIC;
@@ -20,7 +20,7 @@ pub(super) fn write(mut head: RequestHead, scheme: &Scheme, purpose: Purpose) ->
     target.authority = head.headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     head.headers.remove(HOST);
     head.uri = Uri::from_parts(target).map_err(|_| UpstreamError::Http2("such host or target"))?;
-    for name in CONNECTION_SPECIFIC.iter().map(HeaderName::as_str).chain(["http2-settings"]) {
+    for name in CONNECTION_SPECIFIC {
         head.headers.remove(name);
     }
     // What trailers an answer has are passed on, or dropped by whoever can't.
