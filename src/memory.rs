@@ -24,9 +24,9 @@ use crate::standing::{LastAccount, LastSession};
 /// server in front speaks ([`Memories`]).
 ///
 /// There are two kinds of things in it. What follows from a request's fields, its peer and the configuration alone is beside
-/// these, and used for the very same ones. What the dashboard or the store had to say is only referred to: whether it is
-/// still good, and for this request, is asked each time where it was found, and only the search is left out. What was
-/// decided is never in it.
+/// these, or a keyed hash of them, and used for the very same ones. What the dashboard or the store had to say is only
+/// referred to: whether it is still good, and for this request, is asked each time where it was found, and only the search
+/// is left out. What was decided is never in it.
 #[derive(Debug)]
 pub struct Memory(Option<Mutex<Recent>>);
 
