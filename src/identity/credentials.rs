@@ -14,7 +14,7 @@ use super::token;
 use crate::config::{Bind, Credential, Site, Source, Token, TokenPlace};
 use crate::entropy;
 use crate::message::{Fields, KnownNames, Name, RequestHead, Value};
-use crate::second_factor::digests::{DigestKeys, sha256};
+use crate::second_factor::digests::{DigestKeys, joined, sha256};
 use crate::second_factor::session::{Binding, BindingCheck};
 use crate::session_cookie::pairs;
 use crate::site::cookie::{around, pieces};
@@ -255,14 +255,10 @@ fn cookies(head: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
     head.headers.get_all(COOKIE).flat_map(|line| pairs(line.as_bytes()))
 }
 
-/// Digest of all of them in order, each name and each value with its length before it; `None` if there are none.
+/// Digest of all names and values in order; `None` if there are none.
 fn digest<'a>(credentials: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<[u8; 32]> {
-    let mut parts = Vec::new();
-    for part in credentials.flat_map(|(name, value)| [name, value]) {
-        parts.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        parts.extend_from_slice(part);
-    }
-    (!parts.is_empty()).then(|| sha256(&parts))
+    let all = joined(credentials.flat_map(|(name, value)| [name, value]));
+    (!all.is_empty()).then(|| sha256(&all))
 }
 
 /// A visitor's last credentials, with what they were read of.

@@ -22,6 +22,16 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
+/// All parts in one, each with its length before it (64 bits, big-endian), so that no two lists of parts give the same bytes.
+pub fn joined<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in parts {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}
+
 /// The digest keys of a store.
 #[derive(Clone)]
 pub struct DigestKeys(Arc<Keys>);
@@ -107,7 +117,7 @@ impl std::fmt::Debug for DigestKeys {
     }
 }
 
-/// HMAC-SHA-256 over the parts, each with its length before it, so that no two lists of parts give the same bytes.
+/// HMAC-SHA-256 over the parts as they are [joined], without a copy of the secrets among them.
 fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {

@@ -11,7 +11,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
 
 use super::account::AccountKey;
-use super::digests::DigestKeys;
+use super::digests::{DigestKeys, joined};
 
 /// Bytes in a key, and in the random nonce of each sealed value.
 pub const KEY_BYTES: usize = 32;
@@ -270,12 +270,7 @@ pub(super) fn derive(master: &[u8; KEY_BYTES], purpose: &str) -> Zeroizing<[u8; 
 }
 
 fn associated_data(purpose: Purpose, account: &AccountKey) -> Vec<u8> {
-    let mut out = Vec::new();
-    for part in [purpose.as_str(), &account.realm, &account.organization, &account.user] {
-        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        out.extend_from_slice(part.as_bytes());
-    }
-    out
+    joined([purpose.as_str(), &account.realm, &account.organization, &account.user].map(str::as_bytes))
 }
 
 #[cfg(test)]
