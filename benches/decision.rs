@@ -39,7 +39,7 @@ use vestibule::second_factor::event::{Actor, Occasion};
 use vestibule::second_factor::sealing::Purpose;
 use vestibule::second_factor::session::{Kind, PendingSession, SessionToken};
 use vestibule::second_factor::totp::Step;
-use vestibule::session_cookie;
+use vestibule::session_cookie::{self, LastCookie};
 use vestibule::site::{Rule, rule};
 use vestibule::store::{Acceptance, Confirmation, NewSession, Sighting};
 use vestibule::telemetry::RequestIds;
@@ -137,9 +137,9 @@ fn part_2_strip(bencher: Bencher) {
 #[divan::bench]
 fn part_3_own_cookie(bencher: Bencher) {
     let world = World::get();
-    bencher
-        .with_inputs(|| world.arrived.clone())
-        .bench_local_refs(|head| session_cookie::take(&mut head.headers, Scheme::Http).expect("a session"));
+    bencher.with_inputs(|| world.arrived.clone()).bench_local_refs(|head| {
+        session_cookie::take(&mut head.headers, Scheme::Http, &mut LastCookie::default()).expect("a session")
+    });
 }
 
 #[divan::bench]

@@ -17,7 +17,7 @@ use crate::message::{Fields, RequestHead};
 use crate::proxy::LastLeave;
 use crate::proxy::headers::LastOutgoing;
 use crate::second_factor::session::Presented;
-use crate::session_cookie::LastCookie;
+use crate::session_cookie::{self, LastCookie};
 use crate::standing::{LastAccount, LastSession};
 
 /// The memory of one connection of a client, whose requests mostly carry the same cookies, or of one visitor for whom a
@@ -69,9 +69,9 @@ impl Memory {
         self.with(|recent| &mut recent.settled, settle)
     }
 
-    /// [`LastCookie::take`], by what is remembered.
+    /// [`session_cookie::take`], by what is remembered.
     pub fn take_cookie(&self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-        self.with(|recent| &mut recent.cookie, |last| last.take(headers, scheme))
+        self.with(|recent| &mut recent.cookie, |last| session_cookie::take(headers, scheme, last))
     }
 
     /// [`LastCredentials::of`], by what is remembered.

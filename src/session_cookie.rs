@@ -10,15 +10,12 @@ use memchr::memchr_iter;
 
 use crate::identity::client::Scheme;
 use crate::message::{Change, Fields, Value};
-use crate::second_factor::session::{Presented, SessionToken};
+use crate::second_factor::session::{COOKIE_VALUE_BYTES, Presented, SessionToken};
 
 /// The cookie over TLS: browsers take one of this name only from the host itself, over TLS, for every path.
 const SECURE_NAME: &str = "__Host-vestibule";
 /// The cookie over plain HTTP.
 const PLAIN_NAME: &str = "vestibule";
-
-/// Up to this length a line of cookies is remembered for the next request.
-pub(crate) const REMEMBERED: usize = 4096;
 
 const fn name(scheme: Scheme) -> &'static str {
     match scheme {
@@ -33,22 +30,17 @@ const fn name(scheme: Scheme) -> &'static str {
 /// line with nothing left is dropped. A session is named only if exactly one pair has the name for this scheme, for
 /// nobody can tell which of several the browser got from here. Names are compared byte for byte, and neither names nor
 /// values are unquoted or decoded.
-pub fn take(headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-    let mut found = Found::new(scheme);
+///
+/// A value that is the last one is not read again.
+pub fn take(headers: &mut Fields, scheme: Scheme, last: &mut LastCookie) -> Option<Presented> {
+    let mut found = Found { name: name(scheme), count: 0, presented: None, last };
     headers.change(COOKIE, |line| without_ours(line.as_bytes(), &mut found));
-    found.presented()
+    found.presented.filter(|_| found.count == 1)
 }
 
-/// What was taken out of the last line of cookies.
+/// The last value that was read, and the session that it names.
 #[derive(Default)]
-pub struct LastCookie(Option<Taken>);
-
-struct Taken {
-    scheme: Scheme,
-    line: Box<[u8]>,
-    change: Change,
-    presented: Option<Presented>,
-}
+pub struct LastCookie(Option<([u8; COOKIE_VALUE_BYTES], Presented)>);
 
 /// There are secrets in it.
 impl std::fmt::Debug for LastCookie {
@@ -58,23 +50,13 @@ impl std::fmt::Debug for LastCookie {
 }
 
 impl LastCookie {
-    /// [`take`], with nothing done again for the line that was the last one.
-    pub fn take(&mut self, headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
-        let Ok(Some(line)) = headers.only(COOKIE) else { return take(headers, scheme) };
-        let line = line.as_bytes();
-        let (change, presented) = match &self.0 {
-            Some(last) if last.scheme == scheme && *last.line == *line => (last.change.clone(), last.presented),
-            _ => {
-                let mut found = Found::new(scheme);
-                let change = without_ours(line, &mut found);
-                let presented = found.presented();
-                let is_kept = line.len() <= REMEMBERED && !matches!(change, Change::Keep);
-                self.0 = is_kept.then(|| Taken { scheme, line: line.into(), change: change.clone(), presented });
-                (change, presented)
-            }
-        };
-        headers.change(COOKIE, |_| change.clone());
-        presented
+    fn read(&mut self, value: &[u8]) -> Option<Presented> {
+        let value = value.try_into().ok()?;
+        match self.0 {
+            // All of it is compared at once: how much of it is the same does not show in how long that takes.
+            Some((last, presented)) if last == value => Some(presented),
+            _ => Some(self.0.insert((value, Presented::parse(&value)?)).1),
+        }
     }
 }
 
@@ -135,31 +117,24 @@ fn spans(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// The values found under the name for this scheme.
-struct Found {
+struct Found<'a> {
     name: &'static str,
     count: usize,
     presented: Option<Presented>,
+    last: &'a mut LastCookie,
 }
 
-impl Found {
-    const fn new(scheme: Scheme) -> Self {
-        Self { name: name(scheme), count: 0, presented: None }
-    }
-
+impl Found<'_> {
     fn note(&mut self, name: &str, value: &[u8]) {
         if name == self.name {
             self.count += 1;
-            self.presented = Presented::parse(value);
+            self.presented = self.last.read(value);
         }
-    }
-
-    fn presented(self) -> Option<Presented> {
-        self.presented.filter(|_| self.count == 1)
     }
 }
 
 /// What becomes of a line, whose pairs of our names are noted. Mostly they stand at its end, and the rest is a part of it.
-fn without_ours(line: &[u8], found: &mut Found) -> Change {
+fn without_ours(line: &[u8], found: &mut Found<'_>) -> Change {
     let mut is_changed = false;
     let mut rest: Option<Range<usize>> = None;
     let mut behind = Vec::new();
@@ -215,6 +190,11 @@ mod tests {
         SessionToken::new(Kind::Verified, [n; 32])
     }
 
+    /// [`take`], with nothing remembered.
+    fn take_once(headers: &mut Fields, scheme: Scheme) -> Option<Presented> {
+        take(headers, scheme, &mut LastCookie::default())
+    }
+
     /// What is left of the lines (in which `$1` and `$2` stand for values), and which of the values was presented.
     fn taken(scheme: Scheme, lines: &[&[u8]]) -> (Vec<Vec<u8>>, Option<u8>) {
         let mut headers = Fields::new();
@@ -222,7 +202,7 @@ mod tests {
         for line in lines {
             headers.append(COOKIE, HeaderValue::from_bytes(&filled(line)).expect("a field value"));
         }
-        let presented = take(&mut headers, scheme);
+        let presented = take_once(&mut headers, scheme);
         let number = presented.map(|p| (1..=2).find(|&n| p.digest == token(n).digest()).expect("one of the two"));
         assert_eq!(headers.get("accept").expect("it stays"), "*/*");
         (headers.get_all(COOKIE).map(|line| line.as_bytes().to_vec()).collect(), number)
@@ -375,8 +355,9 @@ mod tests {
     }
 
     #[test]
-    fn whatever_the_last_line_was_this_one_is_read_as_ever() {
-        let long = format!("a={}; __Host-vestibule={}", "x".repeat(REMEMBERED), value(1));
+    fn whatever_the_last_cookies_were_these_are_read_as_ever() {
+        let long = "x".repeat(value(1).len());
+        let bad = [format!("__Host-vestibule={long}"), format!("__Host-vestibule=p{}", &value(1)[1..])];
         let plain: [&[u8]; 9] = [
             b"__Host-vestibule=$1",
             b"__Host-vestibule=$2",
@@ -389,7 +370,7 @@ mod tests {
             b"",
         ];
         let mut lines: Vec<Vec<Vec<u8>>> = plain.iter().map(|line| vec![filled(line)]).collect();
-        lines.push(vec![long.into_bytes()]);
+        lines.extend(bad.map(|line| vec![line.into_bytes()]));
         lines.push(vec![filled(b"__Host-vestibule=$1"), filled(b"a=1")]);
         lines.push(vec![filled(b"__Host-vestibule=$1"), filled(b"__Host-vestibule=$1")]);
         lines.push(vec![]);
@@ -403,11 +384,21 @@ mod tests {
                 let mut last = LastCookie::default();
                 for (lines, scheme) in [before, now, now] {
                     let (mut remembered, mut taken) = (headers(lines), headers(lines));
-                    assert_eq!(last.take(&mut remembered, scheme), take(&mut taken, scheme), "{lines:?}");
+                    let found = take(&mut remembered, scheme, &mut last);
+                    assert_eq!(found, take_once(&mut taken, scheme), "{lines:?}");
                     assert_eq!(remembered, taken, "{lines:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_value_that_is_the_last_one_is_not_read_again() {
+        let (mut last, other) = (LastCookie::default(), Presented { kind: Kind::Pending, digest: token(2).digest() });
+        let cookies = || Fields::from_iter([(COOKIE, set(&token(1), Scheme::Http))]);
+        take(&mut cookies(), Scheme::Http, &mut last);
+        last.0.as_mut().expect("it is remembered").1 = other;
+        assert_eq!(take(&mut cookies(), Scheme::Http, &mut last), Some(other));
     }
 
     #[test]
@@ -417,7 +408,7 @@ mod tests {
         assert_eq!(taken(Scheme::Https, line), (vec![b"a=1".to_vec()], Some(2)));
         assert_eq!(taken(Scheme::Https, &[b"vestibule=$1"]), (vec![], None));
         assert_eq!(taken(Scheme::Http, &[b"__Host-vestibule=$1"]), (vec![], None));
-        assert_eq!(take(&mut Fields::new(), Scheme::Https), None);
+        assert_eq!(take_once(&mut Fields::new(), Scheme::Https), None);
     }
 
     #[test]
@@ -437,7 +428,7 @@ mod tests {
             let pair = header.as_bytes().split(|&b| b == b';').next().expect("a pair");
             let mut headers = Fields::new();
             headers.insert(COOKIE, HeaderValue::from_bytes(pair).expect("a field value"));
-            assert_eq!(take(&mut headers, Scheme::Https), Some(Presented { kind, digest: token.digest() }));
+            assert_eq!(take_once(&mut headers, Scheme::Https), Some(Presented { kind, digest: token.digest() }));
         }
     }
 

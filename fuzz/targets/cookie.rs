@@ -6,7 +6,7 @@ use http::header::COOKIE;
 use crate::identity::client::Scheme;
 use crate::message::Fields;
 use crate::second_factor::session::{Kind, Presented};
-use crate::session_cookie::{pairs, take, would_set_ours};
+use crate::session_cookie::{LastCookie, pairs, take, would_set_ours};
 
 const NAMES: [&[u8]; 2] = [b"vestibule", b"__Host-vestibule"];
 
@@ -22,7 +22,10 @@ pub(super) fn own_cookie(bytes: &[u8]) {
         headers.append(COOKIE, line);
     }
     let before = headers.clone();
-    let presented = take(&mut headers, scheme);
+    let mut last = LastCookie::default();
+    let presented = take(&mut headers, scheme, &mut last);
+    let again = take(&mut before.clone(), scheme, &mut last);
+    assert_eq!(again, presented, "what is remembered says the same");
 
     let (others, left) = (segments(&before, |segment| !is_ours(segment)), segments(&headers, |_| true));
     let visible = |segments: &[Vec<u8>]| segments.iter().filter(|it| !it.is_empty()).cloned().collect::<Vec<_>>();
@@ -50,7 +53,7 @@ pub(super) fn own_cookie(bytes: &[u8]) {
         assert_ne!(Presented::parse(&other), Some(presented), "a session has one spelling");
     }
     let once = headers.clone();
-    assert_eq!(take(&mut headers, scheme), None);
+    assert_eq!(take(&mut headers, scheme, &mut last), None);
     assert_eq!(headers, once);
 }
 

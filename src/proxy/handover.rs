@@ -10,7 +10,6 @@ use crate::config::{Credential, Site};
 use crate::identity::client::Client;
 use crate::message::{Fields, Value};
 use crate::second_factor::policy::{Passage, Traveler};
-use crate::session_cookie::REMEMBERED;
 
 /// Hands a passage over to a server in front: the fields of its leave, most of which it has to put in place of the request's
 /// own. `sent` are those of the request, as far as the dashboard may see them. Nothing is done again that was done for the
@@ -59,6 +58,9 @@ fn leave(sent: &Fields, client: &Client, site: &Site, traveler: Option<&Traveler
 fn cookies_alone<'a>(sent: &'a Fields, site: &Site) -> Option<Value<'a>> {
     site.public_until_login.is_empty().then(|| sent.get(&COOKIE).unwrap_or_default())
 }
+
+/// Up to this length cookies are remembered for the next leave.
+const REMEMBERED: usize = 4096;
 
 /// The last leave, for requests that get the same.
 #[derive(Debug, Default)]

@@ -20,6 +20,9 @@ pub const FRESH: Duration = Duration::from_mins(5);
 /// Random bytes in a token.
 pub const TOKEN_BYTES: usize = 32;
 
+/// How long a cookie's value is: a letter, and the token in base64url.
+pub const COOKIE_VALUE_BYTES: usize = 1 + (TOKEN_BYTES * 8).div_ceil(6);
+
 /// Which kind of session a cookie claims to name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -52,7 +55,7 @@ impl SessionToken {
 
     /// The cookie value: one letter for the kind and 43 characters of base64url.
     pub fn cookie_value(&self) -> String {
-        let mut value = String::with_capacity(44);
+        let mut value = String::with_capacity(COOKIE_VALUE_BYTES);
         value.push(self.kind.letter());
         BASE64URL_NOPAD.encode_append(&self.bytes, &mut value);
         value
