@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use self::at_hand::has_no_news;
 pub use self::at_hand::{LastAccount, LastSession};
-use self::name::Name;
 use self::shelf::Shelf;
 use crate::bookmark::Key;
 use crate::clock::Clock;
@@ -124,10 +122,8 @@ impl Standings {
 
     /// The account that the word of a site's source on a visitor names, made on first sight.
     pub async fn of_identity(&self, site: &Site, identity: &Identity) -> Result<Arc<Known>> {
-        if let Some(id) = self.id_of(site, identity)
-            && let Some(accounts) = self.honest(&self.accounts, self.clock.now())
-            && let Some(known) = accounts.get(&id, &mut None, |known| has_no_news(identity, &known.account))
-        {
+        let (now, mut last) = (self.clock.now(), LastAccount::default());
+        if let Some(known) = self.account_at_hand((site, identity), None, &mut last, now) {
             return Ok(Arc::clone(known));
         }
         let key = AccountKey {
@@ -150,15 +146,10 @@ impl Standings {
         Ok(known)
     }
 
-    fn id_of(&self, site: &Site, identity: &Identity) -> Option<AccountId> {
-        let name: &dyn Name = &(&*site.realm, &*identity.organization, &*identity.user);
-        self.ids.get(name)
-    }
-
     /// The account of that number, if there is one.
     pub async fn of_account(&self, id: AccountId) -> Result<Option<Arc<Known>>> {
         if let Some(accounts) = self.honest(&self.accounts, self.clock.now())
-            && let Some(known) = accounts.get(&id, &mut None, |_| true)
+            && let Some(known) = accounts.get(&id, &mut None)
         {
             return Ok(Some(Arc::clone(known)));
         }
@@ -226,7 +217,7 @@ impl Standings {
         if now < session.last_seen.plus(finest) {
             return;
         }
-        if let Some(remembered) = self.sessions.get(&session.digest, &mut None, |_| true) {
+        if let Some(remembered) = self.sessions.get(&session.digest, &mut None) {
             remembered.last_seen.fetch_max(now.as_millis(), Ordering::Relaxed);
         }
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(session.id, now);

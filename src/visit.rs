@@ -265,12 +265,13 @@ impl Visit<'_> {
                 Some(said) => said,
                 None => source.cached(credentials, &mut last.answer, now)?,
             };
-            let known = standings.account_at_hand((site, identity), &mut last.account, now)?;
-            let binding = credentials.binding_check(keys.digests(), &mut last.binding);
             let session = match self.verified_digest() {
                 Some(digest) => Some(standings.session_at_hand(digest, &mut last.session, now)?),
                 None => None,
             };
+            let account = session.as_ref().map(|session| session.account);
+            let known = standings.account_at_hand((site, identity), account, &mut last.account, now)?;
+            let binding = credentials.binding_check(keys.digests(), &mut last.binding);
             let proof = match &session {
                 Some(session) => {
                     let proof = session.prove(known.account.id, binding, self.gateway.config.session, self.now).ok()?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::name::Name;
 use super::{Known, Remembered, Standings};
 use crate::bookmark::Bookmark;
 use crate::config::Site;
@@ -10,41 +11,33 @@ use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId};
 use crate::second_factor::session::{TokenDigest, VerifiedSession};
 
-/// An account that was found for a word of a site's source, and may still be remembered.
+/// An account that was found, and may still be remembered.
 #[derive(Debug, Default)]
-pub struct LastAccount(Option<Named>);
-
-#[derive(Debug)]
-struct Named {
-    site: Arc<Site>,
-    identity: Arc<Identity>,
-    id: AccountId,
-    known: Option<Bookmark<AccountId, Arc<Known>>>,
-}
+pub struct LastAccount(Option<Bookmark<AccountId, Arc<Known>>>);
 
 /// A verified session that was found, and may still be remembered.
 #[derive(Debug, Default)]
 pub struct LastSession(Option<Bookmark<TokenDigest, Arc<Remembered>>>);
 
 impl Standings {
-    /// That account, if it is remembered at this moment and nothing new is said of it; not searched for where it is the
-    /// last one.
+    /// The account that the word of a site's source names, if it is remembered at this moment and nothing new is said of
+    /// it; not searched for where it is the last one. `id` is the account of the session that was shown, if one was: where
+    /// somebody else is named, nobody's account is at hand.
     pub fn account_at_hand<'a>(
         &self,
-        (site, identity): (&Arc<Site>, &Arc<Identity>),
+        (site, identity): (&Site, &Identity),
+        id: Option<AccountId>,
         last: &'a mut LastAccount,
         now: Timestamp,
     ) -> Option<&'a Arc<Known>> {
         let accounts = self.honest(&self.accounts, now)?;
-        let is_last =
-            |last: &Named| last.known.is_some() && Arc::ptr_eq(&last.site, site) && last.identity == *identity;
-        if !last.0.as_ref().is_some_and(is_last) {
-            last.0 = None;
-            let id = self.id_of(site, identity)?;
-            last.0 = Some(Named { site: Arc::clone(site), identity: Arc::clone(identity), id, known: None });
-        }
-        let named = last.0.as_mut()?;
-        accounts.get(&named.id, &mut named.known, |known| has_no_news(identity, &known.account))
+        let name = (&*site.realm, &*identity.organization, &*identity.user);
+        let id = match id {
+            Some(id) => id,
+            None => self.ids.get(&name as &dyn Name)?,
+        };
+        let known = accounts.get(&id, &mut last.0)?;
+        (known.account.key.parts() == name && has_no_news(identity, &known.account)).then_some(known)
     }
 
     /// That session, if it is remembered at this moment; not searched for where it is the last one.
@@ -54,7 +47,7 @@ impl Standings {
         last: &mut LastSession,
         now: Timestamp,
     ) -> Option<VerifiedSession> {
-        let remembered = self.honest(&self.sessions, now)?.get(&digest, &mut last.0, |_| true)?;
+        let remembered = self.honest(&self.sessions, now)?.get(&digest, &mut last.0)?;
         let session = remembered.session(digest);
         // One that looks unused from here may have been used at another gateway, which tells the store alone.
         (now < session.last_seen.plus(self.idle())).then_some(session)
@@ -62,7 +55,7 @@ impl Standings {
 }
 
 /// Whether the site's source says of somebody what is known already.
-pub(super) fn has_no_news(identity: &Identity, account: &Account) -> bool {
+fn has_no_news(identity: &Identity, account: &Account) -> bool {
     !is_news(identity.email.as_ref(), account.email.as_ref()) && !is_news(identity.name.as_ref(), account.name.as_ref())
 }
 
@@ -97,8 +90,9 @@ mod tests {
             Timestamp::from_millis(self.now.load(Ordering::SeqCst))
         }
 
-        fn account(&self, identity: &Arc<Identity>, last: &mut LastAccount) -> Option<AccountId> {
-            let known = self.standings.account_at_hand((&self.site, identity), last, self.moment())?;
+        /// Which account is at hand for the name, to somebody who shows a session of that account, if any.
+        fn account(&self, who: &Identity, session: Option<AccountId>, last: &mut LastAccount) -> Option<AccountId> {
+            let known = self.standings.account_at_hand((&self.site, who), session, last, self.moment())?;
             Some(known.account.id)
         }
 
@@ -125,71 +119,95 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_is_found_again_without_its_name_until_whatever_makes_it_void() {
+    async fn an_account_is_at_hand_until_whatever_makes_it_void() {
         let events: [Event; 3] = [
             ("it is forgotten", |world| world.standings.forget(AccountId(1), None)),
             ("all are forgotten", |world| world.standings.accounts.forget_all()),
             ("nothing", |_| {}),
         ];
         for (what, event) in events.into_iter().chain(SILENT) {
-            let (world, who, mut last) = (World::new().await, Arc::new(identity("7")), LastAccount::default());
-            assert_eq!(world.account(&who, &mut last), None, "not known yet");
-            let id = world.known().await.account.id;
-            assert_eq!((id, world.account(&who, &mut last)), (AccountId(1), Some(id)));
-            world.standings.ids.clear();
-            event(&world);
-            assert_eq!(world.account(&who, &mut LastAccount::default()), None, "there is no name to find it by");
-            let expected = (what == "nothing").then_some(id);
-            assert_eq!(world.account(&who, &mut last), expected, "{what}");
+            for session in [None, Some(AccountId(1))] {
+                let (world, who, mut last) = (World::new().await, identity("7"), LastAccount::default());
+                assert_eq!(world.account(&who, session, &mut last), None, "not known yet");
+                assert_eq!(world.known().await.account.id, AccountId(1));
+                assert_eq!(world.account(&who, session, &mut last), Some(AccountId(1)));
+                event(&world);
+                let expected = (what == "nothing").then_some(AccountId(1));
+                assert_eq!(world.account(&who, session, &mut last), expected, "{what}, {session:?}");
+            }
         }
     }
 
     #[tokio::test]
     async fn an_account_that_the_feed_names_is_not_at_hand() {
         for change in ["account", "organization"] {
-            let (world, who, mut last) = (World::new().await, Arc::new(identity("7")), LastAccount::default());
+            let (world, who, mut last) = (World::new().await, identity("7"), LastAccount::default());
             world.known().await;
-            assert!(world.account(&who, &mut last).is_some());
+            assert!(world.account(&who, None, &mut last).is_some());
             world.write(&format!("INSERT INTO changes (at, {change}) VALUES ({}, 1)", NOW.as_millis()));
-            assert!(world.account(&who, &mut last).is_some(), "nobody has heard of it");
+            assert!(world.account(&who, None, &mut last).is_some(), "nobody has heard of it");
             world.standings.catch_up().await.expect("the feed is readable");
-            assert_eq!(world.account(&who, &mut last), None, "{change}");
+            assert_eq!(world.account(&who, None, &mut last), None, "{change}");
         }
     }
 
     #[tokio::test]
     async fn what_was_at_hand_before_a_silence_is_not_after_it() {
-        let (world, who, mut last) = (World::with_sessions().await, Arc::new(identity("7")), LastAccount::default());
+        let (world, who, mut last) = (World::with_sessions().await, identity("7"), LastAccount::default());
         let mut last_session = LastSession::default();
-        assert!(world.account(&who, &mut last).is_some() && world.session(DIGEST, &mut last_session).is_some());
+        assert!(world.account(&who, None, &mut last).is_some() && world.session(DIGEST, &mut last_session).is_some());
         world.now.fetch_add(2_001, Ordering::SeqCst);
         world.standings.catch_up().await.expect("the feed is readable");
-        assert_eq!((world.account(&who, &mut last), world.session(DIGEST, &mut last_session)), (None, None));
+        assert_eq!((world.account(&who, None, &mut last), world.session(DIGEST, &mut last_session)), (None, None));
     }
 
     #[tokio::test]
-    async fn an_account_is_at_hand_for_its_own_name_and_site_and_until_something_new_is_said_of_it() {
-        let (mut world, who, mut last) = (World::new().await, Arc::new(identity("7")), LastAccount::default());
+    async fn an_account_is_at_hand_for_its_own_name_and_realm_whoever_s_session_is_shown() {
+        let (mut world, who, mut last) = (World::new().await, identity("7"), LastAccount::default());
         let id = world.known().await.account.id;
-        assert_eq!(world.account(&who, &mut last), Some(id));
-        assert_eq!(world.account(&Arc::new(identity("7")), &mut last), Some(id), "the same is said anew");
-        assert_eq!(world.account(&Arc::new(identity("8")), &mut last), None);
-        assert_eq!(world.account(&who, &mut last), Some(id));
-        let renamed = Arc::new(Identity { name: Some("Ann".into()), ..identity("7") });
-        assert_eq!(world.account(&renamed, &mut last), None);
-        assert_eq!(world.account(&who, &mut last), Some(id));
+        let other = world.standings.of_identity(&world.site, &identity("8")).await.expect("an account").account.id;
+        for session in [None, Some(id)] {
+            assert_eq!(world.account(&who, session, &mut last), Some(id));
+        }
+        assert_eq!(world.account(&who, Some(other), &mut last), None);
+        assert_eq!(world.account(&identity("8"), Some(id), &mut last), None);
+        assert_eq!(
+            world.account(&Identity { organization: "other".into(), ..identity("7") }, Some(id), &mut last),
+            None
+        );
         world.site = Arc::new(Site { realm: "other".into(), ..(*world.site).clone() });
-        assert_eq!(world.account(&who, &mut last), None);
+        for session in [None, Some(id)] {
+            assert_eq!(world.account(&who, session, &mut last), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_of_which_something_new_is_said_is_not_at_hand() {
+        let (world, who, mut last) = (World::new().await, identity("7"), LastAccount::default());
+        let id = world.known().await.account.id;
+        let renamed = Identity { name: Some("Ann".into()), ..identity("7") };
+        for session in [None, Some(id)] {
+            assert_eq!(world.account(&renamed, session, &mut last), None);
+            assert_eq!(world.account(&who, session, &mut last), Some(id));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_shows_a_session_needs_no_search_for_the_name() {
+        let (world, who, mut last) = (World::new().await, identity("7"), LastAccount::default());
+        let id = world.known().await.account.id;
+        world.standings.ids.clear();
+        assert_eq!(world.account(&who, None, &mut last), None);
+        assert_eq!(world.account(&who, Some(id), &mut last), Some(id));
     }
 
     #[tokio::test]
     async fn what_one_gateway_has_found_is_not_at_hand_at_another() {
-        let (mut world, who, mut last) =
-            (World::with_sessions().await, Arc::new(identity("7")), LastAccount::default());
+        let (mut world, who, mut last) = (World::with_sessions().await, identity("7"), LastAccount::default());
         let mut last_session = LastSession::default();
-        assert!(world.account(&who, &mut last).is_some() && world.session(DIGEST, &mut last_session).is_some());
+        assert!(world.account(&who, None, &mut last).is_some() && world.session(DIGEST, &mut last_session).is_some());
         world.standings = world.others().await;
-        assert_eq!((world.account(&who, &mut last), world.session(DIGEST, &mut last_session)), (None, None));
+        assert_eq!((world.account(&who, None, &mut last), world.session(DIGEST, &mut last_session)), (None, None));
     }
 
     #[tokio::test]

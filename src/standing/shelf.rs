@@ -21,16 +21,11 @@ impl<K: Key + Hash, V: Clone> Shelf<K, V> {
         Self { values: Cache::new(REMEMBERED), revisions: Revisions::new() }
     }
 
-    /// What is remembered under the key, if it is wanted; neither searched for nor looked at where that is the last one.
-    pub(super) fn get<'a>(
-        &self,
-        key: &K,
-        last: &'a mut Option<Bookmark<K, V>>,
-        is_wanted: impl FnOnce(&V) -> bool,
-    ) -> Option<&'a V> {
+    /// What is remembered under the key; not searched for where that is the last one.
+    pub(super) fn get<'a>(&self, key: &K, last: &'a mut Option<Bookmark<K, V>>) -> Option<&'a V> {
         self.revisions.find(key, last, || {
             let (era, value) = self.values.get(key)?;
-            (era == self.revisions.era() && is_wanted(&value)).then_some(value)
+            (era == self.revisions.era()).then_some(value)
         })
     }
 
@@ -74,8 +69,8 @@ mod tests {
         shelf: &Shelf<AccountId, &'static str>,
         last: &mut Option<Bookmark<AccountId, &'static str>>,
     ) -> Option<&'static str> {
-        let found = shelf.get(&KEY, &mut None, |_| true).copied();
-        assert_eq!(shelf.get(&KEY, last, |_| true).copied(), found);
+        let found = shelf.get(&KEY, &mut None).copied();
+        assert_eq!(shelf.get(&KEY, last).copied(), found);
         found
     }
 
@@ -103,7 +98,7 @@ mod tests {
         shelf.put(KEY, "one");
         assert_eq!(get(&shelf, &mut last), Some("one"));
         shelf.values.remove(&KEY);
-        assert_eq!(shelf.get(&KEY, &mut last, |_| true), Some(&"one"), "it is as true as before");
+        assert_eq!(shelf.get(&KEY, &mut last), Some(&"one"), "it is as true as before");
         shelf.forget(&KEY);
         assert_eq!(get(&shelf, &mut last), None);
     }

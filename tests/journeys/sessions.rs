@@ -7,6 +7,9 @@ use crate::support::{Sight, required};
 
 const BOUND: &str = "bind = \"cookie:sid\"\n";
 
+/// What the dashboard says of people that differs between any two.
+const NEWS: &str = "email = \"/email\"\nname = \"/name\"\n";
+
 #[tokio::test]
 async fn a_logout_at_the_dashboard_ends_it() {
     for configuration in [required(), required().with(BOUND, "")] {
@@ -42,9 +45,11 @@ async fn a_new_login_of_the_same_person_needs_a_new_code() {
 
 #[tokio::test]
 async fn somebody_else_at_the_same_browser_has_no_part_in_it_and_ends_it() {
-    for configuration in [required(), required().with(BOUND, "")] {
+    let unbound = || required().with(BOUND, "");
+    for configuration in [required(), unbound(), unbound().with(NEWS, "")] {
         let world = World::open(configuration).await;
         let mut bob = world.enrolled("bob").await;
+        bob.opens("/reports").await.shows(Sight::Dashboard);
         let session = bob.session().expect("a session");
         bob.becomes("carol").await;
         bob.has_cookie("vestibule", &session);
@@ -111,10 +116,15 @@ async fn either_stolen_cookie_alone_is_useless() {
 
 #[tokio::test]
 async fn it_is_no_proof_for_somebody_else() {
-    for configuration in [required(), required().with(BOUND, "")] {
+    let unbound = || required().with(BOUND, "");
+    for configuration in [required(), unbound(), unbound().with(NEWS, "")] {
         let world = World::open(configuration).await;
-        let bob = world.enrolled("bob").await;
+        let mut bob = world.enrolled("bob").await;
         let mut carol = world.enrolled("carol").await;
+        // From now on, what there is to know of them is in memory.
+        for visitor in [&mut bob, &mut carol] {
+            visitor.opens("/reports").await.shows(Sight::Dashboard);
+        }
         carol.steals_session_of(&bob);
         world.dashboard().news();
         carol.opens("/reports").await.shows(Sight::Challenge);
