@@ -107,15 +107,22 @@ impl Credentials {
 /// The fields of a request that its probe carries, as they are: credentials, and what the dashboard may compare with the
 /// login they came from. Cookies and `Authorization` are among them even where the operator counts neither as a
 /// credential: should the dashboard honor one after all, then in the probe as well.
+///
+/// Those that every site's probe carries come first, and then the others, either in their order.
 pub(super) fn carried_fields<'a>(
     site: &'a Site,
     head: &'a RequestHead,
     client: &'a Client,
 ) -> impl Iterator<Item = (Name<'a>, Value<'a>)> {
     static ALWAYS: KnownNames = KnownNames::of(&["cookie", "authorization", "host", "user-agent"]);
-    static OF_TRUSTED: KnownNames = KnownNames::of(&["x-forwarded-for", "x-forwarded-host"]);
-    let goes_along = |name| ALWAYS.has(name) || client.trusted && OF_TRUSTED.has(name);
-    head.headers.iter().filter(move |(name, _)| goes_along(*name) || is_credential(site, name))
+    static OF_TRUSTED: KnownNames =
+        KnownNames::of(&["cookie", "authorization", "host", "user-agent", "x-forwarded-for", "x-forwarded-host"]);
+    let names = if client.trusted { &OF_TRUSTED } else { &ALWAYS };
+    let is_other = |credential: &Credential| matches!(credential, Credential::Header(field) if !names.includes(field));
+    // Most sites have none, and then there is nothing to look for.
+    let among = site.credentials.iter().any(is_other).then(|| head.headers.iter());
+    let others = among.into_iter().flatten().filter(|(name, _)| !names.has(*name) && is_credential(site, name));
+    head.headers.iter_of(names).chain(others)
 }
 
 /// The parts of a request's query that its probe carries, as they were sent.
@@ -163,13 +170,11 @@ fn carries(site: &Site, head: &RequestHead) -> Carries {
 
 fn key(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Key {
     let mut hash = Hash::new();
-    hash.pair(site.name.as_bytes(), host.as_bytes());
+    hash.number(u64::from(client.scheme == Scheme::Https) << 1 | u64::from(client.trusted));
     hash.address(client.address);
     hash.address(client.peer.address());
-    hash.pair(&[u8::from(client.scheme == Scheme::Https)], &[u8::from(client.trusted)]);
-    for (name, value) in carried_fields(site, head, client) {
-        hash.pair(name.as_bytes(), value.as_bytes());
-    }
+    hash.pair(site.name.as_bytes(), host.as_bytes());
+    carried_fields(site, head, client).for_each(|(name, value)| hash.field(name, value.as_bytes()));
     // No field is called this, so no list of fields looks like one that is followed by a query.
     for part in carried_query(site, head) {
         hash.pair(b"?", part.as_bytes());
@@ -186,22 +191,35 @@ impl Hash {
         Self(SipHasher13::new_with_key(&SECRET))
     }
 
+    fn number(&mut self, number: u64) {
+        self.0.write_u64(number);
+    }
+
     fn pair(&mut self, first: &[u8], second: &[u8]) {
         // Neither is as long as half of this has room for.
-        self.0.write_u64((first.len() as u64) << 32 | second.len() as u64);
+        self.number((first.len() as u64) << 32 | second.len() as u64);
         self.0.write(first);
         self.0.write(second);
     }
 
+    fn field(&mut self, name: Name<'_>, value: &[u8]) {
+        /// In place of a length that no name has.
+        const NUMBERED: u64 = 1 << 63;
+        match name.number() {
+            Some(number) => {
+                self.number(NUMBERED | (number as u64) << 32 | value.len() as u64);
+                self.0.write(value);
+            }
+            None => self.pair(name.as_bytes(), value),
+        }
+    }
+
     fn address(&mut self, address: Option<IpAddr>) {
         match address {
-            None => self.0.write_u8(0),
-            Some(IpAddr::V4(address)) => {
-                self.0.write_u8(4);
-                self.0.write_u32(address.to_bits());
-            }
+            None => self.number(0),
+            Some(IpAddr::V4(address)) => self.number(4 << 32 | u64::from(address.to_bits())),
             Some(IpAddr::V6(address)) => {
-                self.0.write_u8(6);
+                self.number(6 << 32);
                 self.0.write(&address.octets());
             }
         }
@@ -475,11 +493,11 @@ mod tests {
             "cookie: c=3",
             "authorization: Basic x",
             "authorization: Bearer y",
-            "x-api-key: k",
             "user-agent: curl",
+            "x-api-key: k",
         ];
         assert_eq!(carried(&site, &head, &visitor()), expected);
-        expected.extend(["x-forwarded-for: 198.51.100.1", "x-forwarded-host: outer.example"]);
+        expected.splice(6..6, ["x-forwarded-for: 198.51.100.1", "x-forwarded-host: outer.example"]);
         assert_eq!(carried(&site, &head, &client("10.0.0.1", Scheme::Https, true)), expected);
     }
 
@@ -494,7 +512,7 @@ mod tests {
 
     #[test]
     fn every_input_of_the_probe_has_its_part_in_the_key() {
-        let site = site(&["cookie", "header:authorization", "header:x-api-key", "query:t"], None);
+        let site = site(&["cookie", "header:authorization", "header:x-api-key", "header:x-api", "query:t"], None);
         let proxy = client("10.0.0.1", Scheme::Https, true);
         let key = |site: &Site, target: &str, fields: &[(&str, &str)], client: &Client, host: &str| {
             Credentials::of(site, &head(target, fields), client, host).key
@@ -521,6 +539,7 @@ mod tests {
             plain(&[("cookie", "a=1; b=2; b=2")]),
             plain(&[("authorization", "a=1; b=2")]),
             plain(&[("x-api-key", "a=1; b=2")]),
+            plain(&[("x-api", "-keya=1; b=2")]),
             plain(&[]),
             plain(&[("cookie", "a=1; b=2"), ("user-agent", "x")]),
             plain(&[("cookie", "a=1; b=2"), ("user-agent", "y")]),

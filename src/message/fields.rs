@@ -238,6 +238,13 @@ impl Fields {
         lines.all.iter().map(|line| (Name::of(*line, &lines.names), lines.value(*line)))
     }
 
+    /// The lines of these names.
+    pub(crate) fn iter_of(&self, names: &KnownNames) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
+        let lines = self.lines();
+        let its = lines.all.iter().filter(|line| names.has_place(known::Place::of(**line)));
+        its.map(|line| (Name::of(*line, &lines.names), lines.value(*line)))
+    }
+
     /// The names of all lines.
     pub fn keys(&self) -> impl Iterator<Item = Name<'_>> {
         let lines = self.lines();

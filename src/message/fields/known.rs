@@ -1,6 +1,6 @@
 //! Names that need no copy, since nearly everybody uses them.
 
-use super::{Key, Name, Span};
+use super::{Key, Line, Name, Span};
 
 macro_rules! names {
     ($($name:literal)*) => {
@@ -46,13 +46,17 @@ static PLACES: [Span; 1 << BITS] = {
 pub(super) struct Place(usize);
 
 impl Place {
-    /// Of a name that is not there.
-    pub(super) const NONE: Self = Self(PLACES.len());
+    const NONE: Self = Self(PLACES.len());
 
-    /// Of the name there that has this key.
+    /// A number that no other has; of a name that is not there, none.
+    pub(super) const fn number(self) -> Option<usize> {
+        if self.0 < PLACES.len() { Some(self.0) } else { None }
+    }
+
+    /// Of a line's name.
     #[inline]
-    pub(super) const fn of(key: Key) -> Self {
-        Self(key.upper(BITS))
+    pub(super) const fn of(line: Line) -> Self {
+        if (line.name.start as usize) < NAMES.len() { Self(line.key.upper(BITS)) } else { Self::NONE }
     }
 }
 
@@ -77,7 +81,18 @@ impl KnownNames {
     /// Whether it is one of them.
     #[inline]
     pub(crate) const fn has(&self, name: Name<'_>) -> bool {
-        let place = name.place.0;
+        self.has_place(name.place)
+    }
+
+    /// Whether this name, in lower case, is one of them.
+    pub(crate) fn includes(&self, name: impl AsRef<str>) -> bool {
+        let (key, name) = (Key::of(name.as_ref()), name.as_ref());
+        self.has_place(Place(key.upper(BITS))) && find(key, name).is_some()
+    }
+
+    /// Whether that in a place is.
+    #[inline]
+    pub(super) const fn has_place(&self, Place(place): Place) -> bool {
         self.0[place / 64] >> (place % 64) & 1 == 1
     }
 }

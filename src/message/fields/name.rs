@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use http::HeaderName;
 
-use super::{Line, known, known_text, text};
+use super::{Line, known, text};
 
 /// The name of a field, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +18,17 @@ pub struct Name<'a> {
 impl<'a> Name<'a> {
     #[inline]
     pub(super) fn of(line: Line, names: &'a str) -> Self {
-        match known_text(line.name) {
-            Some(text) => Self { text, place: known::Place::of(line.key) },
-            None => Self { text: text(names, line.name), place: known::Place::NONE },
-        }
+        Self { text: text(names, line.name), place: known::Place::of(line) }
     }
 
     /// As text.
     pub const fn as_str(self) -> &'a str {
         self.text
+    }
+
+    /// A number that no other name has, if it is one of those that nearly everybody uses. It means nothing to another process.
+    pub(crate) const fn number(self) -> Option<usize> {
+        self.place.number()
     }
 
     /// A copy that lives on.
