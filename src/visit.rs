@@ -251,7 +251,7 @@ impl Visit<'_> {
 
     /// Looks at somebody of whom all that there is to know is in memory at this moment, and whose session is proof if they
     /// show one. `said` is what the source just said; `None` asks for its last word. What was found for the visitor's last
-    /// request is not searched for.
+    /// request is not searched for, but for a name where no session is shown.
     fn at_hand<T>(
         &self,
         credentials: &Credentials,

@@ -6,7 +6,7 @@ use std::hash::Hasher;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use http::header::COOKIE;
+use http::header::{AUTHORIZATION, COOKIE};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::client::{Client, Scheme};
@@ -107,8 +107,6 @@ impl Credentials {
 /// The fields of a request that its probe carries, as they are: credentials, and what the dashboard may compare with the
 /// login they came from. Cookies and `Authorization` are among them even where the operator counts neither as a
 /// credential: should the dashboard honor one after all, then in the probe as well.
-///
-/// Those that every site's probe carries come first, and then the others, either in their order.
 pub(super) fn carried_fields<'a>(
     site: &'a Site,
     head: &'a RequestHead,
@@ -118,11 +116,10 @@ pub(super) fn carried_fields<'a>(
     static OF_TRUSTED: KnownNames =
         KnownNames::of(&["cookie", "authorization", "host", "user-agent", "x-forwarded-for", "x-forwarded-host"]);
     let names = if client.trusted { &OF_TRUSTED } else { &ALWAYS };
-    let is_other = |credential: &Credential| matches!(credential, Credential::Header(field) if !names.includes(field));
-    // Most sites have none, and then there is nothing to look for.
-    let among = site.credentials.iter().any(is_other).then(|| head.headers.iter());
-    let others = among.into_iter().flatten().filter(|(name, _)| !names.has(*name) && is_credential(site, name));
-    head.headers.iter_of(names).chain(others)
+    // Most sites have none beside these, and then the names of other lines are not looked at.
+    let is_other = |credential: &Credential| matches!(credential, Credential::Header(field) if *field != AUTHORIZATION);
+    let others = site.credentials.iter().any(is_other).then_some(|name: Name<'_>| is_credential(site, &name));
+    head.headers.iter_of(names, others)
 }
 
 /// The parts of a request's query that its probe carries, as they were sent.
@@ -182,7 +179,8 @@ fn key(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Key {
     hash.finish()
 }
 
-/// A hash over pairs, each with its lengths before it, and addresses, each with its kind: no two lists give the same bytes.
+/// A hash over numbers, pairs of texts with their lengths before them, and addresses with their kind: no two lists give the
+/// same bytes.
 struct Hash(SipHasher13);
 
 impl Hash {
@@ -202,8 +200,9 @@ impl Hash {
         self.0.write(second);
     }
 
+    /// A pair, with the number of a name that has one in place of its length and its letters.
     fn field(&mut self, name: Name<'_>, value: &[u8]) {
-        /// In place of a length that no name has.
+        /// No name is as long.
         const NUMBERED: u64 = 1 << 63;
         match name.number() {
             Some(number) => {
@@ -493,11 +492,11 @@ mod tests {
             "cookie: c=3",
             "authorization: Basic x",
             "authorization: Bearer y",
-            "user-agent: curl",
             "x-api-key: k",
+            "user-agent: curl",
         ];
         assert_eq!(carried(&site, &head, &visitor()), expected);
-        expected.splice(6..6, ["x-forwarded-for: 198.51.100.1", "x-forwarded-host: outer.example"]);
+        expected.extend(["x-forwarded-for: 198.51.100.1", "x-forwarded-host: outer.example"]);
         assert_eq!(carried(&site, &head, &client("10.0.0.1", Scheme::Https, true)), expected);
     }
 
@@ -526,8 +525,11 @@ mod tests {
         let longer_name = Site { name: format!("{}a", site.name), ..site.clone() };
         let keys = [
             // Whose bytes in a row are the same.
+            plain(&[("x-api-key", "a=1; b=2")]),
+            plain(&[("x-api", "-keya=1; b=2")]),
+            plain(&[("x-api-key", "a"), ("x-api", "b")]),
+            plain(&[("x-api-key", "ax-apib")]),
             plain(&[("cookie", "a=1"), ("user-agent", "x")]),
-            plain(&[("cookie", "a=1user-agentx")]),
             plain(&[("cookie", "a=1?t=1")]),
             key(&site, "/?t=1", &[("cookie", "a=1")], &visitor(), "a.example"),
             key(&longer_name, "/", &[("cookie", "a=1; b=2")], &visitor(), ".example"),
@@ -538,8 +540,8 @@ mod tests {
             plain(&[("cookie", "b=2"), ("cookie", "a=1")]),
             plain(&[("cookie", "a=1; b=2; b=2")]),
             plain(&[("authorization", "a=1; b=2")]),
-            plain(&[("x-api-key", "a=1; b=2")]),
-            plain(&[("x-api", "-keya=1; b=2")]),
+            plain(&[("authorization", "a"), ("x-api-key", "b")]),
+            plain(&[("x-api-key", "b"), ("authorization", "a")]),
             plain(&[]),
             plain(&[("cookie", "a=1; b=2"), ("user-agent", "x")]),
             plain(&[("cookie", "a=1; b=2"), ("user-agent", "y")]),
@@ -555,6 +557,9 @@ mod tests {
             from(visitor().address, Peer::Tcp([192, 0, 2, 8].into())),
             from(None, visitor().peer),
             from(None, Peer::Unix),
+            from(Some([0, 0, 0, 0].into()), Peer::Unix),
+            from(Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()), Peer::Unix),
+            from(Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 2].into()), Peer::Unix),
             key(&site, "/", &[("cookie", "a=1; b=2")], &Client { trusted: true, ..visitor() }, "a.example"),
             forwarded(&[("cookie", "a=1; b=2")]),
             forwarded(&[("cookie", "a=1; b=2"), ("x-forwarded-for", "1.1.1.1")]),

@@ -238,10 +238,15 @@ impl Fields {
         lines.all.iter().map(|line| (Name::of(*line, &lines.names), lines.value(*line)))
     }
 
-    /// The lines of these names.
-    pub(crate) fn iter_of(&self, names: &KnownNames) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
+    /// The lines of these names, and of such others, if there are any.
+    pub(crate) fn iter_of(
+        &self,
+        names: &KnownNames,
+        or: Option<impl Fn(Name<'_>) -> bool>,
+    ) -> impl Iterator<Item = (Name<'_>, Value<'_>)> {
         let lines = self.lines();
-        let its = lines.all.iter().filter(|line| names.has_place(known::Place::of(**line)));
+        let is_other = move |line| or.as_ref().is_some_and(|is_one| is_one(Name::of(line, &lines.names)));
+        let its = lines.all.iter().filter(move |line| names.has_place(known::Place::of(**line)) || is_other(**line));
         its.map(|line| (Name::of(*line, &lines.names), lines.value(*line)))
     }
 
@@ -457,13 +462,7 @@ fn add_value(received: &[u8], put: &mut Vec<u8>, value: &[u8]) -> Span {
 
 fn text(names: &str, span: Span) -> &str {
     let (start, end, known) = (span.start as usize, span.end as usize, known::NAMES.len());
-    known_text(span).unwrap_or_else(|| &names[start - known..end - known])
-}
-
-/// The name that is there among the [known] ones, if it is.
-fn known_text(span: Span) -> Option<&'static str> {
-    let (start, end) = (span.start as usize, span.end as usize);
-    (start < known::NAMES.len()).then(|| &known::NAMES[start..end])
+    if known::has(span) { &known::NAMES[start..end] } else { &names[start - known..end - known] }
 }
 
 fn value<'a>(received: &'a [u8], put: &'a [u8], span: Span) -> Value<'a> {

@@ -1,4 +1,5 @@
-//! Accounts and sessions that are found without a wait, and those of a visitor's last request without a search.
+//! Accounts and sessions that are found without a wait, and those of a visitor's last request without a search, but for the
+//! name of whoever shows no session.
 
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ pub struct LastSession(Option<Bookmark<TokenDigest, Arc<Remembered>>>);
 impl Standings {
     /// The account that the word of a site's source names, if it is remembered at this moment and nothing new is said of
     /// it; not searched for where it is the last one. `id` is the account of the session that was shown, if one was: where
-    /// somebody else is named, nobody's account is at hand.
+    /// somebody else is named, nobody's account is at hand. That is the only place where the two are compared, since a session
+    /// is proof for its own account.
     pub fn account_at_hand<'a>(
         &self,
         (site, identity): (&Site, &Identity),

@@ -26,7 +26,7 @@ impl<'a> Name<'a> {
         self.text
     }
 
-    /// A number that no other name has, if it is one of those that nearly everybody uses. It means nothing to another process.
+    /// A number that no other name has, if it is one of those that nearly everybody uses. It means nothing to another build.
     pub(crate) const fn number(self) -> Option<usize> {
         self.place.number()
     }
