@@ -35,6 +35,8 @@ pub(crate) struct Chunked {
     next: Next,
     /// How much may yet stand beside the sizes.
     extensions: usize,
+    /// Whether there may be spaces after a size.
+    is_padded: bool,
 }
 
 /// What comes next in it.
@@ -98,15 +100,20 @@ impl Framing {
 }
 
 impl Chunked {
-    /// From its beginning on.
-    pub(crate) const fn new() -> Self {
-        Self { next: Next::Size, extensions: EXTENSIONS }
+    /// That of a request, from its beginning on.
+    pub(crate) const fn of_request() -> Self {
+        Self { next: Next::Size, extensions: EXTENSIONS, is_padded: false }
+    }
+
+    /// That of an answer, from its beginning on. Old servers have room for eight digits, and fill it up with spaces.
+    pub(crate) const fn of_answer() -> Self {
+        Self { is_padded: true, ..Self::of_request() }
     }
 
     fn read(&mut self, received: &mut Bytes) -> io::Result<Piece> {
         loop {
             match &mut self.next {
-                Next::Size => match size(received, &mut self.extensions)? {
+                Next::Size => match size(received, &mut self.extensions, self.is_padded)? {
                     None => return Ok(Piece::Nothing),
                     Some(0) => self.next = Next::Trailers(0),
                     Some(size) => self.next = Next::Data(size),
@@ -142,7 +149,7 @@ fn piece(left: &mut u64, received: &mut Bytes) -> Piece {
 }
 
 /// Takes the line with the size of a chunk off, and what stands beside the size off what may.
-fn size(received: &mut Bytes, extensions: &mut usize) -> io::Result<Option<u64>> {
+fn size(received: &mut Bytes, extensions: &mut usize, is_padded: bool) -> io::Result<Option<u64>> {
     // The library takes a line without any digit for the last chunk.
     if received.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
         return Err(malformed("a chunk without a size"));
@@ -159,6 +166,9 @@ fn size(received: &mut Bytes, extensions: &mut usize) -> io::Result<Option<u64>>
         return Err(malformed("a line with the size of a chunk that ends in two ways"));
     }
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if !is_padded && line.get(digits).is_some_and(|&byte| byte != b';') {
+        return Err(malformed("a size of a chunk with a space after it"));
+    }
     *extensions =
         extensions.checked_sub(line.len() - digits).ok_or_else(|| malformed("too much beside the sizes of chunks"))?;
     drop(received.split_to(length));
@@ -274,7 +284,7 @@ mod tests {
         let chunks = b"5;a=b\r\nhello\r\n1 \r\n,\r\n00006\r\n world\r\n0\r\nDigest: x\r\n\r\nHTTP/1.1";
         let digest = HeaderMap::from_iter([(HeaderName::from_static("digest"), HeaderValue::from_static("x"))]);
         for size in 1..=chunks.len() {
-            let whole = read(Framing::Chunked(Chunked::new()), chunks, size).expect("well formed");
+            let whole = read(Framing::Chunked(Chunked::of_answer()), chunks, size).expect("well formed");
             assert_eq!(whole, (b"hello, world".to_vec(), digest.clone(), b"HTTP/1.1".to_vec()), "in pieces of {size}");
             let length = read(Framing::Length(7), chunks, size).expect("long enough");
             assert_eq!(length, (chunks[..7].to_vec(), HeaderMap::new(), chunks[7..].to_vec()), "in pieces of {size}");
@@ -320,10 +330,19 @@ mod tests {
             &chatty,
         ];
         for body in rows {
-            for size in [1, body.len().max(1)] {
-                let end = read(Framing::Chunked(Chunked::new()), body.as_bytes(), size);
+            for (size, chunked) in [(1, Chunked::of_answer()), (body.len().max(1), Chunked::of_request())] {
+                let end = read(Framing::Chunked(chunked), body.as_bytes(), size);
                 assert_eq!(end, None, "{body:?} in pieces of {size}");
             }
+        }
+    }
+
+    #[test]
+    fn after_a_size_there_are_spaces_in_answers_alone() {
+        for body in ["1 \r\na\r\n0\r\n\r\n", "1\t;b\r\na\r\n0\r\n\r\n", "1\r\na\r\n0       \r\n\r\n"] {
+            let read = |chunked| read(Framing::Chunked(chunked), body.as_bytes(), body.len());
+            assert_eq!(read(Chunked::of_request()), None, "{body:?}");
+            assert_eq!(read(Chunked::of_answer()), Some((b"a".to_vec(), HeaderMap::new(), Vec::new())), "{body:?}");
         }
     }
 

@@ -107,7 +107,7 @@ pub(super) fn of_body(headers: &Fields, version: Version) -> Result<Framing, Bad
     match (coding, length) {
         (None, None) => Ok(Framing::Length(0)),
         (Some(coding), None) if version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
-            Ok(Framing::Chunked(Chunked::new()))
+            Ok(Framing::Chunked(Chunked::of_request()))
         }
         (None, Some(length)) => number(length).map(Framing::Length).ok_or(BadRequest::Length),
         (Some(_), _) => Err(BadRequest::Length),

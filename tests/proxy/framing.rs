@@ -67,7 +67,19 @@ async fn too_much_of_a_head_is_refused() {
 #[tokio::test]
 async fn a_broken_chunk_ends_both_connections() {
     let world = World::new().await;
-    for chunk in ["-1\r\n", "0x5\r\nhello\r\n", "1_0\r\n", "FFFFFFFFFFFFFFFFF\r\n", "5\r\nhelloGET /smuggled"] {
+    let chunks = [
+        "-1\r\n",
+        "0x5\r\nhello\r\n",
+        "1_0\r\n",
+        "FFFFFFFFFFFFFFFFF\r\n",
+        "5\r\nhelloGET /smuggled",
+        "5 \r\nhello\r\n",
+        "5\t;a=b\r\nhello\r\n",
+        " 5\r\nhello\r\n",
+        "5;a\nb\r\nhello\r\n",
+        &format!("5;{}\r\nhello\r\n", "a".repeat(5000)),
+    ];
+    for chunk in chunks {
         let mut client = world.client().await;
         client.say(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}")).await;
         let mut origin = world.origin.accept().await;

@@ -323,7 +323,10 @@ mod tests {
         let rows = [
             ("HTTP/1.1\r\n", Framing::Length(0)),
             ("HTTP/1.1\r\nContent-Length: 5\r\n", Framing::Length(5)),
-            ("HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", Framing::Chunked(crate::http1::framing::Chunked::new())),
+            (
+                "HTTP/1.1\r\nTransfer-Encoding: chunked\r\n",
+                Framing::Chunked(crate::http1::framing::Chunked::of_request()),
+            ),
             ("HTTP/1.0\r\nTransfer-Encoding: chunked\r\n", Framing::Closed),
             ("HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", Framing::Closed),
             ("HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n", Framing::Closed),

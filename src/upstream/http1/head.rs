@@ -72,7 +72,7 @@ impl Head {
         Ok(match length {
             _ if self.has_no_body(method) => Framing::Length(0),
             Some(length) => Framing::Length(length),
-            None if is_chunked => Framing::Chunked(Chunked::new()),
+            None if is_chunked => Framing::Chunked(Chunked::of_answer()),
             None => Framing::Closed,
         })
     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn the_end_of_a_body_is_told_as_the_rfc_says() {
         let (get, head) = (&Method::GET, &Method::HEAD);
-        let chunked = || Some(Framing::Chunked(Chunked::new()));
+        let chunked = || Some(Framing::Chunked(Chunked::of_answer()));
         let rows = [
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
             ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", get, Some(Framing::Length(5))),
