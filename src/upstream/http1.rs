@@ -26,6 +26,10 @@ use super::{
 use crate::body::Body;
 use crate::message::{Request, Response};
 
+/// How many interim answers (RFC 9110, section 15.2) may come before the answer: the last would be read as quickly as the
+/// first, with nobody else of the worker having a turn.
+const MOST_INTERIM: usize = 1_000;
+
 /// Why there is no head of an answer.
 enum Unanswered {
     /// Nothing of the request was sent.
@@ -101,10 +105,10 @@ async fn converse(connection: &mut Connection, message: &mut Message) -> Result<
     connection.send(&mut message.bytes).await.map_err(Unanswered::Unsent)?;
     let (rest, writer) = (message.rest.take(), &mut connection.writer);
     let mut upload = rest.and_then(|rest| Some(Upload::begin(rest, writer.take()?)));
-    let mut known = 0;
+    let (mut known, mut interim) = (0, 0);
     let head = poll_fn(|cx| {
         connection.advance(&mut upload, cx).map_err(UpstreamError::Upload)?;
-        poll_head(connection, cx, (message.hints.as_ref(), &mut known))
+        poll_head(connection, cx, message.hints.as_ref(), (&mut known, &mut interim))
     });
     let head = head.await?;
     Ok((head, upload.map(Upload::go_on)))
@@ -113,12 +117,17 @@ async fn converse(connection: &mut Connection, message: &mut Message) -> Result<
 fn poll_head(
     connection: &mut Connection,
     cx: &mut Context<'_>,
-    (hints, known): (Option<&OnEarlyHints>, &mut usize),
+    hints: Option<&OnEarlyHints>,
+    (known, interim): (&mut usize, &mut usize),
 ) -> Poll<Result<Head, UpstreamError>> {
     loop {
         while let Some(head) = head::read(&mut connection.receiver.bytes, std::mem::take(known))? {
             if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Poll::Ready(Ok(head));
+            }
+            *interim += 1;
+            if *interim > MOST_INTERIM {
+                return Poll::Ready(Err(UpstreamError::Malformed("too many interim answers before it")));
             }
             if let (StatusCode::EARLY_HINTS, Some(hints)) = (head.status, hints) {
                 hints.say(&head.headers);
