@@ -51,6 +51,21 @@ async fn the_client_reads_the_first_piece_of_an_answer_before_the_last_is_sent()
 }
 
 #[tokio::test]
+async fn trailers_come_to_whoever_takes_them_but_for_those_that_mean_something_in_a_head() {
+    for (fields, end) in [("Connection: te\r\nTE: trailers\r\n", "0\r\ngrpc-status: 0\r\n\r\n"), ("", "0\r\n\r\n")] {
+        let world = World::new().await;
+        let mut client = world.client().await;
+        client.say(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n")).await;
+        let mut origin = world.origin.accept().await;
+        origin.head().await;
+        origin.say("HTTP/1.1 200 OK\r\nTrailer: Grpc-Status\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        origin.say("2\r\nhi\r\n0\r\nGrpc-Status: 0\r\nSet-Cookie: vestibule=x\r\nContent-Length: 5\r\n\r\n").await;
+        assert_eq!(status(&client.head().await), 200);
+        assert_eq!(client.until("\r\n\r\n").await, format!("2\r\nhi\r\n{end}"));
+    }
+}
+
+#[tokio::test]
 async fn a_dashboard_that_is_faster_than_the_client_is_held_back() {
     const ALL: usize = 50 << 20;
     let world = World::new().await;
