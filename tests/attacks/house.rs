@@ -27,7 +27,7 @@ impl House {
         let origin = Origin::open().await;
         let upstream = format!("http://{}", origin.address());
         // A machine with much to do may take its time: what is asked here is never how fast something is.
-        let configuration = configuration.with("timeout = \"2s\"", "timeout = \"30s\"");
+        let configuration = configuration.with("\ntimeout = \"2s\"", "\ntimeout = \"30s\"");
         let installation = Installation::new(&configuration.with("http://DASHBOARD", &upstream)).await;
         let running = installation.serve().await;
         Self { installation, running, origin }

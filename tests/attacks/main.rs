@@ -4,6 +4,7 @@
 mod codes;
 mod cookies;
 mod enrollment;
+mod faults;
 mod forms;
 mod guessing;
 mod headers;

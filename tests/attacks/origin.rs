@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, JoinSet};
 
 /// What stands in every protected answer, and nowhere else.
 pub(crate) const CANARY: &str = "canary-of-the-dashboard-7f3a";
@@ -45,11 +47,17 @@ impl Taken {
     }
 }
 
+/// The target of a request, and the connection on which the answer is waited for.
+pub(crate) type Asked = (String, TcpStream);
+
 #[derive(Clone)]
 pub(crate) struct Origin {
     address: SocketAddr,
     taken: Arc<Mutex<Vec<Taken>>>,
     hangs_up: Arc<AtomicBool>,
+    /// Who answers in its place.
+    stand_in: Arc<Mutex<Option<UnboundedSender<Asked>>>>,
+    door: Arc<Mutex<Option<AbortHandle>>>,
     /// Login, and what is said of it instead of the usual.
     said: Arc<Mutex<Vec<(String, serde_json::Value)>>>,
 }
@@ -59,13 +67,23 @@ impl Origin {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let origin = Self { address, taken: Arc::default(), hangs_up: Arc::default(), said: Arc::default() };
+        let origin = Self {
+            address,
+            taken: Arc::default(),
+            hangs_up: Arc::default(),
+            stand_in: Arc::default(),
+            door: Arc::default(),
+            said: Arc::default(),
+        };
         let serving = origin.clone();
-        tokio::spawn(async move {
+        let door = tokio::spawn(async move {
+            // They end with the door.
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serving.clone().attend(stream));
+                connections.spawn(serving.clone().attend(stream));
             }
         });
+        *origin.door.lock().unwrap_or_else(PoisonError::into_inner) = Some(door.abort_handle());
         origin
     }
 
@@ -98,6 +116,21 @@ impl Origin {
         self.hangs_up.store(does, Ordering::SeqCst);
     }
 
+    /// Leaves the answer to each request but the gateway's own questions to the test, for as long as that keeps what this
+    /// returns.
+    pub(crate) fn hands_over(&self) -> UnboundedReceiver<Asked> {
+        let (stand_in, asked) = unbounded_channel();
+        *self.stand_in.lock().unwrap_or_else(PoisonError::into_inner) = Some(stand_in);
+        asked
+    }
+
+    /// Closes every connection, and takes no more.
+    pub(crate) fn goes_away(&self) {
+        if let Some(door) = self.door.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            door.abort();
+        }
+    }
+
     /// Says this of that login from now on, on top of what it says of everybody.
     pub(crate) fn says(&self, login: &str, members: serde_json::Value) {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push((login.to_owned(), members));
@@ -107,12 +140,21 @@ impl Origin {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn stand_in_for(&self, taken: &Taken) -> Option<UnboundedSender<Asked>> {
+        let stand_in = self.stand_in.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        stand_in.filter(|stand_in| taken.target() != WHO && !stand_in.is_closed())
+    }
+
     async fn attend(self, mut stream: TcpStream) {
         let mut read = Vec::new();
         loop {
             while let Some((taken, length)) = request(&read) {
                 read.drain(..length);
                 self.taken().push(taken.clone());
+                if let Some(stand_in) = self.stand_in_for(&taken) {
+                    drop(stand_in.send((taken.target(), stream)));
+                    return;
+                }
                 if self.hangs_up.load(Ordering::SeqCst) || stream.write_all(&self.answer(&taken)).await.is_err() {
                     return;
                 }
