@@ -1,80 +1,14 @@
 //! The program itself, told by a signal.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use super::program::{Program, file};
 use super::support::{Dashboard, Written, ask, folder, plain, write};
-
-/// The program; killed when this is dropped.
-struct Program {
-    child: Child,
-    log: Receiver<String>,
-}
-
-impl Program {
-    fn serve(folder: &TempDir) -> Self {
-        Self::start(Command::new(env!("CARGO_BIN_EXE_vestibule")).args(["serve", "--config"]).arg(file(folder)))
-    }
-
-    fn start(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
-        let stderr = child.stderr.take().expect("piped");
-        let (line, log) = channel();
-        thread::spawn(move || {
-            for text in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if line.send(text).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, log }
-    }
-
-    /// Every line of the log up to the first that has `mark` in it.
-    fn logged(&self, mark: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let line = self.log.recv_timeout(Duration::from_secs(30));
-            let line = line.unwrap_or_else(|_| panic!("{mark:?} was never logged, but {lines:#?}"));
-            let found = line.contains(mark);
-            lines.push(line);
-            if found {
-                return lines;
-            }
-        }
-    }
-
-    fn hang_up(&self) {
-        self.signal("-HUP");
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill");
-        assert!(status.success());
-    }
-}
-
-fn file(folder: &TempDir) -> PathBuf {
-    folder.path().join("vestibule.toml")
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[tokio::test]
 async fn a_hang_up_has_the_file_read_again_and_what_is_wrong_with_it_is_logged_and_left() {
@@ -83,9 +17,7 @@ async fn a_hang_up_has_the_file_read_again_and_what_is_wrong_with_it_is_logged_a
     let set = |text: &str| write(&folder, "vestibule.toml", text);
     set(&plain(&first).text());
     let program = Program::serve(&folder);
-    let lines = program.logged("listening");
-    let address = lines.last().and_then(|line| line.split("address=").nth(1)).expect("an address").trim().to_owned();
-    let mut visitor = TcpStream::connect(&address).await.expect("connected");
+    let mut visitor = TcpStream::connect(program.listens()).await.expect("connected");
     assert_eq!(ask(&mut visitor, "/open/x").await.expect("an answer").1, "first");
 
     set(&plain(&second).text());
@@ -142,16 +74,6 @@ async fn the_service_manager_is_told_when_the_gateway_is_ready_reloads_and_stops
     program.logged("stopped");
 }
 
-/// The program with these as the sockets that the service manager hands over: numbers 3 and 4.
-fn serve_on(folder: &TempDir, tcp: &TcpListener, unix: &UnixListener) -> Program {
-    let script = "exec 3<&0 4>&1 </dev/null >/dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" serve --config \"$1\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_vestibule")]).arg(file(folder));
-    command.stdin(OwnedFd::from(tcp.try_clone().expect("another of it")));
-    command.stdout(OwnedFd::from(unix.try_clone().expect("another of it")));
-    Program::start(&mut command)
-}
-
 #[tokio::test]
 async fn sockets_of_the_service_manager_are_taken_over_and_outlive_a_restart() {
     let dashboard = Dashboard::new("first").await;
@@ -166,7 +88,7 @@ async fn sockets_of_the_service_manager_are_taken_over_and_outlive_a_restart() {
     for _ in 0..2 {
         // Who comes before the gateway is there waits for it.
         let mut early = TcpStream::connect(address).await.expect("connected");
-        let program = serve_on(&folder, &tcp, &unix);
+        let program = Program::serve_on(&folder, &tcp, &unix);
         assert_eq!(ask(&mut early, "/open/x").await.expect("an answer").1, "first");
         let mut local = tokio::net::UnixStream::connect(&path).await.expect("connected");
         assert_eq!(ask(&mut local, "/open/x").await.expect("an answer").1, "first");
@@ -176,7 +98,7 @@ async fn sockets_of_the_service_manager_are_taken_over_and_outlive_a_restart() {
 
     let other = Written { server: "listen = [\"127.0.0.1:0\"]".to_owned(), ..written };
     write(&folder, "vestibule.toml", &other.text());
-    let program = serve_on(&folder, &tcp, &unix);
+    let program = Program::serve_on(&folder, &tcp, &unix);
     let said = program.logged("not in server.listen").join("\n");
     assert!(said.contains(&address.to_string()), "{said}");
 }

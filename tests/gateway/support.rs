@@ -1,6 +1,7 @@
 //! A gateway that runs as it does in earnest, dashboards behind it, and clients in front.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,25 +32,37 @@ pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 /// A dashboard that answers with its name, which is also what it calls everybody, at `/who` with what it is told of the
 /// visitor, at `/open/forwarded` of the client, and at `/head` with all it is told; at `/open/socket` it repeats what it is
-/// told. Who asks for `/slow` gets a hint, and waits for a permit.
+/// told. Who asks for `/slow` gets a hint, and waits for a permit. An event at `/open/events` takes one, too. Of what is sent to
+/// `/open/upload`, it says whether that is [`upload`].
+#[derive(Clone)]
 pub(crate) struct Dashboard {
+    name: &'static str,
     port: u16,
     pub(crate) slow: Arc<Semaphore>,
     pub(crate) asked_slow: Arc<Semaphore>,
+    pub(crate) events: Arc<Semaphore>,
+    /// One for each byte of an upload that came.
+    pub(crate) uploaded: Arc<Semaphore>,
+}
+
+/// The first bytes of an upload, each of which has its place.
+pub(crate) fn upload(length: usize) -> Vec<u8> {
+    (0_u8..251).cycle().take(length).collect()
 }
 
 impl Dashboard {
     pub(crate) async fn new(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let (slow, asked_slow) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-        let (permits, asked) = (Arc::clone(&slow), Arc::clone(&asked_slow));
+        let [slow, asked_slow, events, uploaded] = [(); 4].map(|()| Arc::new(Semaphore::new(0)));
+        let dashboard = Self { name, port, slow, asked_slow, events, uploaded };
+        let open = dashboard.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(attend(stream, name, Arc::clone(&permits), Arc::clone(&asked)));
+                tokio::spawn(attend(stream, open.clone()));
             }
         });
-        Self { port, slow, asked_slow }
+        dashboard
     }
 
     pub(crate) fn url(&self) -> String {
@@ -57,7 +70,8 @@ impl Dashboard {
     }
 }
 
-async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_slow: Arc<Semaphore>) {
+async fn attend(mut stream: TcpStream, dashboard: Dashboard) {
+    let Dashboard { name, slow, asked_slow, events, uploaded, .. } = dashboard;
     let mut read = Vec::new();
     loop {
         while let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -76,13 +90,33 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
                 let _ = tokio::io::copy(&mut said, &mut back).await;
                 return;
             }
-            let told = |field: &str| head.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+            if head.starts_with("GET /open/events") {
+                let answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+                let mut said = stream.write_all(answer.as_bytes()).await;
+                while said.is_ok() {
+                    events.acquire().await.expect("never closed").forget();
+                    said = stream.write_all(EVENT.as_bytes()).await;
+                }
+                return;
+            }
+            let fields = || head.lines().filter_map(|line| line.split_once(": "));
+            let told =
+                |name| fields().find(|(field, _)| field.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value);
+            let mut whole = "";
+            if head.starts_with("POST /open/upload") {
+                let length = told("content-length").parse().expect("a length");
+                let Ok(body) = uploaded_whole(&mut stream, std::mem::take(&mut read), length, &uploaded).await else {
+                    return;
+                };
+                whole = if body == upload(length) { "whole" } else { "spoiled" };
+            }
             let me = format!(r#"{{"id":"{name}"}}"#);
             let (body, kind) = match head.split(' ').nth(1) {
                 Some("/api/me") => (&*me, "application/json"),
                 Some("/head") => (&*head, "text/plain"),
-                Some("/who") => (told("x-vestibule-user: "), "text/plain"),
-                Some("/open/forwarded") => (told("x-forwarded-for: "), "text/plain"),
+                Some("/who") => (told("x-vestibule-user"), "text/plain"),
+                Some("/open/forwarded") => (told("x-forwarded-for"), "text/plain"),
+                Some("/open/upload") => (whole, "text/plain"),
                 _ => (name, "text/plain"),
             };
             let length = body.len();
@@ -96,6 +130,26 @@ async fn attend(mut stream: TcpStream, name: &str, slow: Arc<Semaphore>, asked_s
         }
     }
 }
+
+/// The body of that length that begins with what was read.
+async fn uploaded_whole(
+    stream: &mut TcpStream,
+    mut read: Vec<u8>,
+    length: usize,
+    uploaded: &Semaphore,
+) -> std::io::Result<Vec<u8>> {
+    uploaded.add_permits(read.len());
+    while read.len() < length {
+        match stream.read_buf(&mut read).await? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => uploaded.add_permits(count),
+        }
+    }
+    Ok(read)
+}
+
+/// What each event is.
+pub(crate) const EVENT: &str = "data: something happened\n\n";
 
 /// A configuration to make others from.
 #[derive(Clone)]
