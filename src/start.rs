@@ -72,12 +72,16 @@ pub async fn prepare(config: Config, clock: Clock) -> Result<Prepared, StartErro
 }
 
 /// The same on sockets that somebody else has bound, as far as they are given.
-pub async fn prepare_on(given: Given, config: Config, clock: Clock) -> Result<Prepared, StartError> {
+pub async fn prepare_on(mut given: Given, config: Config, clock: Clock) -> Result<Prepared, StartError> {
     let tls = certificates(&config, &clock)?.map(Tls::new).transpose()?;
-    let sockets = given.or_bind(&config.server)?;
     let address = config.operations.listen;
-    let operations =
-        tokio::net::TcpListener::bind(address).await.map_err(|source| StartError::Operations { address, source })?;
+    let operations = given.for_operations(address);
+    let sockets = given.or_bind(&config.server)?;
+    let operations = match operations {
+        Some(given) => given.and_then(tokio::net::TcpListener::from_std),
+        None => tokio::net::TcpListener::bind(address).await,
+    };
+    let operations = operations.map_err(|source| StartError::Operations { address, source })?;
     let store = open_store(&config, &Occasion::of_the_gateway(clock.now())).await?;
     let keys = Keys::open(&config.store.key_file, Arc::clone(&store)).await?;
     let workers = config.server.workers.get();

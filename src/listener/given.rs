@@ -1,6 +1,7 @@
 //! Sockets that the service manager has bound and hands over, the way systemd does it (`LISTEN_FDS`).
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
@@ -19,6 +20,15 @@ impl Given {
     pub fn from_environment() -> io::Result<Self> {
         let mut handed = ListenFd::from_env();
         (0..handed.len()).map(|index| listener(&mut handed, index)).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// The one that is bound there, to be taken before those for visitors: with it as well, two gateways can run beside each
+    /// other, so that one takes over from the other.
+    pub(crate) fn for_operations(&mut self, address: SocketAddr) -> Option<io::Result<TcpListener>> {
+        match self.take(&Address::Tcp(address))? {
+            Listener::Tcp(listener) => Some(listener.set_nonblocking(true).map(|()| listener)),
+            Listener::Unix(_) => None,
+        }
     }
 
     /// The one that is bound there.

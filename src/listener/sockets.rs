@@ -109,7 +109,9 @@ impl Given {
             }
         }
         if let Some(address) = self.left() {
-            let source = io::Error::other("the service manager has bound it, and it is not in server.listen");
+            let source = io::Error::other(
+                "the service manager has bound it, and it is neither in server.listen nor operations.listen",
+            );
             return Err(BindError { address, source });
         }
         let connections = seats::number(server, open_files::allowed());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use h2::Reason;
 use h2::client::SendRequest;
 use http::Request;
 use tokio::net::TcpStream;
@@ -59,6 +60,15 @@ pub(super) async fn ask_http2(client: &mut SendRequest<Bytes>, target: &str) -> 
     Ok((head.status.as_u16(), String::from_utf8(read).expect("text")))
 }
 
+/// What may become of a connection between two requests on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// It stays.
+    Stay,
+    /// The gateway may end it, since it stops; who asks at that moment asks again on another, as HTTP has it.
+    End,
+}
+
 /// What is asked for, in turn: what is open, and what needs an identity.
 const TARGETS: [&str; 2] = ["/open/x", "/protected"];
 
@@ -71,12 +81,13 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn come(entrance: &Entrance) -> Self {
+    pub(super) fn come(entrance: &Entrance, connections: Connections) -> Self {
         let answered = [(); 3].map(|()| Arc::new(Semaphore::new(0)));
         let mut clients = Self { at_it: JoinSet::new(), answered, is_over: Arc::default() };
         for _ in 0..2 {
             let [kept, http2, new] = clients.answered.clone().map(|answered| Client {
                 entrance: entrance.clone(),
+                connections,
                 answered,
                 is_over: Arc::clone(&clients.is_over),
             });
@@ -114,6 +125,7 @@ impl Clients {
 
 struct Client {
     entrance: Entrance,
+    connections: Connections,
     answered: Arc<Semaphore>,
     is_over: Arc<AtomicBool>,
 }
@@ -121,8 +133,15 @@ struct Client {
 impl Client {
     async fn keeps_on(&self) {
         let mut stream = self.entrance.connect().await;
+        let mut asked = 0;
         for target in self.targets() {
-            self.is_content(ask(&mut stream, target).await.expect("an answer"));
+            let mut answer = ask(&mut stream, target).await;
+            if self.connections == Connections::End && asked > 0 && answer.as_ref().is_err_and(came_to_nothing) {
+                stream = self.entrance.connect().await;
+                (answer, asked) = (ask(&mut stream, target).await, 0);
+            }
+            self.is_content(answer.expect("an answer"));
+            asked += 1;
         }
     }
 
@@ -132,7 +151,11 @@ impl Client {
         for target in self.targets() {
             let mut beside = client.clone();
             let answers = tokio::join!(ask_http2(&mut client, target), ask_http2(&mut beside, target));
-            for answer in <[_; 2]>::from(answers) {
+            for mut answer in <[_; 2]>::from(answers) {
+                if self.connections == Connections::End && answer.as_ref().is_err_and(was_not_begun) {
+                    client = self.entrance.http2().await;
+                    answer = ask_http2(&mut client, target).await;
+                }
                 self.is_content(answer.expect("an answer"));
             }
         }
@@ -152,4 +175,14 @@ impl Client {
         assert!(status == 200 && ["first", "second"].contains(&&*body), "{status} {body:?}");
         self.answered.add_permits(1);
     }
+}
+
+/// The connection ended before anything of an answer came.
+fn came_to_nothing(error: &std::io::Error) -> bool {
+    error.kind() != std::io::ErrorKind::Other
+}
+
+/// The gateway has said so (RFC 9113, section 6.8).
+fn was_not_begun(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
 }

@@ -1,4 +1,6 @@
-//! The built program while clients are at it: told to reload, and told to stop.
+//! The built program while clients are at it: told to reload, told to stop, and followed by another on its sockets.
+
+use std::net::TcpListener;
 
 use bytes::Bytes;
 use h2::SendStream;
@@ -10,9 +12,11 @@ use tokio::net::TcpStream;
 use tokio::task::{block_in_place, yield_now};
 use tokio_rustls::client::TlsStream;
 
-use super::clients::{Clients, Entrance, ask_http2};
+use super::clients::{Clients, Connections, Entrance, ask_http2};
 use super::program::Program;
-use super::support::{Dashboard, EVENT, answer, ask, believing, certificate, folder, soon, upload, with_tls, write};
+use super::support::{
+    Dashboard, EVENT, Written, answer, ask, believing, certificate, folder, soon, upload, with_tls, write,
+};
 
 /// How many bytes go out with each part of an upload.
 const PART: usize = 1000;
@@ -103,7 +107,7 @@ async fn twenty_reloads_of_certificate_and_configuration_are_noticed_by_nobody_w
     let address = block_in_place(|| program.listens());
     let entrance = Entrance { address, connector: believing(&[&certified[0], &certified[1]]) };
 
-    let mut clients = Clients::come(&entrance);
+    let mut clients = Clients::come(&entrance, Connections::Stay);
     let mut uploads = Uploads::begin(&entrance, RELOADS + 1).await;
     let mut events = opened(&entrance, "GET /open/events HTTP/1.1", "200").await;
     let upgrade = "GET /open/socket HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -170,4 +174,47 @@ fn stopped_in_order(program: Program) {
     assert_eq!(status.code(), Some(0), "{log:#?}");
     assert!(log.iter().any(|line| line.contains("stopped")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("unfinished") || line.contains("panic")), "{log:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_takes_over_the_sockets_under_load_and_no_request_fails() {
+    let dashboards = [Dashboard::new("first").await, Dashboard::new("second").await];
+    let folder = folder();
+    let certified = certificate(&folder, "", &["a.example"]);
+    let [visitors, operations] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let address = visitors.local_addr().expect("bound");
+    let operated = operations.local_addr().expect("bound");
+    let configure = |dashboard: &Dashboard| {
+        let written = with_tls(dashboard);
+        let server = written.server.replace("127.0.0.1:0", &address.to_string());
+        let text = Written { server, ..written }.text();
+        write(&folder, "vestibule.toml", &text.replace("127.0.0.1:0", &operated.to_string()));
+    };
+    configure(&dashboards[0]);
+    let mut serving = Program::serve_on(&folder, &visitors, &operations);
+    let entrance = Entrance { address, connector: believing(&[&certified]) };
+    let mut clients = Clients::come(&entrance, Connections::End);
+    clients.go_on(8).await;
+    for turn in 1..=4 {
+        let (before, now) = (&dashboards[(turn + 1) % 2], &dashboards[turn % 2]);
+        let mut uploads = Uploads::begin(&entrance, 2).await;
+        uploads.go_on(before).await;
+        configure(now);
+        let next = Program::serve_on(&folder, &visitors, &operations);
+        block_in_place(|| next.logged("operations address="));
+        // Both are there.
+        clients.go_on(8).await;
+        let mut health = TcpStream::connect(operated).await.expect("one of them listens");
+        assert_eq!(ask(&mut health, "/readyz").await.expect("an answer").1, "ready\n");
+
+        serving.signal("-TERM");
+        block_in_place(|| serving.logged("stopping"));
+        clients.go_on(8).await;
+        uploads.end(before).await;
+        stopped_in_order(serving);
+        assert_eq!(entrance.ask("/open/x").await, ["first", "second"][turn % 2], "by the other alone");
+        clients.go_on(8).await;
+        serving = next;
+    }
+    clients.go().await;
 }

@@ -99,6 +99,6 @@ async fn sockets_of_the_service_manager_are_taken_over_and_outlive_a_restart() {
     let other = Written { server: "listen = [\"127.0.0.1:0\"]".to_owned(), ..written };
     write(&folder, "vestibule.toml", &other.text());
     let program = Program::serve_on(&folder, &tcp, &unix);
-    let said = program.logged("not in server.listen").join("\n");
+    let said = program.logged("neither in server.listen nor operations.listen").join("\n");
     assert!(said.contains(&address.to_string()), "{said}");
 }

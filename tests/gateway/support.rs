@@ -295,7 +295,8 @@ pub(crate) async fn ask_at(
     answer(stream).await
 }
 
-/// The next answer, which has a length.
+/// The next answer, which has a length. Where nothing of it came, the error is not of [`ErrorKind::Other`]: who wrote on a
+/// connection that was in use before asks again then, on another (RFC 9112, section 9.3.1).
 pub(crate) async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u16, String)> {
     let broken = || std::io::Error::other("no answer");
     let mut read = Vec::new();
@@ -312,8 +313,8 @@ pub(crate) async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Re
             }
             return Ok((status, String::from_utf8_lossy(&read[end + 4..]).into_owned()));
         }
-        if soon(stream.read_buf(&mut read)).await? == 0 {
-            return Err(broken());
+        if !matches!(soon(stream.read_buf(&mut read)).await, Ok(1..)) {
+            return Err(if read.is_empty() { ErrorKind::ConnectionAborted.into() } else { broken() });
         }
     }
 }
