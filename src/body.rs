@@ -1,5 +1,7 @@
 //! What travels in requests to the dashboard and in answers to clients: one type, never a whole body at once.
 
+mod term;
+
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
+use self::term::Term;
 use crate::listener::Incoming;
 use crate::pace::Pace;
 use crate::upstream;
@@ -253,29 +256,6 @@ pub struct Download {
     standstill: Option<Standstill>,
 }
 
-/// Resolves when a body has to end, whether it has come to its end or not.
-type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// For how long a body may go on.
-enum Term {
-    /// To its end.
-    Whole,
-    /// To its end, if that comes soon.
-    Soon { since: Instant, or_until: Box<dyn FnOnce() -> Ended + Send> },
-    /// Until then.
-    Until(Ended),
-}
-
-impl std::fmt::Debug for Term {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Whole => "Whole",
-            Self::Soon { .. } => "Soon",
-            Self::Until(_) => "Until",
-        })
-    }
-}
-
 impl Download {
     /// A body that may not stand still for long.
     pub(crate) fn new(incoming: upstream::Incoming) -> Self {
@@ -284,7 +264,7 @@ impl Download {
 
     /// A body that may stand still, but is cut when `ended` resolves.
     pub(crate) fn until(self, ended: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { standstill: None, term: Term::Until(Box::pin(ended)), ..self }
+        Self { standstill: None, term: Term::until(ended), ..self }
     }
 
     /// Whether it may go on for as long as it likes, by what its head says.
@@ -297,20 +277,16 @@ impl Download {
     where
         E: Future<Output = ()> + Send + 'static,
     {
-        let or_until = Box::new(move || -> Ended { Box::pin(ended()) });
-        Self { term: Term::Soon { since: Instant::now(), or_until }, ..self }
+        Self { term: Term::soon_or_until(ended), ..self }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.has_to_end(cx) {
-            return self.cut(BodyError::Ended);
-        }
         match self.incoming.poll(cx) {
             Poll::Pending => {
-                let Some(standstill) = &mut self.standstill else { return Poll::Pending };
-                ready!(standstill.poll(cx));
-                self.cut(BodyError::Stalled)
+                let reason = ready!(self.wait(cx));
+                self.cut(reason)
             }
+            Poll::Ready(Some(Ok(_))) if self.term.is_over(cx) => self.cut(BodyError::Ended),
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {
                     keep_trailers(trailers);
@@ -324,23 +300,20 @@ impl Download {
         }
     }
 
+    /// Waits for what does not come, and says why no longer. One timer is enough at a time: a standstill takes longer.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        if self.term.poll(cx).is_ready() {
+            return Poll::Ready(BodyError::Ended);
+        }
+        match &mut self.standstill {
+            Some(standstill) if !self.term.is_open() => standstill.poll(cx).map(|()| BodyError::Stalled),
+            _ => Poll::Pending,
+        }
+    }
+
     fn cut(&mut self, reason: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.incoming = upstream::Incoming::empty();
         Poll::Ready(Some(Err(reason)))
-    }
-
-    /// It is looked at with each piece, so that whoever only seems to last costs no timer.
-    fn has_to_end(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Term::Soon { since, .. } = &self.term
-            && since.elapsed() >= LASTING
-            && let Term::Soon { or_until, .. } = std::mem::replace(&mut self.term, Term::Whole)
-        {
-            self.term = Term::Until(or_until());
-        }
-        match &mut self.term {
-            Term::Until(ended) => ended.as_mut().poll(cx).is_ready(),
-            Term::Whole | Term::Soon { .. } => false,
-        }
     }
 }
 
@@ -414,7 +387,7 @@ mod tests {
     use http_body_util::BodyExt;
     use tokio::io::duplex;
     use tokio::sync::{mpsc, oneshot};
-    use tokio::time::timeout;
+    use tokio::time::{Instant, timeout};
 
     use super::*;
     use crate::http2::Received;

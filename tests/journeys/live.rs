@@ -59,6 +59,17 @@ async fn at_a_reset_whatever_else_goes_on_for_long() {
 }
 
 #[tokio::test]
+async fn at_a_reset_though_nothing_more_is_said_on_it() {
+    let world = World::open(required()).await;
+    let bob = world.enrolled("bob").await;
+    let mut watch = bob.listens_to("/watch").await;
+    watch.hears(b"hello").await;
+    let mut alice = world.enrolled("alice").await;
+    alice.resets("Bob Brown").await.announces("Bob Brown");
+    watch.ends().await;
+}
+
+#[tokio::test]
 async fn at_a_reset_and_those_of_others_stay() {
     let world = World::open(required()).await;
     let bob = world.enrolled("bob").await;

@@ -90,7 +90,7 @@ struct State {
     /// Whether whoever logs in keeps the session id that they came with, if they came with one.
     keeps_session_ids: bool,
     seen: Vec<Seen>,
-    /// Event streams never end by themselves.
+    /// Streams never end by themselves.
     streams: Vec<mpsc::Sender<Bytes>>,
 }
 
@@ -210,7 +210,8 @@ impl Dashboard {
             ("GET" | "HEAD", "/login") => page(StatusCode::OK, "Log in at Acme Insights", ""),
             (_, "/logout") => self.log_out(&seen),
             (_, "/forbidden") => page(StatusCode::FORBIDDEN, "Forbidden", ""),
-            (_, "/events") => self.stream(),
+            (_, "/events") => self.stream("text/event-stream", "data: hello\n\n"),
+            (_, "/watch") => self.stream("application/x-ndjson", "{\"hello\":true}\n"),
             (_, "/log") => tail(),
             (_, "/ws") => shake_hands(&seen, upgrade.ok_or("no handshake")?),
             (_, "/slow") => {
@@ -281,12 +282,13 @@ impl Dashboard {
         response
     }
 
-    fn stream(&self) -> Response<Body> {
+    /// Begins with that, says no more, and goes on.
+    fn stream(&self, kind: &'static str, hello: &'static str) -> Response<Body> {
         let (sender, receiver) = mpsc::channel(4);
-        sender.try_send(Bytes::from("data: hello\n\n")).expect("there is room");
+        sender.try_send(Bytes::from(hello)).expect("there is room");
         self.state().streams.push(sender);
         let mut response = Response::new(Body::Stream(receiver));
-        response.headers_mut().insert(CONTENT_TYPE, "text/event-stream".parse().expect("a value"));
+        response.headers_mut().insert(CONTENT_TYPE, kind.parse().expect("a value"));
         response
     }
 }
