@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use crate::support::http::Live;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::http::{Live, within};
 use crate::support::visitor::Visitor;
 use crate::support::world::{Configuration, World};
 use crate::support::{Sight, optional, required};
+
+/// How long what is open may stay open when its session has ended (docs/operations.md).
+const AT_MOST: Duration = Duration::from_secs(5);
 
 /// A WebSocket and an event stream of somebody.
 async fn opened(visitor: &Visitor) -> [Live; 2] {
@@ -17,10 +23,18 @@ async fn opened(visitor: &Visitor) -> [Live; 2] {
     [stream, socket]
 }
 
+/// Waits until they end, from the end of the session on.
 async fn end(live: [Live; 2]) {
-    for connection in live {
-        connection.ends().await;
-    }
+    in_time(async {
+        for connection in live {
+            connection.ends().await;
+        }
+    })
+    .await;
+}
+
+async fn in_time<T>(end: impl Future<Output = T>) -> T {
+    timeout(AT_MOST, end).await.expect("it ends as soon as was promised")
 }
 
 /// Fails if that WebSocket is not open.
@@ -45,6 +59,22 @@ async fn at_a_logout_of_the_gateway() {
     let live = opened(&bob).await;
     bob.posts("/_2fa/logout", &[]).await;
     end(live).await;
+}
+
+#[tokio::test]
+async fn in_http_2_as_well() {
+    let world = World::open(required().with("[server]\n", "[server]\nh2c = true\n")).await;
+    let mut bob = world.enrolled("bob").await;
+    let stream = TcpStream::connect(world.gateway()).await.expect("the gateway listens");
+    let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let asked = bob.request("GET", "/events").in_http2(world.gateway());
+    let (answer, _) = client.ready().await.expect("ready").send_request(asked, true).expect("sent");
+    let mut events = within("an answer", answer).await.expect("an answer").into_body();
+    let first = within("an event", events.data()).await.expect("no end yet").expect("no reset");
+    assert!(first.starts_with(b"data: hello"));
+    bob.posts("/_2fa/logout", &[]).await;
+    assert!(in_time(events.data()).await.is_none_or(|data| data.is_err()), "and no more events");
 }
 
 #[tokio::test]

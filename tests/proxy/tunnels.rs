@@ -1,5 +1,6 @@
 //! Tunnels and event streams, and how they end.
 
+use super::http2::arrived;
 use super::support::{End, World, field, soon, status};
 
 pub(crate) const ASK: &str = "GET /known/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -9,8 +10,12 @@ pub(crate) const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: 
 
 /// A client and an origin with a WebSocket between them.
 async fn opened(world: &World) -> (End, End) {
-    let mut client = world.client().await;
-    client.say(format!("{ASK}Origin: http://a\r\n\r\n")).await;
+    opened_by(world.client().await, "http", world).await
+}
+
+/// The same for this client, whose page came by that scheme.
+async fn opened_by(mut client: End, scheme: &str, world: &World) -> (End, End) {
+    client.say(format!("{ASK}Origin: {scheme}://a\r\n\r\n")).await;
     let mut origin = world.origin.accept().await;
     let head = origin.head().await;
     assert_eq!((field(&head, "upgrade"), field(&head, "connection")), (Some("websocket"), Some("upgrade")));
@@ -20,6 +25,13 @@ async fn opened(world: &World) -> (End, End) {
     assert_eq!((status(&head), field(&head, "upgrade")), (101, Some("websocket")));
     assert_eq!(field(&head, "sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     (client, origin)
+}
+
+/// Ends what the one who has something open has open.
+fn end_session(world: &World) {
+    let holders = world.tunnels.holders();
+    assert_eq!(holders.len(), 1);
+    world.tunnels.end(&holders[0]);
 }
 
 #[tokio::test]
@@ -34,6 +46,20 @@ async fn a_websocket_carries_bytes_both_ways_until_both_ends_are_through() {
     assert!(answer == pong, "as it was sent");
     drop(client);
     assert_eq!(origin.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_websocket_over_tls_carries_bytes_both_ways_and_ends_with_its_session() {
+    let (world, stream) = arrived(&["http/1.1"]).await;
+    let (mut client, mut origin) = opened_by(End::of(stream), "https", &world).await;
+    client.say("ping").await;
+    assert_eq!(origin.exactly(4).await, "ping");
+    let pong = "pong".repeat(100_000);
+    let answering = async { origin.say(&pong).await };
+    let ((), answer) = tokio::join!(answering, client.exactly(pong.len()));
+    assert!(answer == pong, "as it was sent");
+    end_session(&world);
+    assert_eq!((client.rest().await, origin.rest().await), (String::new(), String::new()));
 }
 
 #[tokio::test]
@@ -100,9 +126,7 @@ async fn pages_of_other_origins_get_no_websocket() {
 async fn a_websocket_ends_with_the_session_that_opened_it() {
     let world = World::new().await;
     let (mut client, mut origin) = opened(&world).await;
-    let holders = world.tunnels.holders();
-    assert_eq!(holders.len(), 1);
-    world.tunnels.end(&holders[0]);
+    end_session(&world);
     assert_eq!((client.rest().await, origin.rest().await), (String::new(), String::new()));
     assert!(world.tunnels.holders().is_empty());
 }
@@ -132,9 +156,7 @@ async fn an_event_stream_is_cut_visibly_with_its_session() {
         )
         .await;
     client.until("data: 1\r\n").await;
-    let holders = world.tunnels.holders();
-    assert_eq!(holders.len(), 1);
-    world.tunnels.end(&holders[0]);
+    end_session(&world);
     assert_eq!(client.rest().await, "", "without the last chunk");
     assert_eq!(origin.rest().await, "");
 }
@@ -148,4 +170,19 @@ async fn an_event_stream_that_ended_by_itself_is_no_longer_listed() {
     client.say("GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(origin.head().await.starts_with("GET /next "));
     assert!(world.tunnels.holders().is_empty());
+}
+
+#[tokio::test]
+async fn over_tls_an_event_arrives_before_the_next_is_said() {
+    let (world, stream) = arrived(&["http/1.1"]).await;
+    let mut client = End::of(stream);
+    client.say("GET /known/events HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    assert_eq!(field(&client.head().await, "transfer-encoding"), Some("chunked"));
+    for event in ["9\r\ndata: 1\n\n\r\n", "9\r\ndata: 2\n\n\r\n", "0\r\n\r\n"] {
+        origin.say(event).await;
+        assert_eq!(client.exactly(event.len()).await, event);
+    }
 }

@@ -59,6 +59,13 @@ impl Request {
         [head.as_bytes(), &self.body].concat()
     }
 
+    /// Its head in HTTP/2.
+    pub(crate) fn in_http2(&self, to: SocketAddr) -> http::Request<()> {
+        let built = http::Request::builder().method(self.method).uri(format!("http://{to}{}", self.target));
+        let fields = self.fields.iter().map(|(name, value)| (&**name, &**value)).filter(|(name, _)| *name != "Host");
+        fields.fold(built, |built, (name, value)| built.header(name, value)).body(()).expect("a request")
+    }
+
     /// Sends it, and reads the answer to its end.
     pub(crate) async fn send(self, to: SocketAddr) -> Answer {
         exchange(to, &self.with("Connection", "close").bytes()).await
