@@ -101,6 +101,17 @@ impl Body {
         self
     }
 
+    /// Ready once it has to end before its end. To be polled while nobody takes what came of it last; whoever does hears of it
+    /// with what comes next.
+    pub(crate) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        match self {
+            Self::Upstream(download) if !download.incoming.is_end_stream() => {
+                download.term.poll(cx).map(|()| BodyError::Ended)
+            }
+            Self::Own(_) | Self::Client(_) | Self::Upstream(_) => Poll::Pending,
+        }
+    }
+
     /// How far the sending of this body gets. `None` for a body that is there as a whole.
     pub(crate) fn watch(&mut self) -> Option<Arc<Progress>> {
         match self {

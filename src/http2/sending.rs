@@ -82,17 +82,14 @@ impl Sending {
                         let trailers = other.into_trailers().unwrap_or_default();
                         return Poll::Ready(Ok(self.stream.send_trailers(trailers)?));
                     }
-                    Some(Err(error)) => {
-                        self.stream.send_reset(self.broken);
-                        return Poll::Ready(Err(Unsent::Broken(error)));
-                    }
+                    Some(Err(error)) => return Poll::Ready(Err(self.break_off(error))),
                     None => return Poll::Ready(Ok(self.stream.send_data(Bytes::new(), true)?)),
                 }
             }
             if self.rest.is_empty() && !self.body.is_end_stream() {
                 continue;
             }
-            let room = if self.rest.is_empty() { 0 } else { ready!(self.poll_room(cx))? };
+            let room = if self.rest.is_empty() { 0 } else { ready!(self.poll_turn(cx))? };
             let piece = self.rest.split_to(room);
             let is_last = self.rest.is_empty() && self.body.is_end_stream();
             self.moved += piece.len();
@@ -101,6 +98,22 @@ impl Sending {
                 return Poll::Ready(Ok(()));
             }
         }
+    }
+
+    fn break_off(&mut self, reason: BodyError) -> Unsent {
+        self.stream.send_reset(self.broken);
+        Unsent::Broken(reason)
+    }
+
+    /// How much of the rest may be sent, unless the body has to end before there is room.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Unsent>> {
+        let polled = self.poll_room(cx);
+        if polled.is_pending()
+            && let Poll::Ready(reason) = self.body.poll_ended(cx)
+        {
+            return Poll::Ready(Err(self.break_off(reason)));
+        }
+        polled
     }
 
     /// How much of the rest may be sent: never more than the other side has made room for, so that what it does not take is

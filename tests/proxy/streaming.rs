@@ -88,7 +88,7 @@ async fn a_dashboard_that_is_faster_than_the_client_is_held_back() {
 }
 
 /// Nobody reads at the other end: the writer stands still for good once all that lies between is full.
-async fn write_until_stuck(stream: &TcpStream, all: usize) -> usize {
+pub(crate) async fn write_until_stuck(stream: &TcpStream, all: usize) -> usize {
     let piece = vec![b'x'; 64 << 10];
     let mut written = 0;
     while written < all && tokio::time::timeout(Duration::from_millis(300), stream.writable()).await.is_ok() {

@@ -1,6 +1,10 @@
 //! Tunnels and event streams, and how they end.
 
-use super::http2::arrived;
+use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::http2::{self, arrived, request, send, text};
+use super::streaming::write_until_stuck;
 use super::support::{End, World, field, soon, status};
 
 pub(crate) const ASK: &str = "GET /known/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -185,4 +189,39 @@ async fn over_tls_an_event_arrives_before_the_next_is_said() {
         origin.say(event).await;
         assert_eq!(client.exactly(event.len()).await, event);
     }
+}
+
+/// Answers with an event stream that says more than anybody takes, ends its session, and waits for the connection to end.
+async fn flood_until_the_session_ends(world: &World) {
+    let mut origin = world.origin.accept_tcp().await;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+    soon(origin.write_all(head.as_bytes())).await.expect("written");
+    write_until_stuck(&origin, usize::MAX).await;
+    end_session(world);
+    let mut request = Vec::new();
+    while matches!(soon(origin.read_buf(&mut request)).await, Ok(1..)) {}
+}
+
+#[tokio::test]
+async fn an_event_stream_that_nobody_reads_ends_with_its_session() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    client.say("GET /known/events HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    flood_until_the_session_ends(&world).await;
+    assert!(world.tunnels.holders().is_empty());
+    assert!(!client.rest().await.ends_with("\r\n0\r\n\r\n"), "without the last chunk");
+}
+
+#[tokio::test]
+async fn so_does_one_in_http_2() {
+    let (world, client) = http2::world().await;
+    let answer = send(&client, request(Method::GET, "/known/events")).await;
+    flood_until_the_session_ends(&world).await;
+    let mut body = soon(answer).await.expect("an answer").into_body();
+    assert!(text(&mut body).await.is_err(), "by a reset");
+    let next = send(&client, request(Method::GET, "/next")).await;
+    let mut origin = world.origin.accept().await;
+    origin.head().await;
+    origin.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(soon(next).await.expect("its connection lives on").status(), 204);
 }

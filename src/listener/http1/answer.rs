@@ -171,11 +171,14 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Writes all of it, and says whether the connection stays open after it. An error leaves it unfinished, so that nobody
-    /// takes it for a whole one: then what came of it before is written.
+    /// takes it for a whole one: then what came of it before is written, or what the client takes of that if it has to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<Result<bool, BodyError>> {
         loop {
             let is_awaited = self.fill(cx).is_pending();
-            ready!(self.poll_write(cx, writer)).map_err(BodyError::broken)?;
+            match self.poll_write(cx, writer) {
+                Poll::Ready(written) => written.map_err(BodyError::broken)?,
+                Poll::Pending => return self.poll_ended(cx).map(Err),
+            }
             if let Some(end) = self.end.take() {
                 return Poll::Ready(end.map(|()| self.outgoing.is_persistent));
             }
@@ -188,6 +191,14 @@ impl Sending {
     /// Whether the client is told by the end of the connection that it has all of the answer.
     pub(super) fn ends_with_connection(&self) -> bool {
         self.coding == Coding::Closed
+    }
+
+    /// Ready once it has to end, though the client does not take what came before.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        match self.end.take_if(|end| matches!(end, Err(BodyError::Ended))) {
+            Some(Err(reason)) => Poll::Ready(reason),
+            Some(Ok(())) | None => self.body.poll_ended(cx),
+        }
     }
 
     /// Takes of the body what is there and can be written at once.
@@ -257,6 +268,52 @@ impl Sending {
             if !piece.has_remaining() {
                 self.piece = None;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex, split};
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::body::{Download, LASTING};
+    use crate::clock::Clock;
+    use crate::http1::Stream;
+    use crate::upstream::{Pool, Purpose};
+
+    /// An answer of the dashboard that goes on behind so many bytes, with what it comes from.
+    async fn going_on(length: usize) -> (Download, impl Sized) {
+        let (stream, mut dashboard) = duplex(1 << 20);
+        let pool = Pool::of_one(stream);
+        let request = http::Request::get("/").header("host", "a").body(Body::empty()).expect("a request");
+        let answers = async {
+            dashboard.read_exact(&mut [0; 27]).await.expect("a request");
+            let said = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b'x'; length]].concat();
+            dashboard.write_all(&said).await.expect("written");
+        };
+        let (answer, ()) = tokio::join!(pool.exchange(Box::new(request.into()), Purpose::Exchange), answers);
+        (Download::new(answer.expect("an answer").into_parts().1), (pool, dashboard))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_to_end_does_not_wait_for_a_client_that_takes_nothing() {
+        // All of it is to be written, or there is more of the body.
+        for length in [100, 10 * AT_ONCE] {
+            let started = Instant::now();
+            let (download, _kept) = going_on(length).await;
+            let body = Body::Upstream(Box::new(download.if_it_lasts_until(|| async {})));
+            let dates = Dates::new(Clock::system());
+            let sending = Outgoing::to_malformed().answer(Vec::new(), Response::new(body), &dates);
+            let mut sending = sending.unwrap_or_else(|error| panic!("{error}"));
+            let (near, _client) = duplex(16);
+            let mut writer = split::<Box<dyn Stream>>(Box::new(near)).1;
+            let end = timeout(2 * LASTING, poll_fn(|cx| sending.poll(cx, &mut writer))).await.expect("an end");
+            assert!(matches!(end, Err(BodyError::Ended)), "{end:?}");
+            assert_eq!(started.elapsed(), LASTING, "{length}");
         }
     }
 }
