@@ -104,6 +104,7 @@ mod bookmark;
 pub mod clock;
 pub mod entropy;
 pub mod memory;
+mod tcp;
 mod tokens;
 
 // What reads bytes from outside, held against another reading of them: in tests, and built for a fuzzer.

@@ -5,20 +5,17 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::given::Given;
 use super::seats;
 use crate::config::{self, Listen};
 use crate::open_files;
+use crate::tcp::set_up;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
-
-/// After how long a silence a client is asked whether it is still there: one that lost its network never says good-bye.
-const SILENCE: Duration = Duration::from_mins(1);
 
 /// Bound sockets: one for each worker and address.
 #[derive(Debug)]
@@ -159,12 +156,6 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     set_up(&SockRef::from(&socket))?;
     Ok(socket)
-}
-
-/// What is accepted inherits this.
-fn set_up(socket: &Socket) -> io::Result<()> {
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 4))
 }
 
 /// There is but one Unix socket at a path: the workers take turns at it.

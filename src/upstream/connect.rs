@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::http1::Connection;
 use super::{UpstreamError, tls};
 use crate::config::{self, UpstreamAddress};
+use crate::tcp::set_up;
 use crate::telemetry::causes;
 
 /// For how long an address comes last that could not be reached.
@@ -204,7 +206,7 @@ impl Target {
             Self::Address(address) => TcpStream::connect(address).await?,
             Self::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
         };
-        stream.set_nodelay(true)?;
+        set_up(&SockRef::from(&stream))?;
         Ok(stream)
     }
 }
@@ -226,6 +228,7 @@ impl Speech for Http1 {
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
     use tempfile::TempDir;
     use tokio::net::UnixListener;
     use tokio::time::{advance, pause, resume};
@@ -235,15 +238,30 @@ mod tests {
     /// The way to sockets of these names in a folder, and the folder.
     fn ways(names: &[&str]) -> (Connector, TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
+        let addresses = names.iter().map(|name| UpstreamAddress::Unix(folder.path().join(name))).collect();
+        (to(addresses), folder)
+    }
+
+    fn to(addresses: Vec<UpstreamAddress>) -> Connector {
         let upstream = config::Upstream {
-            addresses: names.iter().map(|name| UpstreamAddress::Unix(folder.path().join(name))).collect(),
+            addresses,
             http: config::UpstreamHttp::Http1,
             host: None,
             connect_timeout: Duration::from_secs(20),
             answer_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(20),
         };
-        (Connector::new(&upstream).expect("paths"), folder)
+        Connector::new(&upstream).expect("addresses")
+    }
+
+    /// Where connections wait to be accepted, as many as may, and the next hears nothing; what it takes to stay so.
+    fn crowded() -> (UpstreamAddress, impl Sized) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        socket.listen(0).expect("it listens");
+        let address = socket.local_addr().expect("bound").as_socket().expect("an address");
+        let first = std::net::TcpStream::connect(address).expect("there is room for one");
+        (UpstreamAddress::Http { host: address.ip().to_string(), port: address.port() }, (socket, first))
     }
 
     fn listen(folder: &TempDir, name: &str) -> UnixListener {
@@ -277,6 +295,28 @@ mod tests {
         later(AVOIDED).await;
         assert_eq!(reached(&connector, &[&first, &second]).await, 0, "and for a while only");
         assert_eq!(reached(&connector, &[&first, &second]).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_at_which_nothing_is_heard_is_given_up_in_time_for_the_next() {
+        let ((crowded, _crowd), folder) = (crowded(), tempfile::tempdir().expect("a folder"));
+        let _second = listen(&folder, "second");
+        let failed = to(vec![crowded.clone()]).connect(&Http1).await;
+        assert!(matches!(failed, Err(UpstreamError::TimedOut { .. })));
+        let both = to(vec![crowded, UpstreamAddress::Unix(folder.path().join("second"))]);
+        let begun = Instant::now();
+        both.connect(&Http1).await.expect("the second");
+        assert_eq!(begun.elapsed(), both.timeout);
+    }
+
+    #[tokio::test]
+    async fn a_connection_does_not_delay_and_notices_a_dashboard_that_is_gone() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        for target in [Target::Address(address), Target::Name("localhost".into(), address.port())] {
+            let stream = target.connect().await.expect("connected");
+            assert!(stream.nodelay().expect("an option") && SockRef::from(&stream).keepalive().expect("an option"));
+        }
     }
 
     #[tokio::test]
