@@ -30,8 +30,9 @@ pub const UPLOAD_STRETCH: Duration = Duration::from_mins(1);
 /// now and then.
 pub const ANSWER_STRETCH: Duration = STANDSTILL;
 
-/// After how long an answer without a known length counts as one that lives on.
-pub const LASTING: Duration = Duration::from_secs(10);
+/// After how long an answer without a known length counts as one that lives on. What lives on ends within five seconds of its
+/// session, of which it takes one to notice that.
+pub const LASTING: Duration = Duration::from_secs(3);
 
 /// A body on its way.
 #[derive(Debug)]
