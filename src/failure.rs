@@ -178,7 +178,7 @@ impl Failure {
     const fn needs_looking_into(&self) -> bool {
         let is_of_the_client = matches!(
             self,
-            Self::Proxy(ProxyError::Loop | ProxyError::Upstream(UpstreamError::Http2(_))) | Self::PassesNow
+            Self::Proxy(ProxyError::Loop(_) | ProxyError::Upstream(UpstreamError::Http2(_))) | Self::PassesNow
         );
         !is_of_the_client && !matches!(self, Self::IdentityUnknown(_))
     }
@@ -198,7 +198,7 @@ fn of_proxy(error: &ProxyError) -> (StatusCode, FailureKind<'static>, &'static s
         ProxyError::Upstream(_) | ProxyError::Unspeakable => {
             (S::BAD_GATEWAY, FailureKind::UpstreamUnreachable, "upstream_unreachable")
         }
-        ProxyError::Loop => (S::LOOP_DETECTED, FailureKind::UpstreamUnreachable, "loop_detected"),
+        ProxyError::Loop(_) => (S::LOOP_DETECTED, FailureKind::UpstreamUnreachable, "loop_detected"),
         ProxyError::AnotherLogin => (S::UNAUTHORIZED, FailureKind::LoginNeeded { login: None }, "login_required"),
         ProxyError::Stalled => (S::REQUEST_TIMEOUT, FailureKind::BadRequest, "request_timeout"),
         ProxyError::Client(_) => (S::BAD_REQUEST, FailureKind::BadRequest, "bad_request"),

@@ -106,6 +106,7 @@ pub mod entropy;
 pub mod memory;
 mod tcp;
 mod tokens;
+mod via;
 
 // What reads bytes from outside, held against another reading of them: in tests, and built for a fuzzer.
 #[cfg(any(test, fuzzing))]

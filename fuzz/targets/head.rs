@@ -149,7 +149,7 @@ pub(super) fn outgoing_head(bytes: &[u8]) {
     let request = stripped.take_request(Body::empty());
     let request = match headers::make_outgoing(request, &site, &introduction, &mut LastOutgoing::default()) {
         Ok(request) => request,
-        Err(ProxyError::Loop) => {
+        Err(ProxyError::Loop(_)) => {
             let rounds = sent.get_all(VIA).map(|via| memmem::find_iter(via.as_bytes(), b"vestibule").count());
             return assert!(rounds.sum::<usize>() >= 5, "{sent:?}");
         }

@@ -19,6 +19,7 @@ use crate::second_factor::session::{Binding, BindingCheck};
 use crate::session_cookie::pairs;
 use crate::site::cookie::{around, pieces};
 use crate::site::query::{self, could_begin, could_name};
+use crate::via;
 
 /// A request's credentials, without the secrets in them: small, and good after the request is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +168,8 @@ fn carries(site: &Site, head: &RequestHead) -> Carries {
 
 fn key(site: &Site, head: &RequestHead, client: &Client, host: &str) -> Key {
     let mut hash = Hash::new();
-    hash.number(u64::from(client.scheme == Scheme::Https) << 1 | u64::from(client.trusted));
+    let flags = u64::from(client.scheme == Scheme::Https) << 1 | u64::from(client.trusted);
+    hash.number((via::rounds(&head.headers) as u64) << 2 | flags);
     hash.address(client.address);
     hash.address(client.peer.address());
     hash.pair(site.name.as_bytes(), host.as_bytes());
@@ -556,6 +558,7 @@ mod tests {
             from(visitor().address, Peer::Unix),
             from(visitor().address, Peer::Tcp([192, 0, 2, 8].into())),
             from(None, visitor().peer),
+            plain(&[("cookie", "a=1; b=2"), ("via", "1.1 vestibule")]),
             from(None, Peer::Unix),
             from(Some([0, 0, 0, 0].into()), Peer::Unix),
             from(Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()), Peer::Unix),

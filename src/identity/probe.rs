@@ -20,6 +20,7 @@ use crate::config::{self, Site};
 use crate::message::{Fields, Request, RequestHead, Value};
 use crate::second_factor::Timestamp;
 use crate::upstream::{Pool, UpstreamError};
+use crate::via::{self, Loop};
 
 /// How recent an answer has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn without_asking(credentials: &Credentials) -> Option<Verdict> {
 
 /// The request that asks, and what its answer is read by.
 struct Question {
-    request: Result<Request<Body>, http::Error>,
+    request: Result<Request<Body>, Failure>,
     path: String,
     hosts: [String; 2],
 }
@@ -126,6 +127,8 @@ struct Question {
 enum Failure {
     #[error("the question can't be put")]
     Question(#[source] http::Error),
+    #[error("the question came by several times already")]
+    Loop(#[source] Loop),
     #[error("the dashboard can't be asked")]
     Upstream(#[source] UpstreamError),
     #[error("the dashboard broke off its answer")]
@@ -148,10 +151,12 @@ struct Reply {
 impl Question {
     fn new(asker: &Asker, head: &RequestHead, client: &Client) -> Self {
         let host = own_host(head);
-        let headers = headers(asker, head, client, &host);
+        let mut headers = headers(asker, head, client, &host);
+        let counted = via::go_on(&mut headers, &head.headers).map_err(Failure::Loop);
         let names = [headers.get(HOST), headers.get(FORWARDED_HOST)];
         let hosts = names.map(|name| name.and_then(Value::to_str).unwrap_or_default().to_owned());
-        let request = target(asker, head)
+        let target = counted.and_then(|()| target(asker, head).map_err(Failure::Question));
+        let request = target
             .map(|uri| Request::from_parts(RequestHead { uri, headers, ..RequestHead::default() }, Body::empty()));
         let path = asker.probe.url.split('?').next().unwrap_or_default().to_owned();
         Self { request, path, hosts }
@@ -203,7 +208,7 @@ impl Asker {
     }
 
     async fn exchange(self: Arc<Self>, question: Question, pool: &Pool) -> Result<Said, Failure> {
-        let request = question.request.map_err(Failure::Question)?;
+        let request = question.request?;
         let (head, body) = pool.ask(request).await.map_err(Failure::Upstream)?.into_parts();
         let body =
             Limited::new(body, LONGEST).collect().await.map_err(|error| too_long_or_broken(head.status, error))?;
@@ -236,14 +241,14 @@ impl Failure {
     fn status(&self) -> Option<u16> {
         match self {
             Self::Broken(status, _) | Self::Unusable(status, _) => Some(status.as_u16()),
-            Self::Question(_) | Self::Upstream(_) | Self::Reading(_) | Self::TimedOut => None,
+            Self::Question(_) | Self::Loop(_) | Self::Upstream(_) | Self::Reading(_) | Self::TimedOut => None,
         }
     }
 
     const fn unknown(&self) -> Unknown {
         match self {
             Self::TimedOut | Self::Upstream(UpstreamError::TimedOut { .. }) => Unknown::TimedOut,
-            Self::Upstream(_) | Self::Broken(..) => Unknown::Unreachable,
+            Self::Loop(_) | Self::Upstream(_) | Self::Broken(..) => Unknown::Unreachable,
             Self::Question(_) | Self::Unusable(..) | Self::Reading(_) => Unknown::Unusable,
         }
     }
@@ -316,6 +321,7 @@ mod tests {
             "cookie: sid=1;  sid=\"2\"; b=\u{e9}",
             "host: Insights.example:8443",
             "user-agent: Firefox",
+            "via: 1.1 vestibule",
             "x-forwarded-for: 192.0.2.9",
             "x-forwarded-host: Insights.example:8443",
             "x-forwarded-proto: https",
@@ -337,6 +343,7 @@ mod tests {
             "cookie: sid=1;  sid=\"2\"; b=\u{e9}",
             "host: internal.example",
             "user-agent: Firefox",
+            "via: 1.1 vestibule",
             "x-forwarded-for: 198.51.100.1, 192.0.2.9",
             "x-forwarded-host: outer.example",
             "x-forwarded-proto: https",

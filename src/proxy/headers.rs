@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, UPGRADE, VIA};
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderName, HeaderValue, Version};
 
 use super::ProxyError;
@@ -18,12 +18,7 @@ use crate::second_factor::policy::Traveler;
 use crate::second_factor::session::Presented;
 use crate::session_cookie::would_set_ours;
 use crate::tokens::tokens;
-
-/// Under which name the gateway stands in `Via`.
-const PSEUDONYM: &str = "vestibule";
-
-/// How often a request may come by before it is taken for a loop.
-const ROUNDS: usize = 5;
+use crate::via;
 
 /// The head of a client's request once it is stripped, or the request with that head.
 ///
@@ -382,7 +377,7 @@ pub(crate) fn make_outgoing(
     if let Some(host) = &site.upstream.host {
         headers.insert(HOST, host);
     }
-    add_via(headers, version)?;
+    via::add(headers, version)?;
     if let Some(stripped) = stripped {
         headers.share();
         let (client, traveler) = (introduction.client.clone(), introduction.traveler.cloned());
@@ -423,21 +418,6 @@ impl LastOutgoing {
             && last.traveler.as_ref() == by.traveler;
         is_same.then(|| last.outgoing.clone())
     }
-}
-
-/// Adds the gateway to those a request came by; refuses one that keeps coming by.
-fn add_via(headers: &mut Fields, version: Version) -> Result<(), ProxyError> {
-    let ours = |via: &&[u8]| via.rsplit(|&byte| byte == b' ').next() == Some(PSEUDONYM.as_bytes());
-    if tokens(headers, &VIA).filter(ours).count() >= ROUNDS {
-        return Err(ProxyError::Loop);
-    }
-    let via = match version {
-        Version::HTTP_2 => "2.0 vestibule",
-        Version::HTTP_10 => "1.0 vestibule",
-        _ => "1.1 vestibule",
-    };
-    headers.append(VIA, HeaderValue::from_static(via));
-    Ok(())
 }
 
 /// Makes the head of the dashboard's answer the one that the client gets. Returns whether a cookie was withheld that

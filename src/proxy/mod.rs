@@ -19,6 +19,7 @@ use crate::memory::Memory;
 use crate::message::{Fields, Request, Response};
 use crate::second_factor::policy::{Passage, Traveler};
 use crate::upstream::{Incoming, OnEarlyHints, Pool, Purpose, UpstreamError};
+use crate::via::Loop;
 pub use handover::{LastLeave, hand_over};
 use headers::Stripped;
 use introduction::Introduction;
@@ -56,8 +57,8 @@ pub enum ProxyError {
     #[error("a page of another origin asks for a WebSocket")]
     ForeignOrigin,
     /// The request came by several times already.
-    #[error("the upstream leads back to the gateway")]
-    Loop,
+    #[error(transparent)]
+    Loop(#[from] Loop),
     /// The visitor's user id or organization can't be said in a header field so that it is read as the same.
     #[error("the user id or organization can't be passed on in a header field")]
     Unspeakable,

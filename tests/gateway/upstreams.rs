@@ -161,3 +161,34 @@ async fn a_reload_believes_the_authorities_that_are_in_the_file_by_then() {
         assert_eq!(answer.expect("an answer").0, status, "reloaded: {is_reloaded}");
     }
 }
+
+/// Where everything leads to the gateway itself, and how many connections went that way.
+async fn a_way_back(listener: TcpListener, gateway: std::net::SocketAddr, count: Arc<AtomicUsize>) {
+    while let Ok((mut from, _)) = listener.accept().await {
+        count.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let mut to = TcpStream::connect(gateway).await.expect("the gateway listens");
+            // Whoever ends it first has said all there is.
+            drop(tokio::io::copy_bidirectional(&mut from, &mut to).await);
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_leads_back_to_the_gateway_is_a_loop_of_a_few_rounds() {
+    for trusted in ["", "trusted_proxies = [\"127.0.0.1\"]"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let dashboard = Dashboard::new("never asked").await;
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let mut written = at(&[&url], &dashboard);
+        written.server = format!("{}\n{trusted}", written.server);
+        let house = House::new(folder(), &written).await;
+        let count = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(a_way_back(listener, house.address, Arc::clone(&count)));
+        for (target, expected) in [("/open/x", 508), ("/protected", 502)] {
+            let (status, _) = ask(&mut house.connect().await, target).await.expect("an answer");
+            assert_eq!(status, expected, "{target}, {trusted}");
+        }
+        assert!(count.load(Ordering::Relaxed) <= 20, "{count:?} connections");
+    }
+}

@@ -277,7 +277,7 @@ fn status_of(error: &ProxyError) -> StatusCode {
         ProxyError::Stalled => StatusCode::REQUEST_TIMEOUT,
         ProxyError::AnotherLogin => StatusCode::UNAUTHORIZED,
         ProxyError::ForeignOrigin => StatusCode::FORBIDDEN,
-        ProxyError::Loop => StatusCode::LOOP_DETECTED,
+        ProxyError::Loop(_) => StatusCode::LOOP_DETECTED,
     }
 }
 
