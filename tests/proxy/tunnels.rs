@@ -31,6 +31,16 @@ async fn opened_by(mut client: End, scheme: &str, world: &World) -> (End, End) {
     (client, origin)
 }
 
+/// Sees that what either says comes to the other.
+async fn carry_bytes(client: &mut End, origin: &mut End) {
+    client.say("ping").await;
+    assert_eq!(origin.exactly(4).await, "ping");
+    let pong = "pong".repeat(100_000);
+    let answering = async { origin.say(&pong).await };
+    let ((), answer) = tokio::join!(answering, client.exactly(pong.len()));
+    assert!(answer == pong, "as it was sent");
+}
+
 /// Ends what the one who has something open has open.
 fn end_session(world: &World) {
     let holders = world.tunnels.holders();
@@ -42,12 +52,7 @@ fn end_session(world: &World) {
 async fn a_websocket_carries_bytes_both_ways_until_both_ends_are_through() {
     let world = World::new().await;
     let (mut client, mut origin) = opened(&world).await;
-    client.say("ping").await;
-    assert_eq!(origin.exactly(4).await, "ping");
-    let pong = "pong".repeat(100_000);
-    let answering = async { origin.say(&pong).await };
-    let ((), answer) = tokio::join!(answering, client.exactly(pong.len()));
-    assert!(answer == pong, "as it was sent");
+    carry_bytes(&mut client, &mut origin).await;
     drop(client);
     assert_eq!(origin.rest().await, "");
 }
@@ -56,12 +61,7 @@ async fn a_websocket_carries_bytes_both_ways_until_both_ends_are_through() {
 async fn a_websocket_over_tls_carries_bytes_both_ways_and_ends_with_its_session() {
     let (world, stream) = arrived(&["http/1.1"]).await;
     let (mut client, mut origin) = opened_by(End::of(stream), "https", &world).await;
-    client.say("ping").await;
-    assert_eq!(origin.exactly(4).await, "ping");
-    let pong = "pong".repeat(100_000);
-    let answering = async { origin.say(&pong).await };
-    let ((), answer) = tokio::join!(answering, client.exactly(pong.len()));
-    assert!(answer == pong, "as it was sent");
+    carry_bytes(&mut client, &mut origin).await;
     end_session(&world);
     assert_eq!((client.rest().await, origin.rest().await), (String::new(), String::new()));
 }
