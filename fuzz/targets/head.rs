@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use h2::ext::Protocol;
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING,
+    UPGRADE, VIA,
 };
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use memchr::memmem;
 
 use super::{cookie, fields, first_line, folded, site};
+use crate::audience::Audience;
 use crate::body::{Body, keep_trailers};
 use crate::identity::client::{Client, Peer, Scheme};
 use crate::listener::framing;
@@ -244,4 +246,20 @@ pub(super) fn trailers(bytes: &[u8]) {
             assert!(kept.get_all(name).iter().eq(sent.get_all(name)), "{name}");
         }
     }
+}
+
+/// The first line is the method; fields follow. The other reading: both fields as text, in lower case, all lines of `Accept`
+/// as one and the first of `Sec-Fetch-Mode`.
+pub(super) fn audience(bytes: &[u8]) {
+    let (method, rest) = first_line(bytes);
+    let (Ok(method), headers) = (Method::from_bytes(method), fields(rest)) else { return };
+    let text = |value: Value<'_>| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let accepted = headers.get_all(ACCEPT).map(text).collect::<Vec<_>>().join("\n").to_ascii_lowercase();
+    let (html, json) = (accepted.contains("text/html"), accepted.contains("json"));
+    let is_navigation = match headers.get_all("sec-fetch-mode").next().map(text) {
+        Some(mode) => mode == "navigate",
+        None => html && matches!(method.as_str(), "GET" | "HEAD"),
+    };
+    assert_eq!(Audience::of(&method, &headers) == Audience::Person, is_navigation);
+    assert_eq!(Audience::of_own_page(&headers) == Audience::Program, json && !html);
 }

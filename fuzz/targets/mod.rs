@@ -55,7 +55,7 @@ macro_rules! targets {
 
 targets! {
     wire: requests preface proxy_header;
-    head: request_head outgoing_head incoming_head trailers;
+    head: request_head outgoing_head incoming_head trailers audience;
     dashboard: answer outgoing_request;
     cookie: own_cookie set_cookie;
     place: path_rule safe_next query_parameters;
@@ -63,7 +63,7 @@ targets! {
     login: token key_set token_cookie bound_cookie outer_login;
     question: forward_auth;
     origin: form same_origin websocket_origin;
-    secret: code recovery_code otpauth key_file sealed;
+    secret: code recovery_code ticket otpauth key_file sealed;
     operator: configuration certificate;
 }
 

@@ -13,6 +13,7 @@ use crate::second_factor::enrollment::{label, otpauth_uri, without_colon};
 use crate::second_factor::key_check::KeyCheck;
 use crate::second_factor::recovery::RecoveryCode;
 use crate::second_factor::sealing::{BadKeyFile, Keyring, NONCE_BYTES, Purpose, Sealed};
+use crate::second_factor::ticket::Ticket;
 use crate::second_factor::totp::{Code, Secret, Step};
 
 /// What somebody typed. The other reading: without spaces and dashes it is six ASCII digits, or it is nothing; and
@@ -41,9 +42,31 @@ pub(super) fn code(bytes: &[u8]) {
 /// code is the same code, and no other is.
 pub(super) fn recovery_code(bytes: &[u8]) {
     let Ok(typed) = str::from_utf8(bytes) else { return };
-    let canonical: String = typed
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-'))
+    let code = RecoveryCode::parse(typed);
+    assert_eq!(code.as_ref().map(|code| code.text().replace('-', "")), spelled(typed, 16));
+    if let Some(code) = code {
+        let digest = |code: &RecoveryCode| code.digest(&KeyCheck::new(&keyring()).digests, &key("acme", "7"));
+        let again = RecoveryCode::parse(&code.text().to_lowercase()).expect("as it is shown");
+        assert_eq!(digest(&code), digest(&again));
+    }
+}
+
+/// The same of a ticket, which has twenty-four.
+pub(super) fn ticket(bytes: &[u8]) {
+    let Ok(typed) = str::from_utf8(bytes) else { return };
+    let ticket = Ticket::parse(typed);
+    assert_eq!(ticket.as_ref().map(|ticket| ticket.text().replace('-', "")), spelled(typed, 24));
+    if let Some(ticket) = ticket {
+        let digest = |ticket: &Ticket| ticket.digest(&KeyCheck::new(&keyring()).digests, &key("acme", "7"));
+        let again = Ticket::parse(&ticket.text().to_lowercase()).expect("as it is shown");
+        assert_eq!(digest(&ticket), digest(&again));
+    }
+}
+
+/// The one spelling of what somebody typed, if that is so many characters of Crockford's alphabet.
+fn spelled(typed: &str, characters: usize) -> Option<String> {
+    let significant = typed.chars().filter(|c| !matches!(c, ' ' | '-'));
+    let spelled: String = significant
         .map(|c| match c.to_ascii_uppercase() {
             'O' => '0',
             'I' | 'L' => '1',
@@ -51,14 +74,7 @@ pub(super) fn recovery_code(bytes: &[u8]) {
         })
         .collect();
     let possible = |c: char| c.is_ascii_digit() || (c.is_ascii_uppercase() && c != 'U');
-    let code = RecoveryCode::parse(typed);
-    assert_eq!(code.is_some(), canonical.chars().count() == 16 && canonical.chars().all(possible), "{canonical:?}");
-    if let Some(code) = code {
-        assert_eq!(code.text().replace('-', ""), canonical);
-        let digest = |code: &RecoveryCode| code.digest(&KeyCheck::new(&keyring()).digests, &key("acme", "7"));
-        let again = RecoveryCode::parse(&code.text().to_lowercase()).expect("as it is shown");
-        assert_eq!(digest(&code), digest(&again));
-    }
+    (spelled.chars().count() == characters && spelled.chars().all(possible)).then_some(spelled)
 }
 
 fn key(organization: &str, user: &str) -> AccountKey {
