@@ -195,10 +195,10 @@ impl Sending {
 
     /// Ready once it has to end, though the client does not take what came before.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        match self.end.take_if(|end| matches!(end, Err(BodyError::Ended))) {
-            Some(Err(reason)) => Poll::Ready(reason),
-            Some(Ok(())) | None => self.body.poll_ended(cx),
+        if matches!(self.end, Some(Err(BodyError::Ended))) {
+            return Poll::Ready(BodyError::Ended);
         }
+        self.body.poll_ended(cx)
     }
 
     /// Takes of the body what is there and can be written at once.
