@@ -113,10 +113,10 @@ pub(super) fn carried_fields<'a>(
     head: &'a RequestHead,
     client: &'a Client,
 ) -> impl Iterator<Item = (Name<'a>, Value<'a>)> {
-    static ALWAYS: KnownNames = KnownNames::of(&["cookie", "authorization", "host", "user-agent"]);
-    static OF_TRUSTED: KnownNames =
-        KnownNames::of(&["cookie", "authorization", "host", "user-agent", "x-forwarded-for", "x-forwarded-host"]);
-    let names = if client.trusted { &OF_TRUSTED } else { &ALWAYS };
+    const ALWAYS: KnownNames = KnownNames::of(&["cookie", "authorization", "host", "user-agent"]);
+    static OF_ANYBODY: KnownNames = ALWAYS;
+    static OF_TRUSTED: KnownNames = ALWAYS.and(&["x-forwarded-for", "x-forwarded-host"]);
+    let names = if client.trusted { &OF_TRUSTED } else { &OF_ANYBODY };
     // Most sites have none beside these, and then the names of other lines are not looked at.
     let is_other = |credential: &Credential| matches!(credential, Credential::Header(field) if *field != AUTHORIZATION);
     let others = site.credentials.iter().any(is_other).then_some(|name: Name<'_>| is_credential(site, &name));

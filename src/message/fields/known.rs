@@ -73,7 +73,12 @@ pub struct KnownNames([u64; PLACES.len() / 64 + 1]);
 impl KnownNames {
     /// Of these, which are [known](NAMES): no other can be in a set.
     pub(crate) const fn of(names: &[&str]) -> Self {
-        let mut set = [0; PLACES.len() / 64 + 1];
+        Self([0; PLACES.len() / 64 + 1]).and(names)
+    }
+
+    /// Of those in it and these.
+    pub(crate) const fn and(self, names: &[&str]) -> Self {
+        let Self(mut set) = self;
         let mut index = 0;
         while index < names.len() {
             let place = Key::of(names[index]).upper(BITS);
