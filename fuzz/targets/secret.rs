@@ -1,6 +1,7 @@
 //! Codes that people type, addresses that authenticators read, and keys.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
@@ -9,6 +10,7 @@ use url::Url;
 
 use crate::second_factor::Timestamp;
 use crate::second_factor::account::{Account, AccountId, AccountKey, Factor, OrganizationId};
+use crate::second_factor::digests::DigestKeys;
 use crate::second_factor::enrollment::{label, otpauth_uri, without_colon};
 use crate::second_factor::key_check::KeyCheck;
 use crate::second_factor::recovery::RecoveryCode;
@@ -41,25 +43,31 @@ pub(super) fn code(bytes: &[u8]) {
 /// What somebody typed. The other reading: sixteen characters of Crockford's alphabet, or nothing; every spelling of a
 /// code is the same code, and no other is.
 pub(super) fn recovery_code(bytes: &[u8]) {
-    let Ok(typed) = str::from_utf8(bytes) else { return };
-    let code = RecoveryCode::parse(typed);
-    assert_eq!(code.as_ref().map(|code| code.text().replace('-', "")), spelled(typed, 16));
-    if let Some(code) = code {
-        let digest = |code: &RecoveryCode| code.digest(&KeyCheck::new(&keyring()).digests, &key("acme", "7"));
-        let again = RecoveryCode::parse(&code.text().to_lowercase()).expect("as it is shown");
-        assert_eq!(digest(&code), digest(&again));
-    }
+    let digest = |code: RecoveryCode, keys: &DigestKeys| code.digest(keys, &key("acme", "7"));
+    typed(bytes, 16, RecoveryCode::parse, RecoveryCode::text, digest);
 }
 
 /// The same of a ticket, which has twenty-four.
 pub(super) fn ticket(bytes: &[u8]) {
+    let digest = |ticket: Ticket, keys: &DigestKeys| ticket.digest(keys, &key("acme", "7"));
+    typed(bytes, 24, Ticket::parse, Ticket::text, digest);
+}
+
+/// Something of so many characters that somebody typed: how it is read, shown, and kept.
+fn typed<T, D: PartialEq + Debug>(
+    bytes: &[u8],
+    characters: usize,
+    parse: fn(&str) -> Option<T>,
+    text: fn(&T) -> String,
+    digest: fn(T, &DigestKeys) -> D,
+) {
     let Ok(typed) = str::from_utf8(bytes) else { return };
-    let ticket = Ticket::parse(typed);
-    assert_eq!(ticket.as_ref().map(|ticket| ticket.text().replace('-', "")), spelled(typed, 24));
-    if let Some(ticket) = ticket {
-        let digest = |ticket: &Ticket| ticket.digest(&KeyCheck::new(&keyring()).digests, &key("acme", "7"));
-        let again = Ticket::parse(&ticket.text().to_lowercase()).expect("as it is shown");
-        assert_eq!(digest(&ticket), digest(&again));
+    let read = parse(typed);
+    assert_eq!(read.as_ref().map(|read| text(read).replace('-', "")), spelled(typed, characters));
+    if let Some(read) = read {
+        let keys = KeyCheck::new(&keyring()).digests;
+        let again = parse(&text(&read).to_lowercase()).expect("as it is shown");
+        assert_eq!(digest(read, &keys), digest(again, &keys));
     }
 }
 
