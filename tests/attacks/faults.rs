@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::house::{House, Kept};
 use crate::origin::{Asked, CANARY, Origin, find};
-use crate::support::http::{Answer, Request, within};
+use crate::support::http::{Answer, Request, ended, read_until, within};
 use crate::support::page::Page;
 use crate::support::visitor::Visitor;
 use crate::support::{at_once, required, until};
@@ -42,18 +42,20 @@ impl End {
                 return within("the gateway has heard enough", saying).await;
             }
         }
-        hung_up(&mut stream).await;
+        ended(&mut stream).await;
     }
-}
-
-/// Waits until the other side has ended the connection, orderly or not.
-async fn hung_up(stream: &mut TcpStream) {
-    within("the gateway hangs up", async { while let Ok(1..) = stream.read(&mut [0; 1024]).await {} }).await;
 }
 
 /// The next request that the dashboard is to answer.
 async fn next(asked: &mut UnboundedReceiver<Asked>) -> Asked {
     within("a request at the dashboard", asked.recv()).await.expect("the dashboard is there")
+}
+
+/// The dashboard says that to the next request, and ends the connection.
+async fn fails(asked: &mut UnboundedReceiver<Asked>, says: &str, end: End) {
+    let (_, mut stream) = next(asked).await;
+    stream.write_all(says.as_bytes()).await.expect("the gateway reads");
+    end.of(stream).await;
 }
 
 /// Who reads that something failed.
@@ -151,12 +153,7 @@ async fn what_is_no_answer_is_a_bad_gateway_that_says_so() {
             let target = format!("/reports/{}", targets.len());
             let request = reader.asks(&bob, &target);
             targets.push(target);
-            let failing = async {
-                let (_, mut stream) = next(&mut asked).await;
-                stream.write_all(says.as_bytes()).await.expect("the gateway reads");
-                end.of(stream).await;
-            };
-            let (answer, ()) = tokio::join!(client.answers(&request), failing);
+            let (answer, ()) = tokio::join!(client.answers(&request), fails(&mut asked, says, end));
             UNREACHABLE.is_told(&house, reader, &answer, &format!("{says:?} {end:?} {reader:?}"));
         }
     }
@@ -240,17 +237,18 @@ fn request(visitor: &Visitor, target: &str, client: &str) -> Vec<u8> {
     String::from_utf8(request).expect("text").replacen("HTTP/1.1\r\n", client, 1).into_bytes()
 }
 
-/// Reads until `expected` has come.
-async fn hears(stream: &mut TcpStream, expected: &[u8]) -> Vec<u8> {
-    let mut heard = Vec::new();
-    within("what was to be heard", async {
-        while find(&heard, expected).is_none() {
-            let count = stream.read_buf(&mut heard).await.expect("the connection is open");
-            assert!(count > 0, "it ended after {}", String::from_utf8_lossy(&heard));
-        }
-    })
-    .await;
-    heard
+/// A client that has sent this, and the dashboard, which has begun to answer with that.
+async fn begin(
+    house: &House,
+    asked: &mut UnboundedReceiver<Asked>,
+    request: &[u8],
+    says: &str,
+) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(house.gateway()).await.expect("the gateway listens");
+    client.write_all(request).await.expect("the gateway reads");
+    let (_, mut dashboard) = next(asked).await;
+    dashboard.write_all(says.as_bytes()).await.expect("the gateway reads");
+    (client, dashboard)
 }
 
 /// Whether a client that reads as RFC 9112, section 8, wants it takes what it heard for a whole answer.
@@ -292,18 +290,17 @@ async fn an_answer_that_is_cut_off_seems_whole_to_nobody() {
     for (body, end) in CUT_OFF {
         for client in CLIENTS {
             let of = format!("{body:?} {end:?} for {client:?}");
-            let mut stream = TcpStream::connect(house.gateway()).await.expect("the gateway listens");
-            stream.write_all(&request(&bob, "/reports", client)).await.expect("the gateway reads");
-            let (_, mut dashboard) = next(&mut asked).await;
-            dashboard.write_all(format!("HTTP/1.1 200 OK\r\n{body}").as_bytes()).await.expect("the gateway reads");
+            let (request, says) = (request(&bob, "/reports", client), format!("HTTP/1.1 200 OK\r\n{body}"));
+            let (mut stream, dashboard) = begin(&house, &mut asked, &request, &says).await;
             // A head that has gone on can't be taken back.
-            let mut heard = hears(&mut stream, b"half").await;
+            let mut heard = Vec::new();
+            read_until(&mut stream, &mut heard, b"half").await;
             end.of(dashboard).await;
-            let ended = within("the end of the connection", stream.read_to_end(&mut heard)).await;
+            let ending = within("the end of the connection", stream.read_to_end(&mut heard)).await;
             assert!(heard.starts_with(b"HTTP/1."), "{of}");
             let answer = Answer::parse(&heard);
             assert_eq!((answer.status, answer.text().as_str()), (200, "half"), "{of}");
-            assert!(!seems_whole(&heard, ended.is_ok()), "{of}: {ended:?} {}", String::from_utf8_lossy(&heard));
+            assert!(!seems_whole(&heard, ending.is_ok()), "{of}: {ending:?} {}", String::from_utf8_lossy(&heard));
         }
     }
 }
@@ -319,17 +316,19 @@ async fn a_whole_answer_arrives_from_a_dashboard_that_says_no_more() {
         ["Content-Length: 5\r\n\r\nwhole", "Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n", "\r\nwhole"]
     {
         for client in ["HTTP/1.1\r\nConnection: close\r\n", "HTTP/1.0\r\n"] {
-            let mut stream = TcpStream::connect(house.gateway()).await.expect("the gateway listens");
-            stream.write_all(&request(&bob, "/reports", client)).await.expect("the gateway reads");
-            let (_, mut dashboard) = next(&mut asked).await;
-            dashboard.write_all(format!("HTTP/1.1 200 OK\r\n{body}").as_bytes()).await.expect("the gateway reads");
+            let (request, says) = (request(&bob, "/reports", client), format!("HTTP/1.1 200 OK\r\n{body}"));
+            let (mut stream, mut dashboard) = begin(&house, &mut asked, &request, &says).await;
             dashboard.shutdown().await.expect("the gateway still reads");
             half_closed.push(dashboard);
             let mut heard = Vec::new();
-            let ended = within("the end of the connection", stream.read_to_end(&mut heard)).await;
+            let ending = within("the end of the connection", stream.read_to_end(&mut heard)).await;
             let answer = Answer::parse(&heard);
             assert_eq!((answer.status, answer.text().as_str()), (200, "whole"), "{body:?} for {client:?}");
-            assert!(seems_whole(&heard, ended.is_ok()), "{body:?} for {client:?}: {}", String::from_utf8_lossy(&heard));
+            assert!(
+                seems_whole(&heard, ending.is_ok()),
+                "{body:?} for {client:?}: {}",
+                String::from_utf8_lossy(&heard)
+            );
         }
     }
 }
@@ -354,12 +353,7 @@ async fn a_form_that_was_read_is_sent_to_nobody_again() {
             house.origin.forgets();
             let mut asked = house.origin.hands_over();
             let form = bob.request("POST", "/transfers").with("Accept", "application/json").body("amount=100");
-            let failing = async {
-                let (_, mut stream) = next(&mut asked).await;
-                stream.write_all(says.as_bytes()).await.expect("the gateway reads");
-                end.of(stream).await;
-            };
-            let (answer, ()) = tokio::join!(client.answers(&form), failing);
+            let (answer, ()) = tokio::join!(client.answers(&form), fails(&mut asked, says, end));
             UNREACHABLE.is_told(&house, Reader::Program, &answer, &of);
             let taken = house.origin.requests();
             assert_eq!(house.origin.targets(), ["/transfers"], "{of}");
@@ -382,16 +376,16 @@ async fn a_client_that_ends_its_side_is_taken_to_have_gone_away() {
     let begun = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
     for (request, says) in [(&get, ""), (&post, ""), (&get, begun), (&post, begun)] {
         let of = format!("{} {says:?}", request.method);
-        let mut client = TcpStream::connect(house.gateway()).await.expect("the gateway listens");
-        client.write_all(&request.bytes()).await.expect("the gateway reads");
-        let (_, mut dashboard) = next(&mut asked).await;
-        dashboard.write_all(says.as_bytes()).await.expect("the gateway reads");
-        let heard = if says.is_empty() { Vec::new() } else { hears(&mut client, b"half").await };
+        let (mut client, mut dashboard) = begin(&house, &mut asked, &request.bytes(), says).await;
+        let mut heard = Vec::new();
+        if !says.is_empty() {
+            read_until(&mut client, &mut heard, b"half").await;
+        }
         client.shutdown().await.expect("it is connected");
         let mut more = Vec::new();
         let _ = within("the end of the connection", client.read_to_end(&mut more)).await;
         assert!(more.is_empty(), "{of}: {}", String::from_utf8_lossy(&more));
         assert!(says.is_empty() || !seems_whole(&heard, true), "{of}");
-        hung_up(&mut dashboard).await;
+        ended(&mut dashboard).await;
     }
 }

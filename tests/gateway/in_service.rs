@@ -69,20 +69,18 @@ impl Uploads {
 async fn opened(entrance: &Entrance, request: &str, status: &str) -> TlsStream<TcpStream> {
     let mut stream = entrance.connect().await;
     stream.write_all(format!("{request}\r\nHost: a.example\r\n\r\n").as_bytes()).await.expect("written");
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(soon(stream.read_u8()).await.expect("the head of an answer"));
-    }
+    let head = says(&mut stream, "\r\n\r\n").await;
     assert!(head.starts_with(format!("HTTP/1.1 {status} ").as_bytes()), "{}", head.escape_ascii());
     stream
 }
 
-/// Reads on until this has come.
-async fn says(stream: &mut TlsStream<TcpStream>, expected: &str) {
+/// Reads on until this has come, and no further.
+async fn says(stream: &mut TlsStream<TcpStream>, expected: &str) -> Vec<u8> {
     let mut said = Vec::new();
-    while !said.windows(expected.len()).any(|window| window == expected.as_bytes()) {
+    while !said.ends_with(expected.as_bytes()) {
         said.push(soon(stream.read_u8()).await.expect("it stays open"));
     }
+    said
 }
 
 /// Puts the certificate with that beginning in the place of the one that is shown.

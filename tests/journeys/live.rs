@@ -79,24 +79,23 @@ async fn in_http_2_as_well() {
 
 #[tokio::test]
 async fn at_a_reset_whatever_else_goes_on_for_long() {
-    let world = World::open(required()).await;
-    let bob = world.enrolled("bob").await;
-    let mut log = bob.listens_to("/log").await;
-    log.hears(b"a line").await;
-    let mut alice = world.enrolled("alice").await;
-    alice.resets("Bob Brown").await.announces("Bob Brown");
-    log.ends().await;
+    ends_at_a_reset("/log", b"a line").await;
 }
 
 #[tokio::test]
 async fn at_a_reset_though_nothing_more_is_said_on_it() {
+    ends_at_a_reset("/watch", b"hello").await;
+}
+
+/// Waits until what began with these words ends, which was opened before a reset.
+async fn ends_at_a_reset(target: &str, words: &[u8]) {
     let world = World::open(required()).await;
     let bob = world.enrolled("bob").await;
-    let mut watch = bob.listens_to("/watch").await;
-    watch.hears(b"hello").await;
+    let mut live = bob.listens_to(target).await;
+    live.hears(words).await;
     let mut alice = world.enrolled("alice").await;
     alice.resets("Bob Brown").await.announces("Bob Brown");
-    watch.ends().await;
+    live.ends().await;
 }
 
 #[tokio::test]

@@ -208,13 +208,7 @@ impl Live {
 
     /// Reads until `expected` has come.
     pub(crate) async fn hears(&mut self, expected: &[u8]) {
-        within("what was to be heard", async {
-            while find(&self.early, expected).is_none() {
-                let count = self.stream.read_buf(&mut self.early).await.expect("the connection is open");
-                assert!(count > 0, "it ended before {:?}", String::from_utf8_lossy(expected));
-            }
-        })
-        .await;
+        read_until(&mut self.stream, &mut self.early, expected).await;
     }
 
     /// Reads that many bytes.
@@ -231,8 +225,25 @@ impl Live {
 
     /// Waits until the other side ends it.
     pub(crate) async fn ends(mut self) {
-        within("the end of the connection", drain(&mut self.stream)).await;
+        ended(&mut self.stream).await;
     }
+}
+
+/// Reads until `expected` is in what was read.
+pub(crate) async fn read_until(stream: &mut TcpStream, read: &mut Vec<u8>, expected: &[u8]) {
+    within("what was to be heard", async {
+        while find(read, expected).is_none() {
+            let count = stream.read_buf(read).await.expect("the connection is open");
+            let [expected, read] = [expected, read].map(String::from_utf8_lossy);
+            assert!(count > 0, "it ended before {expected:?}, after {read:?}");
+        }
+    })
+    .await;
+}
+
+/// Waits until the other side has ended the connection.
+pub(crate) async fn ended(stream: &mut TcpStream) {
+    within("the end of the connection", drain(stream)).await;
 }
 
 async fn drain(stream: &mut (impl AsyncRead + Unpin)) {
